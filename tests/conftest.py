@@ -1,0 +1,42 @@
+"""Seeds every test and keeps slow and GPU tests out unless asked for."""
+
+import os
+import random
+import sys
+
+import numpy as np
+import pytest
+
+# Before TensorFlow is imported: its start-up lines hide the test report.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SWITCHED_MARKERS = ("slow", "gpu")
+
+
+def pytest_addoption(parser):
+    for marker in SWITCHED_MARKERS:
+        parser.addoption(
+            f"--{marker}",
+            action="store_true",
+            help=f"run the tests marked {marker} too",
+        )
+
+
+def pytest_collection_modifyitems(config, items):
+    for marker in SWITCHED_MARKERS:
+        if config.getoption(f"--{marker}"):
+            continue
+        skip = pytest.mark.skip(reason=f"needs --{marker}")
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Same random numbers in every test, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    # Only where a test has imported Keras: tests without it stay fast.
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
