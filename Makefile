@@ -1,0 +1,52 @@
+# Every target makes the virtual environment .venv and installs what it needs.
+# `make demo PYTHON=python3.12 VENV=/tmp/venv` uses another Python and place.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint wheel-test bench clean
+
+help:
+	@echo "make demo        sample and complete images with pixelcnn_cifar10"
+	@echo "make test        run the tests (ARGS='tests/layers --slow' chooses)"
+	@echo "make lint        ruff and mypy"
+	@echo "make wheel-test  build the wheel and try it in another environment"
+	@echo "make bench       time scoring and sampling (ARGS='--batch-size 64')"
+	@echo "make clean       remove $(VENV), builds and caches"
+
+demo: $(VENV)/.installed
+	$(BIN)/python tools/demo.py $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+wheel-test: $(VENV)/.installed-dev
+	$(BIN)/python tools/wheel_test.py
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "keras_pixel needs Python 3.11 or newer. Received:" \
+	    "PYTHON=$(PYTHON). Try: make demo PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Installed again only when the metadata is newer than the stamp.
+$(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV): a few minutes the first time."
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV): a few minutes the first time."
+	$(BIN)/python -m pip install --quiet --editable ".[test,dev]"
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,231 @@
+"""The package keeps its rooms apart: who may import whom, and how."""
+
+import ast
+import configparser
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_pixel"
+
+# Room: (rooms it may import, outside packages it may import). A room is a
+# module or a folder of keras_pixel, or one module of a folder, as in
+# "layers.causal_layer". The standard library is always allowed.
+ALL = "all"
+ALLOWED = {
+    "order": ((), ("numpy",)),
+    "levels": ((), ("keras", "numpy")),
+    "layers": (("order",), ("keras", "numpy")),
+    "distributions": (
+        ("levels",),
+        ("keras", "numpy", "tensorflow_probability"),
+    ),
+    "sampling": (
+        ("order", "levels", "layers.causal_layer", "distributions"),
+        ("keras", "numpy"),
+    ),
+    "presets": ((), ("keras", "numpy")),
+    "data": (
+        (),
+        ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
+    ),
+    "models": (
+        ("order", "levels", "layers", "distributions", "sampling", "presets"),
+        ("keras", "numpy"),
+    ),
+    "training": (("models", "data", "distributions"), ("keras", "numpy")),
+    "export": (
+        ("models",),
+        ("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
+    ),
+    "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
+    "__main__": (("cli",), ()),
+    "__init__": (ALL, ("keras",)),
+}
+
+# Imported inside functions only: each is slow to import, or is missing where
+# keras_pixel runs on JAX.
+LAZY = {
+    "jax",
+    "onnx",
+    "onnxruntime",
+    "tensorflow",
+    "tensorflow_datasets",
+    "tensorflow_probability",
+    "tf2onnx",
+}
+
+USES_KERAS_OPS = {"levels", "layers", "distributions", "sampling", "models"}
+
+
+def module_name(path):
+    """`keras_pixel/layers/__init__.py` -> `keras_pixel.layers`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    is_inner_package = parts[-1] == "__init__" and len(parts) > 2
+    return ".".join(parts[:-1] if is_inner_package else parts)
+
+
+def room_of(module):
+    """`keras_pixel.layers.x` -> `layers`; `keras_pixel` -> `__init__`."""
+    return (module.split(".") + ["__init__"])[1]
+
+
+def exists(module):
+    path = ROOT.joinpath(*module.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imported_modules(node, module, is_package):
+    """Full names of the modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        parents = module.split(".")
+        parents = parents[: len(parents) - node.level + is_package]
+        base = ".".join(parents + ([base] if base else []))
+    if base.split(".")[0] != "keras_pixel":
+        return [base]
+    names = [f"{base}.{alias.name}" for alias in node.names]
+    return [name if exists(name) else base for name in names]
+
+
+def is_allowed(module, room):
+    """May `room` import `module`?"""
+    rooms, outside = ALLOWED[room]
+    top = module.split(".")[0]
+    if top != "keras_pixel":
+        return top in outside or top in sys.stdlib_module_names
+    if rooms == ALL or room_of(module) == room:
+        return True
+    inner = module.removeprefix("keras_pixel.")
+    return any(inner == name or inner.startswith(name + ".") for name in rooms)
+
+
+def check_source(source, module, is_package=False):
+    """Returns one line for everything in `source` that breaks a rule."""
+    tree = ast.parse(source)
+    room = room_of(module)
+    inside_functions = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    problems = []
+    for node in ast.walk(tree):
+        where = f"{module}, line {getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Assert):
+            problems.append(f"{where}: raises no proper error: assert")
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name in imported_modules(node, module, is_package):
+                if not is_allowed(name, room):
+                    problems.append(f"{where}: {room} imports {name}")
+                is_lazy = name.split(".")[0] in LAZY
+                if is_lazy and id(node) not in inside_functions:
+                    problems.append(f"{where}: at module level: {name}")
+        if room not in USES_KERAS_OPS and uses_keras_ops(node):
+            problems.append(f"{where}: {room} uses keras.ops")
+    return problems
+
+
+def uses_keras_ops(node):
+    if isinstance(node, ast.ImportFrom):
+        is_ops = (node.module or "").startswith("keras.ops")
+        from_keras = node.module == "keras"
+        return is_ops or (
+            from_keras and any(alias.name == "ops" for alias in node.names)
+        )
+    return isinstance(node, ast.Attribute) and (
+        ast.unparse(node) in ("keras.ops", "keras.src")
+    )
+
+
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_source_file_keeps_the_rules(path):
+    module = module_name(path)
+    assert room_of(module) in ALLOWED, "add the new room to ALLOWED"
+    is_package = path.name == "__init__.py"
+    assert check_source(path.read_text(), module, is_package) == []
+
+
+def test_there_is_something_to_check():
+    assert len(SOURCES) > 10
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "problem"),
+    [
+        ("import keras", "order", "order imports keras"),
+        ("from keras_pixel import models", "layers.x", "imports keras_pixel."),
+        ("from ..models.pixelcnn import PixelCNN", "layers.x", "models"),
+        ("from keras_pixel import load", "layers.x", "imports keras_pixel"),
+        ("import torch", "models.x", "models imports torch"),
+        ("import tensorflow as tf", "data.x", "at module level: tensorflow"),
+        ("from keras import ops", "data.x", "data uses keras.ops"),
+        ("import keras\nkeras.ops.zeros(1)", "presets", "uses keras.ops"),
+        ("assert True", "presets", "assert"),
+    ],
+)
+def test_broken_rule_is_found(source, module, problem):
+    problems = check_source(source, f"keras_pixel.{module}")
+    assert any(problem in line for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("import os\nimport numpy as np", "order"),
+        ("from keras_pixel import order", "layers.x"),
+        ("from .masked_conv2d import MaskedConv2D", "layers.x"),
+        ("def f():\n    import tensorflow", "data.x"),
+        ("from keras_pixel.layers.causal_layer import C", "sampling.x"),
+    ],
+)
+def test_allowed_import_passes(source, module):
+    assert check_source(source, f"keras_pixel.{module}") == []
+
+
+def read_setup_cfg():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    return config
+
+
+def test_every_package_is_listed_in_setup_cfg():
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in PACKAGE.rglob("__init__.py")
+    }
+    listed = set(read_setup_cfg()["options"]["packages"].split())
+    assert listed == found | {"keras_pixel.zoo"}
+
+
+def test_every_source_folder_is_a_package():
+    folders = {path.parent for path in SOURCES}
+    assert [f for f in folders if not (f / "__init__.py").is_file()] == []
+
+
+def test_zoo_is_data_only():
+    # The name keras_pixel.zoo belongs to the folder of presets in a wheel.
+    assert not (PACKAGE / "zoo.py").exists()
+    assert not (PACKAGE / "zoo").exists()
+    assert list((ROOT / "zoo").rglob("*.py")) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "limit"), [("keras_pixel", 300), ("tests", 250)]
+)
+def test_files_stay_short(folder, limit):
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert {p: n for p, n in lengths.items() if n > limit} == {}
