@@ -1,0 +1,293 @@
+"""The files of a preset: found, checked, and written whole or not at all.
+
+Nothing here builds a model or knows one: `presets.py` does. Files are JSON,
+Markdown, PNG and HDF5; nothing is ever unpickled.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+
+import h5py
+import numpy as np
+
+CONFIG_FILE = "config.json"
+METADATA_FILE = "metadata.json"
+WEIGHTS_FILE = "model.weights.h5"
+# Raised when a reader of the old layout could not read the new one.
+FORMAT = 1
+
+_ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def zoo_dir():
+    """The zoo's folder: inside an installed package, beside a checkout's."""
+    package = pathlib.Path(__file__).resolve().parent
+    inside = package / "zoo"
+    return inside if inside.is_dir() else package.parent / "zoo"
+
+
+def zoo_names():
+    """Names of the zoo's presets, sorted."""
+    zoo = zoo_dir()
+    if not zoo.is_dir():
+        raise FileNotFoundError(
+            "The zoo of trained models must lie inside the package or beside "
+            f"it. Received: no folder {str(zoo)!r}. Install keras_pixel again."
+        )
+    return sorted(
+        folder.name
+        for folder in zoo.iterdir()
+        if _ZOO_NAME.fullmatch(folder.name) and (folder / CONFIG_FILE).is_file()
+    )
+
+
+def find(name_or_path):
+    """The folder of a preset, from a zoo name or a path.
+
+    A string that is a name in the zoo means that preset, whatever lies in the
+    working directory (write "./name" for a folder there); anything else is a
+    path. Path objects are always paths.
+    """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "`name_or_path` must be a string or a path. "
+            f"Received: name_or_path={name_or_path!r} of type "
+            f"{type(name_or_path).__name__}. Give a name of `list_models()`, "
+            'or a preset folder\'s path such as "./my_model".'
+        )
+    if isinstance(name_or_path, str) and _ZOO_NAME.fullmatch(name_or_path):
+        folder = zoo_dir() / name_or_path
+        if (folder / CONFIG_FILE).is_file():
+            return _inside_zoo(folder, name_or_path)
+    path = pathlib.Path(name_or_path)
+    if os.fspath(name_or_path) == "" or not path.is_dir():
+        raise _unknown_preset(name_or_path)
+    return path
+
+
+def _inside_zoo(folder, name):
+    resolved, zoo = folder.resolve(), zoo_dir().resolve()
+    if resolved.parent != zoo:
+        raise ValueError(
+            "A preset of the zoo must lie in the zoo. Received: "
+            f"name_or_path={name!r}, which leads to {str(resolved)!r}, outside "
+            f"{str(zoo)!r}. Give that folder's path instead."
+        )
+    return resolved
+
+
+def _unknown_preset(name):
+    names = zoo_names()
+    near = difflib.get_close_matches(os.fspath(name), names, n=3, cutoff=0.4)
+    hint = f"Near names: {', '.join(near)}. " if near else ""
+    return ValueError(
+        "`name_or_path` must be the name of a model in the zoo, or the path of "
+        "a preset folder, as `model.save_preset(path)` writes it. "
+        f"Received: name_or_path={os.fspath(name)!r}, which is neither. "
+        f"{hint}`keras_pixel.list_models()` lists the names."
+    )
+
+
+def read_json(folder, filename):
+    """A JSON object of the preset in `folder`, or a clear error."""
+    path = folder / filename
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"A preset folder must hold `{filename}`. Received: "
+            f"path={str(folder)!r}, without it. Save the preset again with "
+            "`model.save_preset(path)`, or give another path."
+        )
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"`{filename}` must be JSON. Received: {str(path)!r}, which is "
+            f"not: {error}. Fetch or save the preset again."
+        ) from error
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"`{filename}` must be a JSON object. Received: {str(path)!r}, a "
+            f"{type(value).__name__}. Fetch or save the preset again."
+        )
+    return value
+
+
+def read_metadata(folder):
+    """The preset's metadata, after checking that this code can read it."""
+    metadata = read_json(folder, METADATA_FILE)
+    layout = metadata.get("format")
+    if layout != FORMAT:
+        raise ValueError(
+            f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
+            f"version of keras_pixel reads. Received: format={layout!r} in "
+            f"{str(folder)!r}, written by keras_pixel "
+            f"{metadata.get('versions', {}).get('keras_pixel', 'unknown')}. "
+            "Install that version of keras_pixel, or save the preset again."
+        )
+    if not isinstance(metadata.get("files"), dict):
+        raise ValueError(
+            f"`{METADATA_FILE}` must list the preset's files with their "
+            f"sha256. Received: files={metadata.get('files')!r} in "
+            f"{str(folder)!r}. Fetch or save the preset again."
+        )
+    return metadata
+
+
+def check_files(folder, metadata, skip=()):
+    """Refuses, by name, a file that is missing, altered or elsewhere."""
+    for filename in (CONFIG_FILE, WEIGHTS_FILE):
+        if filename not in metadata["files"]:
+            raise ValueError(
+                f"`{METADATA_FILE}` must give the sha256 of `{filename}`. "
+                f"Received: files={sorted(metadata['files'])} in "
+                f"{str(folder)!r}. Fetch or save the preset again."
+            )
+    for filename, entry in metadata["files"].items():
+        _check_inside(folder, filename)
+        if filename not in skip:
+            expected = entry.get("sha256") if isinstance(entry, dict) else None
+            _check_hash(folder / filename, expected)
+
+
+def _check_inside(folder, filename):
+    resolved = (folder / filename).resolve()
+    plain = pathlib.PurePath(filename).name == filename and "\\" not in filename
+    if not plain or resolved.parent != folder.resolve():
+        raise ValueError(
+            "A preset's files must lie in its own folder. Received: "
+            f"{filename!r} in `{METADATA_FILE}` of {str(folder)!r}, which "
+            f"leads to {str(resolved)!r}. Do not load this preset unless you "
+            "made it yourself; then save it again."
+        )
+
+
+def _check_hash(path, expected):
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The preset's file `{path.name}` must be there. Expected: "
+            f"sha256={expected}. Received: no file {str(path)!r}. "
+            "Fetch or save the preset again."
+        )
+    received = sha256(path)
+    if received != expected:
+        raise ValueError(
+            f"The preset's file `{path.name}` must be the one that was saved; "
+            f"it was truncated or altered. Expected: sha256={expected}. "
+            f"Received: sha256={received}, {path.stat().st_size} bytes, in "
+            f"{str(path)!r}. Fetch or save the preset again."
+        )
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_json(value):
+    """JSON text as every file here has it: indented, ending in a newline."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + (
+        "\n"
+    )
+
+
+def write_folder(path, metadata, contents, overwrite):
+    """Writes a preset's files and its metadata, then puts them in place.
+
+    Args:
+        path: the folder to make.
+        metadata: dict; the size and sha256 of each file are added to it.
+        contents: dict of file name to bytes.
+        overwrite: whether a preset that is there already is replaced.
+
+    Returns:
+        The folder's absolute path.
+    """
+    path = pathlib.Path(os.path.abspath(path))
+    _check_free(path, overwrite)
+    entries = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in contents.items()
+    }
+    text = to_json({**metadata, "files": entries})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that renaming stays on one file system.
+    token = secrets.token_hex(4)
+    new = path.parent / f".{path.name}.new-{token}"
+    old = path.parent / f".{path.name}.old-{token}"
+    try:
+        new.mkdir()
+        for name, data in contents.items():
+            (new / name).write_bytes(data)
+        (new / METADATA_FILE).write_text(text, encoding="utf-8")
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def _check_free(path, overwrite):
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            "`path` must be a new folder. Received: "
+            f"path={str(path)!r}, which exists. Give another path, or "
+            "`overwrite=True` to replace the preset there."
+        )
+    # Never remove a folder that holds something else than a preset.
+    if not (path / CONFIG_FILE).is_file():
+        raise FileExistsError(
+            "`overwrite=True` replaces presets only. Received: "
+            f"path={str(path)!r}, which is not a preset folder. Give another "
+            "path, or remove that one yourself."
+        )
+
+
+def copy_weights(source, target, dtype):
+    """Copies a Keras weights file, its float32 values stored as `dtype`.
+
+    The optimizer's state of a compiled model is left out. Keras reads the
+    float16 values into float32 variables exactly, so the copy stays a plain
+    `.weights.h5` file.
+    """
+    with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
+
+        def copy(name, item):
+            if name.split("/")[0] == "optimizer":
+                return
+            if isinstance(item, h5py.Dataset):
+                values = _cast(item[()], dtype, name)
+                copied = new.create_dataset(name, data=values)
+            else:
+                copied = new.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        old.visititems(copy)
+
+
+def _cast(values, dtype, name):
+    if dtype == "float32" or values.dtype != np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    if not np.array_equal(np.isfinite(cast), np.isfinite(values)):
+        raise ValueError(
+            f'With `dtype="{dtype}"` every weight must lie within its range. '
+            f"Received: {name!r} with values up to {np.abs(values).max():g}. "
+            'Save with `dtype="float32"`.'
+        )
+    return cast
