@@ -26,7 +26,8 @@ ALLOWED = {
         ("order", "levels", "layers.causal_layer", "distributions"),
         ("keras", "numpy"),
     ),
-    "presets": ((), ("keras", "numpy")),
+    "presets": (("_preset_files",), ("keras", "numpy")),
+    "_preset_files": ((), ("h5py", "numpy")),
     "data": (
         (),
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
@@ -41,6 +42,8 @@ ALLOWED = {
         ("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
+    "_cli_tables": ((), ("rich",)),
+    "_images_io": ((), ("numpy", "PIL")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
 }
