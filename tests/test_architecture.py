@@ -36,7 +36,10 @@ ALLOWED = {
         ("order", "levels", "layers", "distributions", "sampling", "presets"),
         ("keras", "numpy"),
     ),
-    "training": (("models", "data", "distributions"), ("keras", "numpy")),
+    "training": (
+        ("models", "data", "distributions", "presets"),
+        ("keras", "numpy", "PIL"),
+    ),
     "export": (
         ("models",),
         ("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
