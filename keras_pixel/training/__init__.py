@@ -1,0 +1,21 @@
+"""From a recipe to a fitted model: training, resuming, evaluation."""
+
+from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.pictures import image_sheet
+from keras_pixel.training.pictures import learning_curve
+from keras_pixel.training.pictures import save_picture
+from keras_pixel.training.recipe import Recipe
+from keras_pixel.training.schedule import WarmupDecay
+from keras_pixel.training.trainer import TrainingResult
+from keras_pixel.training.trainer import train
+
+__all__ = [
+    "Recipe",
+    "TrainingResult",
+    "WarmupDecay",
+    "evaluate",
+    "image_sheet",
+    "learning_curve",
+    "save_picture",
+    "train",
+]

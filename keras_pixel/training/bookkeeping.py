@@ -1,0 +1,199 @@
+"""What happens between steps: history, evaluation, pictures, checkpoints."""
+
+import math
+import threading
+import time
+
+import keras
+
+from keras_pixel.training.building import copy_average
+from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.checkpoint import save_arrays
+from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.pictures import image_sheet
+from keras_pixel.training.pictures import learning_curve
+from keras_pixel.training.pictures import save_picture
+
+SAMPLES = 16
+
+
+class Bookkeeping(keras.callbacks.Callback):
+    """Keras callback: at the end of every logging window, one `fit` epoch.
+
+    Args:
+        recipe: a `Recipe`.
+        output_dir: path of the training's folder.
+        twin: the same model in float32, for evaluation and samples.
+        validation: images to evaluate on, or `None`.
+        checkpoints: a `Checkpoints`.
+        history: a `History`.
+        progress: a `Progress`.
+        tensorboard: a `TensorBoard`, or `None`.
+    """
+
+    # `on_train_batch_end` needs no lockstep with training: Keras may call it
+    # from a thread, and the device is not kept waiting for the loss.
+    async_safe = True
+
+    def __init__(
+        self,
+        recipe,
+        output_dir,
+        twin,
+        validation,
+        checkpoints,
+        history,
+        progress,
+        tensorboard=None,
+    ):
+        super().__init__()
+        self.recipe = recipe
+        self.output_dir = output_dir
+        self.twin = twin
+        self.validation = validation
+        self.checkpoints = checkpoints
+        self.history = history
+        self.progress = progress
+        self.tensorboard = tensorboard
+        self.schedule = recipe.make_schedule()
+        self.best = self._read_best()
+        self._lock = threading.Lock()
+        self._first_bad = None
+        self._epoch = 0
+        self._seconds_before = history.seconds
+        self._first_step = None
+
+    @property
+    def best_path(self):
+        return self.checkpoints.folder / "best.npz"
+
+    def on_train_begin(self, logs=None):
+        self._began = time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+        self._window_began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = (
+            self._epoch * self.recipe.log_every
+            + batch // self.recipe.accumulation_steps
+        )
+        if not math.isfinite(logs["loss"]):
+            with self._lock:
+                first = self._first_bad
+                self._first_bad = step if first is None else min(first, step)
+        self.progress.move(step + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.perf_counter()
+        step = (epoch + 1) * self.recipe.log_every
+        self._check_finite(step, logs["loss"])
+        images = self.recipe.log_every * self.recipe.accumulation_steps
+        images *= self.recipe.batch_size
+        row = {
+            "step": step,
+            "bits_per_dim": logs.get(
+                "bits_per_dim", logs["loss"] / math.log(2)
+            ),
+            "learning_rate": self.schedule.at(step - 1),
+            "images_per_second": images / (now - self._window_began),
+        }
+        evaluates = self._due(self.recipe.evaluate_every, step)
+        samples = self.recipe.sample_every and not (
+            step % self.recipe.sample_every
+        )
+        if evaluates or samples:
+            copy_average(self.model, self.twin)
+        if evaluates:
+            row["validation_bits_per_dim"] = self._evaluate(step)
+        if samples:
+            self._sample(step)
+        now = time.perf_counter()
+        row["seconds"] = self._seconds_before + now - self._began
+        self.history.append(row)
+        if self.tensorboard is not None:
+            self.tensorboard.row(row)
+        if self._due(self.recipe.checkpoint_every, step):
+            self._checkpoint(step)
+        self.progress.report(row, self._seconds_left(step, now))
+
+    def _due(self, every, step):
+        return bool(every) and (step % every == 0 or step == self.recipe.steps)
+
+    def _check_finite(self, step, loss):
+        if self._first_bad is None and math.isfinite(loss):
+            return
+        # Steps are counted from 1 in messages: "after step 10".
+        bad = step - 1 if self._first_bad is None else self._first_bad
+        raise FloatingPointError(self._stop(bad + 1, f"loss={loss}"))
+
+    def _stop(self, step, received):
+        kept = [path.name for path in self.checkpoints.paths()[:1]]
+        return (
+            "A training must keep its numbers finite. Received: "
+            f"{received}, step={step}, "
+            f"learning_rate={self.schedule.at(step - 1):.4g}. Kept: "
+            f"{kept[0] if kept else 'no checkpoint'}. Train into another "
+            "folder with a lower learning rate, a longer warm-up or a smaller "
+            "`clip_norm`."
+        )
+
+    def _evaluate(self, step):
+        value = evaluate(
+            self.twin,
+            self.validation,
+            batch_size=self.recipe.batch_size,
+            num_images=self.recipe.validation_images,
+        )["bits_per_dim"]
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                self._stop(step, f"validation_bits_per_dim={value}")
+            )
+        if self.best is None or value < self.best["bits_per_dim"]:
+            self.best = {"step": step, "bits_per_dim": value}
+            weights = {
+                f"{index:05d}": keras.ops.convert_to_numpy(weight.value)
+                for index, weight in enumerate(self.twin.weights)
+            }
+            save_arrays(self.best_path, weights, self.best)
+        return value
+
+    def _read_best(self):
+        if not self.best_path.exists():
+            return None
+        try:
+            return load_arrays(self.best_path)[1]
+        except ValueError as error:
+            self.progress.say(f"{error} Going on without it.")
+            return None
+
+    def _sample(self, step):
+        images = self.twin.sample(SAMPLES, seed=self.recipe.seed)
+        sheet = image_sheet(images, self.twin.num_levels)
+        path = self.output_dir / "samples" / f"step-{step:09d}.png"
+        save_picture(sheet, path)
+        if self.tensorboard is not None:
+            self.tensorboard.picture(sheet, step)
+
+    def _checkpoint(self, step):
+        try:
+            self.checkpoints.save(
+                self.model,
+                {"step": step, "fingerprint": self.recipe.fingerprint()},
+            )
+        except FloatingPointError as error:
+            raise FloatingPointError(self._stop(step, error)) from error
+        save_picture(
+            learning_curve(self.history), self.output_dir / "curve.png"
+        )
+
+    def _seconds_left(self, step, now):
+        # The first window compiles; it says nothing about those to come.
+        if self._first_step is None:
+            self._first_step, self._first_time = step, now
+            seconds = (now - self._began) / self.recipe.log_every
+        else:
+            seconds = now - self._first_time
+            seconds /= step - self._first_step
+        return seconds * (self.recipe.steps - step)

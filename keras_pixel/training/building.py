@@ -1,0 +1,129 @@
+"""From a recipe to a compiled model, and to its float32 twin."""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_pixel import models
+from keras_pixel.training._checks import did_you_mean
+from keras_pixel.training.recipe import OPTIMIZERS
+
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Build layers under a dtype policy, then go back to the former one."""
+    former = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(former)
+
+
+def model_class(name):
+    """The model class of a recipe: the package's, or a registered one.
+
+    Args:
+        name: "PixelCNN", or "package>Name" of a class registered with
+            `keras.saving.register_keras_serializable`.
+
+    Raises:
+        ValueError: if there is no such class.
+    """
+    own = {
+        key: value
+        for key, value in vars(models).items()
+        if isinstance(value, type) and issubclass(value, keras.Model)
+    }
+    found = own.get(name) or keras.saving.get_registered_object(name)
+    if found is None:
+        raise ValueError(
+            f"`class_name` must be one of {sorted(own)}, or the registered "
+            f'name ("package>Name") of your own class. Received: '
+            f"class_name={name!r}.{did_you_mean(name, own)}"
+        )
+    return found
+
+
+def build_model(recipe, policy="float32"):
+    """The recipe's model with random weights, under a dtype policy."""
+    found = model_class(recipe.model["class_name"])
+    with dtype_policy(policy):
+        return found.from_config(dict(recipe.model["config"]))
+
+
+def compile_model(model, recipe):
+    """Compile a model with the recipe's optimizer, and build the optimizer."""
+    with dtype_policy(recipe.precision):
+        model.compile(
+            optimizer=make_optimizer(recipe), jit_compile=_jit_compile()
+        )
+        model.optimizer.build(model.trainable_variables)
+
+
+def make_optimizer(recipe):
+    """The recipe's optimizer.
+
+    Keras moves the average of the weights after every batch, not only after
+    every step, so that the momentum is spread over a step's batches.
+    """
+    arguments = dict(recipe.optimizer)
+    name = arguments.pop("name")
+    arguments["learning_rate"] = recipe.make_schedule()
+    if recipe.clip_norm is not None:
+        arguments["global_clipnorm"] = float(recipe.clip_norm)
+    if recipe.ema_momentum:
+        arguments["use_ema"] = True
+        arguments["ema_momentum"] = recipe.ema_momentum ** (
+            1 / recipe.accumulation_steps
+        )
+    if recipe.accumulation_steps > 1:
+        arguments["gradient_accumulation_steps"] = recipe.accumulation_steps
+    return OPTIMIZERS[name](**arguments)
+
+
+def copy_average(model, twin):
+    """Give the twin the averaged weights of a model in training.
+
+    Without an average in the optimizer, these are the weights as they are.
+    """
+    for target, source in zip(twin.variables, model.variables, strict=True):
+        target.assign(_own_copy(source))
+    model.optimizer.finalize_variable_values(twin.trainable_variables)
+    # JAX may let two variables share memory, which training then gives away.
+    for variable in twin.trainable_variables:
+        variable.assign(_own_copy(variable))
+
+
+def copy_initial_weights(model, source, name):
+    """Start a model from a trained one of the same architecture.
+
+    Raises:
+        ValueError: if the weights do not fit; the model is left as it was.
+    """
+    ours = [tuple(weight.shape) for weight in model.weights]
+    theirs = [tuple(weight.shape) for weight in source.weights]
+    if ours != theirs:
+        raise ValueError(
+            "`initial_weights` must come from a model of the recipe's "
+            f"architecture. Received: initial_weights={name!r} with "
+            f"{len(theirs)} weights, for a model with {len(ours)}, or of "
+            "other shapes. Use the `model` of the preset's own recipe."
+        )
+    for target, value in zip(model.weights, source.weights, strict=True):
+        target.assign(_own_copy(value))
+
+
+def _own_copy(variable):
+    return np.array(ops.convert_to_numpy(variable.value))
+
+
+def _jit_compile():
+    # XLA halves the speed of training on CPUs under TensorFlow.
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    return "auto" if tf.config.list_physical_devices("GPU") else False

@@ -1,0 +1,186 @@
+"""Checkpoints: the whole state of a training in one file, written atomically.
+
+A file is an uncompressed `.npz` (a zip with a checksum for each array, nothing
+pickled). It is written under another name, flushed to the disk and renamed, so
+a file with the final name is complete unless the disk lost it later; the two
+newest are kept, so that even then one is left.
+"""
+
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+
+from keras_pixel.training._files import remove_leftovers
+from keras_pixel.training._files import written_whole
+
+KEPT = 2
+_PATTERN = re.compile(r"checkpoint-(\d{9})\.npz")
+
+
+def save_arrays(path, arrays, metadata):
+    """Write arrays and a JSON-able `metadata` to `path`, all or nothing."""
+    stored, dtypes = {}, {}
+    for name, value in arrays.items():
+        value = np.asarray(value)
+        dtypes[name] = value.dtype.name
+        if value.dtype.name == "bfloat16":  # a type NumPy does not know
+            value = value.view("uint16")
+        stored[name] = value
+    text = json.dumps({"metadata": metadata, "dtypes": dtypes})
+    stored["json"] = np.frombuffer(text.encode(), "uint8")
+    with written_whole(path) as file:
+        np.savez(file, **stored)
+
+
+def load_arrays(path):
+    """Read what `save_arrays` wrote: `(arrays, metadata)`.
+
+    Raises:
+        ValueError: if the file is truncated or altered.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        content = json.loads(arrays.pop("json").tobytes().decode())
+        for name, dtype in content["dtypes"].items():
+            if dtype == "bfloat16":
+                import ml_dtypes
+
+                arrays[name] = arrays[name].view(ml_dtypes.bfloat16)
+        return arrays, content["metadata"]
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        KeyError,
+        EOFError,
+        OSError,
+    ) as error:
+        raise ValueError(
+            "A checkpoint must be a complete file of this package. Received: "
+            f"path={str(path)!r}, which is truncated or altered ({error})."
+        ) from error
+
+
+class Checkpoints:
+    """The checkpoints of one training, in a folder of their own.
+
+    Args:
+        folder: path. Made if it is not there.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def paths(self):
+        """Paths of the checkpoints, newest first."""
+        found = [p for p in self.folder.iterdir() if _PATTERN.fullmatch(p.name)]
+        return sorted(found, reverse=True)
+
+    def save(self, model, metadata):
+        """Write the state of a compiled model; delete all but the newest two.
+
+        Args:
+            model: compiled model whose optimizer is built.
+            metadata: dict with the number of `step`s done, and any other
+                plain values.
+
+        Raises:
+            FloatingPointError: if a weight is not finite; nothing is written.
+        """
+        arrays = {
+            name: np.array(ops.convert_to_numpy(variable.value))
+            for name, variable in state(model).items()
+        }
+        for name, value in arrays.items():
+            if value.dtype.kind not in "iub" and not np.all(
+                np.isfinite(value.astype("float32"))
+            ):
+                path = state(model)[name].path
+                raise FloatingPointError(
+                    "Weights must be finite to be saved. Received: "
+                    f"variable={path!r} with NaN or infinite values."
+                )
+        # A name of fixed width, so that names sort like steps.
+        name = f"checkpoint-{metadata['step']:09d}.npz"
+        save_arrays(self.folder / name, arrays, metadata)
+        for path in self.paths()[KEPT:]:
+            path.unlink()
+
+    def restore(self, model, say=print):
+        """Give a model the newest state that can be read.
+
+        Args:
+            model: compiled model whose optimizer is built.
+            say: function called with each message. A checkpoint that cannot
+                be read is named, renamed to `….damaged`, and the one before
+                it is taken.
+
+        Returns:
+            The checkpoint's metadata, or `None` where there is no checkpoint.
+
+        Raises:
+            ValueError: if there are checkpoints and none can be read, or one
+                does not fit the model. The model is left as it was.
+        """
+        remove_leftovers(self.folder)
+        paths = self.paths()
+        for path in paths:
+            try:
+                arrays, metadata = load_arrays(path)
+            except ValueError as error:
+                say(f"{error} Going back to the checkpoint before it.")
+                os.replace(path, path.with_name(path.name + ".damaged"))
+                continue
+            assign(model, arrays, path)
+            return metadata
+        if paths or any(self.folder.glob("*.damaged")):
+            raise ValueError(
+                "A training must go on from a checkpoint that can be read. "
+                f"Received: folder={str(self.folder)!r}, where none can. "
+                "Train into another folder to start again."
+            )
+        return None
+
+
+def state(model):
+    """Every variable that decides how training goes on, by a stable name.
+
+    Names are positions, because Keras' own names depend on what else was
+    built in the same process.
+    """
+    variables = {}
+    for room, found in (
+        ("model", model.variables),
+        ("optimizer", model.optimizer.variables),
+    ):
+        for index, variable in enumerate(found):
+            variables[f"{room}/{index:05d}"] = variable
+    return variables
+
+
+def assign(model, arrays, path):
+    """Give a model the arrays of a checkpoint, all or none."""
+    variables = state(model)
+    expected = {n: tuple(v.shape) for n, v in variables.items()}
+    received = {n: v.shape for n, v in arrays.items()}
+    if expected != received:
+        differ = sorted(
+            name
+            for name in expected | received
+            if expected.get(name) != received.get(name)
+        )
+        name = differ[0]
+        raise ValueError(
+            "A checkpoint must fit the model it is loaded into. Received: "
+            f"path={str(path)!r} with {len(received)} variables, {name} of "
+            f"shape {received.get(name)}, for a model with {len(expected)}, "
+            f"{name} of shape {expected.get(name)}."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

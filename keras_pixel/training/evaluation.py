@@ -1,0 +1,59 @@
+"""How well a model predicts images: bits per dimension over a whole split."""
+
+import math
+
+import numpy as np
+
+
+def evaluate(model, data, batch_size=100, num_images=None, progress=None):
+    """Mean negative log-likelihood of images under a model.
+
+    Every image counts once, in the last partial batch too; sums are kept in
+    float64. The network runs in the model's own precision: build the model
+    under the policy "float32" for numbers that are to be published.
+
+    Args:
+        model: a `PixelModel`.
+        data: `ImageData`, or integer levels `(images, height, width,
+            channels)`.
+        batch_size: int. Images scored at once. Defaults to `100`.
+        num_images: int. Score only the first so many. Defaults to `None`: all.
+        progress: function called with the numbers of images done and of all,
+            after each batch. Defaults to `None`.
+
+    Returns:
+        A dict: `bits_per_dim`, `nats` (per image), `num_images`.
+
+    Raises:
+        ValueError: if there are no images, or `batch_size` is below `1`.
+    """
+    images = np.asarray(getattr(data, "images", data))[:num_images]
+    if images.ndim != 4 or not len(images):
+        raise ValueError(
+            "`data` must hold at least one image, as (images, height, width, "
+            f"channels). Received: data of shape {images.shape}."
+        )
+    if batch_size < 1:
+        raise ValueError(
+            "`batch_size` must be at least 1. Received: "
+            f"batch_size={batch_size}."
+        )
+    batch_size = min(batch_size, len(images))
+    total = 0.0
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        count = len(batch)
+        # The last batch is filled up, so that one compiled function serves
+        # for all; what fills it is not counted.
+        batch = np.resize(batch, (batch_size, *batch.shape[1:]))
+        log_prob = np.asarray(model.log_prob(batch))[:count]
+        total += float(np.sum(log_prob, dtype="float64"))
+        if progress is not None:
+            progress(start + count, len(images))
+    nats = -total / len(images)
+    dimensions = math.prod(images.shape[1:])
+    return {
+        "bits_per_dim": nats / (dimensions * math.log(2)),
+        "nats": nats,
+        "num_images": len(images),
+    }

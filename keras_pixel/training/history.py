@@ -1,0 +1,78 @@
+"""The history of a training: one row of a CSV file per logging window."""
+
+import csv
+import io
+from pathlib import Path
+
+from keras_pixel.training._files import written_whole
+
+COLUMNS = (
+    "step",
+    "bits_per_dim",
+    "validation_bits_per_dim",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+)
+
+
+class History:
+    """Rows of `history.csv`, kept in memory and appended to the file.
+
+    Args:
+        path: path of the CSV file. Read if it is there.
+
+    Columns: `step` (steps done), `bits_per_dim` (mean over the window, of the
+    training images), `validation_bits_per_dim` (empty where not measured),
+    `learning_rate` (of the window's last step), `images_per_second`, `seconds`
+    (since the training's beginning, without the time between two runs).
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.rows = []
+        if self.path.exists():
+            text = self.path.read_text(encoding="utf-8")
+            # A line without an end was cut off by a kill.
+            complete = text[: text.rfind("\n") + 1]
+            for row in csv.DictReader(io.StringIO(complete)):
+                self.rows.append({k: _number(v) for k, v in row.items()})
+
+    def keep_until(self, step):
+        """Forget the rows after a step: they will be made again."""
+        self.rows = [row for row in self.rows if row["step"] <= step]
+        lines = [",".join(COLUMNS) + "\n", *map(_line, self.rows)]
+        with written_whole(self.path) as file:
+            file.write("".join(lines).encode())
+
+    def append(self, row):
+        """Add a row, a dict of the columns, to memory and file."""
+        self.rows.append({name: row.get(name) for name in COLUMNS})
+        with open(self.path, "a", encoding="utf-8", newline="") as file:
+            file.write(_line(row))
+            file.flush()
+
+    @property
+    def seconds(self):
+        """Seconds of training so far."""
+        return self.rows[-1]["seconds"] if self.rows else 0.0
+
+    def column(self, name):
+        """Steps and values of a column where it was measured."""
+        rows = [row for row in self.rows if row[name] is not None]
+        return [row["step"] for row in rows], [row[name] for row in rows]
+
+
+def _line(row):
+    values = [row.get(name) for name in COLUMNS]
+    texts = [
+        "" if v is None else str(v) if isinstance(v, int) else f"{v:.7g}"
+        for v in values
+    ]
+    return ",".join(texts) + "\n"
+
+
+def _number(text):
+    if not text:
+        return None
+    return int(text) if text.isdigit() else float(text)

@@ -1,0 +1,82 @@
+"""How far a training is: a live line in a terminal, plain lines elsewhere."""
+
+import sys
+
+
+class Progress:
+    """Reports steps, bits/dim, images per second and the time left.
+
+    Args:
+        steps: int. Steps of the whole training.
+        shown: bool. `False` reports nothing.
+
+    Used as a context manager, so that a terminal is left in order.
+    """
+
+    def __init__(self, steps, shown=True):
+        self.steps = steps
+        self.shown = shown
+        self._bar = None
+
+    def __enter__(self):
+        if self.shown and sys.stderr.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.completed:,}/{task.total:,} steps"),
+                progress.BarColumn(bar_width=None),
+                progress.TextColumn("{task.description}"),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("compiling", total=self.steps)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error):
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, message):
+        """Show one line."""
+        if self._bar is not None:
+            self._bar.console.print(message, markup=False, highlight=False)
+        elif self.shown:
+            print(message, file=sys.stderr, flush=True)
+
+    def move(self, step):
+        """Move the live line to a step, with no new numbers."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+
+    def report(self, row, seconds_left):
+        """Show a row of the history.
+
+        Args:
+            row: dict. See `History`.
+            seconds_left: float. Seconds to the end of the training.
+        """
+        numbers = f"{row['bits_per_dim']:.4f} bits/dim"
+        validation = row.get("validation_bits_per_dim")
+        if validation is not None:
+            numbers += f", validation {validation:.4f}"
+        numbers += f", {row['images_per_second']:.4g} images/s"
+        left = f"{duration(seconds_left)} left"
+        if self._bar is not None:
+            self._bar.update(
+                self._task,
+                completed=row["step"],
+                description=f"{numbers}, {left}",
+            )
+        if self._bar is None or validation is not None:
+            self.say(f"step {row['step']:,}/{self.steps:,}: {numbers}, {left}")
+
+
+def duration(seconds):
+    """Seconds in words: "1 h 05 min", "4 min 09 s", "7 s"."""
+    seconds = round(seconds)
+    if seconds >= 3600:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+    if seconds >= 60:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds} s"

@@ -1,0 +1,283 @@
+"""A recipe: everything that decides what a training does, as one JSON file."""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+from pathlib import Path
+
+import keras
+
+from keras_pixel.training._checks import check_choice
+from keras_pixel.training._checks import check_keys
+from keras_pixel.training._checks import check_multiple
+from keras_pixel.training._checks import check_number
+from keras_pixel.training._checks import check_type
+from keras_pixel.training.schedule import DECAYS
+from keras_pixel.training.schedule import WarmupDecay
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamax": keras.optimizers.Adamax,
+    "adamw": keras.optimizers.AdamW,
+    "lion": keras.optimizers.Lion,
+    "nadam": keras.optimizers.Nadam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+# What may change between two runs into the same folder. `steps` is among
+# them so that a training can be prolonged; the learning rates still to come
+# then follow the new length.
+CHANGEABLE = (
+    "name",
+    "description",
+    "steps",
+    "log_every",
+    "checkpoint_every",
+    "evaluate_every",
+    "validation_images",
+    "sample_every",
+    "publish",
+    "notes",
+)
+# Arguments that other recipe fields already decide.
+_TAKEN = (
+    "self",
+    "learning_rate",
+    "name",
+    "kwargs",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training does.
+
+    A step is one update of the weights, from `accumulation_steps` batches of
+    `batch_size` images.
+
+    Args:
+        name: str. Name of the training, and of the preset it makes.
+        model: dict with `class_name` ("PixelCNN", or "package>Name" of a
+            registered class of your own) and `config`, the arguments of the
+            class, `image_shape` and `num_levels` among them.
+        data: dict. `source` as in `keras_pixel.data.load_data`, `flip` (mirror
+            half of the training images; defaults to `false`), and any other
+            argument of `load_data`, such as `validation`.
+        optimizer: dict. `name`, `learning_rate` (the highest), and any other
+            argument of the Keras optimizer.
+        batch_size: int. Images per batch.
+        steps: int. Steps of the whole training, a multiple of `log_every`.
+        schedule: dict. `warmup_steps`, `decay`, `final_fraction`: see
+            `WarmupDecay`. Defaults to a constant learning rate.
+        accumulation_steps: int. Batches per step. Defaults to `1`.
+        ema_momentum: float in [0, 1). Momentum per step of the moving average
+            of the weights that is evaluated and published. Defaults to `0`:
+            no average.
+        clip_norm: float. Greatest global norm of a step's gradients. Defaults
+            to `null`: no clipping.
+        precision: "float32", "mixed_bfloat16" or "mixed_float16". Evaluation
+            and the published weights are always float32.
+        seed: int. Decides first weights, order of images and dropout.
+        log_every: int. Steps per line of the history. Defaults to `100`.
+        checkpoint_every: int. Steps between checkpoints, a multiple of
+            `log_every`. Defaults to `1000`.
+        evaluate_every: int. Steps between evaluations on validation images,
+            a multiple of `log_every`; `0` for none. Defaults to `1000`.
+        validation_images: int. Images of such an evaluation, the first of the
+            split. Defaults to `null`: all.
+        sample_every: int. Steps between sample sheets, a multiple of
+            `log_every`; `0` for none. Defaults to `0`.
+        publish: "last" weights, or the "best" by validation. Defaults to
+            "last".
+        initial_weights: str. Preset (name or folder) to start from. Defaults
+            to `null`: random weights.
+        description: str. What the recipe is for.
+        notes: anything. Command, hardware, hours, the number it reached.
+
+    Raises:
+        TypeError, ValueError: if an argument has the wrong type or value.
+    """
+
+    name: str
+    model: dict
+    data: dict
+    optimizer: dict
+    batch_size: int
+    steps: int
+    schedule: dict = dataclasses.field(default_factory=dict)
+    accumulation_steps: int = 1
+    ema_momentum: float = 0.0
+    clip_norm: float | None = None
+    precision: str = "float32"
+    seed: int = 0
+    log_every: int = 100
+    checkpoint_every: int = 1000
+    evaluate_every: int = 1000
+    validation_images: int | None = None
+    sample_every: int = 0
+    publish: str = "last"
+    initial_weights: str | None = None
+    description: str = ""
+    notes: object = None
+
+    def __post_init__(self):
+        for field in ("name", "description"):
+            check_type(field, getattr(self, field), str)
+        if not self.name:
+            raise ValueError("`name` must not be empty. Received: name=''.")
+        for field in ("batch_size", "steps", "accumulation_steps"):
+            check_number(field, getattr(self, field), int, 1)
+        for field in ("log_every", "checkpoint_every"):
+            check_number(field, getattr(self, field), int, 1)
+        for field in ("evaluate_every", "sample_every", "seed"):
+            check_number(field, getattr(self, field), int, 0)
+        if self.validation_images is not None:
+            check_number("validation_images", self.validation_images, int, 1)
+        check_number("ema_momentum", self.ema_momentum, float, 0)
+        if self.ema_momentum >= 1:
+            raise ValueError(
+                "`ema_momentum` must be below 1, or the average never moves. "
+                f"Received: ema_momentum={self.ema_momentum}. Use 0 for no "
+                "average."
+            )
+        if self.clip_norm is not None:
+            check_number("clip_norm", self.clip_norm, float, 0)
+            if self.clip_norm == 0:
+                raise ValueError(
+                    "`clip_norm` must be positive. Received: clip_norm=0. "
+                    "Use null for no clipping."
+                )
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("publish", self.publish, ("last", "best"))
+        if self.publish == "best" and not self.evaluate_every:
+            raise ValueError(
+                '`publish` may be "best" only with evaluations to choose by. '
+                "Received: publish='best', evaluate_every=0. Use "
+                'publish="last" or a positive `evaluate_every`.'
+            )
+        if self.initial_weights is not None:
+            check_type("initial_weights", self.initial_weights, str)
+        for field in ("steps", "checkpoint_every", "evaluate_every"):
+            check_multiple(field, getattr(self, field), self.log_every)
+        check_multiple("sample_every", self.sample_every, self.log_every)
+        self._check_model()
+        self._check_data()
+        self._check_optimizer()
+        self._check_schedule()
+
+    def _check_model(self):
+        check_keys("model", self.model, ("class_name", "config"), ())
+        check_type("model.class_name", self.model["class_name"], str)
+        check_type("model.config", self.model["config"], dict)
+        for key in ("image_shape", "num_levels"):
+            if key not in self.model["config"]:
+                raise ValueError(
+                    f"`model.config` must have {key!r}. Received: "
+                    f"model.config={self.model['config']}."
+                )
+
+    def _check_data(self):
+        check_type("data", self.data, dict)
+        if "source" not in self.data:
+            raise ValueError(
+                "`data` must have 'source', the data set to train on. "
+                f"Received: data={self.data}."
+            )
+        check_type("data.flip", self.data.get("flip", False), bool)
+        for key in ("split", "data_dir", "image_shape", "num_levels"):
+            if key in self.data:
+                raise ValueError(
+                    f"`data` must not have {key!r}: the model, the command "
+                    f"or the training decides it. Received: data={self.data}."
+                )
+
+    def _check_optimizer(self):
+        check_type("optimizer", self.optimizer, dict)
+        check_choice("optimizer.name", self.optimizer.get("name"), OPTIMIZERS)
+        optimizer_class = OPTIMIZERS[self.optimizer["name"]]
+        arguments = inspect.signature(optimizer_class.__init__).parameters
+        check_keys(
+            "optimizer",
+            self.optimizer,
+            ("name", "learning_rate"),
+            [key for key in arguments if key not in _TAKEN],
+        )
+        learning_rate = self.optimizer["learning_rate"]
+        check_number("optimizer.learning_rate", learning_rate, float, 0)
+
+    def _check_schedule(self):
+        keys = ("warmup_steps", "decay", "final_fraction")
+        check_keys("schedule", self.schedule, (), keys)
+        warmup_steps = self.schedule.get("warmup_steps", 0)
+        check_number("schedule.warmup_steps", warmup_steps, int, 0)
+        decay = self.schedule.get("decay", "constant")
+        check_choice("schedule.decay", decay, DECAYS)
+        fraction = self.schedule.get("final_fraction", 0.0)
+        check_number("schedule.final_fraction", fraction, float, 0)
+        self.make_schedule()
+
+    @classmethod
+    def from_dict(cls, config):
+        """Make a recipe from a dict, refusing unknown and missing keys."""
+        fields = dataclasses.fields(cls)
+        required = [
+            field.name
+            for field in fields
+            if field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+        ]
+        optional = [field.name for field in fields]
+        check_keys("recipe", config, required, optional)
+        return cls(**config)
+
+    @classmethod
+    def from_json(cls, path):
+        """Read a recipe from a JSON file."""
+        try:
+            config = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                "A recipe must be a JSON file. Received: "
+                f"path={str(path)!r}, which is not: {error}."
+            ) from error
+        return cls.from_dict(config)
+
+    def to_dict(self):
+        """The recipe as plain values, every default written out."""
+        return dataclasses.asdict(self)
+
+    def to_json(self, path=None):
+        """The recipe as JSON text; written to `path` where one is given."""
+        text = json.dumps(self.to_dict(), indent=2) + "\n"
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def fixed(self):
+        """The part that may not change between two runs into one folder."""
+        config = json.loads(json.dumps(self.to_dict()))
+        return {k: v for k, v in config.items() if k not in CHANGEABLE}
+
+    def fingerprint(self):
+        """SHA-256 of the part that may not change."""
+        text = json.dumps(self.fixed(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def make_schedule(self):
+        """The learning rate over the whole training."""
+        return WarmupDecay(
+            self.optimizer["learning_rate"],
+            steps=self.steps,
+            batches_per_step=self.accumulation_steps,
+            **self.schedule,
+        )

@@ -1,0 +1,240 @@
+"""From a recipe to a trained preset, in one folder that can be resumed."""
+
+import contextlib
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+
+from keras_pixel.training import building
+from keras_pixel.training._files import one_owner
+from keras_pixel.training._files import remove_leftovers
+from keras_pixel.training._files import written_whole
+from keras_pixel.training.bookkeeping import Bookkeeping
+from keras_pixel.training.checkpoint import Checkpoints
+from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.history import History
+from keras_pixel.training.progress import Progress
+from keras_pixel.training.recipe import CHANGEABLE
+from keras_pixel.training.recipe import Recipe
+from keras_pixel.training.tensorboard import TensorBoard
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingResult:
+    """What a training made.
+
+    Args:
+        preset_dir: path of the preset folder, for `keras_pixel.load`.
+        step: int. Step of the published weights.
+        bits_per_dim: float. Of the training images, over the last window;
+            `None` where nothing was trained.
+        validation_bits_per_dim: float. Of the published weights, or `None`.
+        seconds: float. Seconds of training, all runs together.
+    """
+
+    preset_dir: Path
+    step: int
+    bits_per_dim: float | None
+    validation_bits_per_dim: float | None
+    seconds: float
+
+
+def train(
+    recipe,
+    output_dir,
+    resume=True,
+    data_dir=None,
+    progress=True,
+    tensorboard=False,
+):
+    """Train a model as a recipe says, and save it as a preset.
+
+    The same call goes on where a stopped training, however it was stopped,
+    had its last checkpoint; on a CPU it ends with the same weights, bit for
+    bit, as a training that was never stopped.
+
+    `output_dir` gets `recipe.json`, `history.csv`, `curve.png`,
+    `checkpoints/` (the two newest, and the best by validation), `samples/`
+    and at the end `preset/`: the averaged weights in float32.
+
+    Keras' seed for random numbers is set to the recipe's.
+
+    Args:
+        recipe: a `Recipe`, a dict, or the path of a JSON file.
+        output_dir: path of the training's folder, made if it is not there.
+        resume: bool. Whether to go on with a training found in `output_dir`.
+            `False` refuses a folder that has one. Defaults to `True`.
+        data_dir: path of a folder for data sets; see `load_data`.
+        progress: bool. Whether to report progress. Defaults to `True`.
+        tensorboard: bool. Whether to write `tensorboard/` in `output_dir`,
+            which needs TensorFlow. Defaults to `False`.
+
+    Returns:
+        A `TrainingResult`.
+
+    Raises:
+        ValueError: if the recipe differs from the one `output_dir` was begun
+            with in more than names, number of steps, and how often to log,
+            save, evaluate and sample; or if no checkpoint there is whole.
+        FloatingPointError: if the loss or a weight becomes NaN or infinite.
+    """
+    if isinstance(recipe, dict):
+        recipe = Recipe.from_dict(recipe)
+    elif not isinstance(recipe, Recipe):
+        recipe = Recipe.from_json(recipe)
+    output_dir = Path(output_dir)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(one_owner(output_dir))
+        report = stack.enter_context(Progress(recipe.steps, shown=progress))
+        _check_folder(recipe, output_dir, resume)
+        board = None
+        if tensorboard:
+            board = TensorBoard(output_dir / "tensorboard")
+            stack.callback(board.close)
+        return _train(recipe, output_dir, data_dir, report, board)
+
+
+def _train(recipe, output_dir, data_dir, report, board):
+    building.model_class(recipe.model["class_name"])
+    images, validation = _load_data(recipe, data_dir)
+    keras.utils.set_random_seed(recipe.seed)
+    model = building.build_model(recipe, recipe.precision)
+    twin = building.build_model(recipe, "float32")
+    building.compile_model(model, recipe)
+    checkpoints = Checkpoints(output_dir / "checkpoints")
+    remove_leftovers(output_dir)
+    step = _restore(recipe, model, checkpoints, report)
+    with written_whole(output_dir / "recipe.json") as file:
+        file.write(recipe.to_json().encode())
+    history = History(output_dir / "history.csv")
+    history.keep_until(step)
+    bookkeeping = Bookkeeping(
+        recipe,
+        output_dir,
+        twin,
+        validation,
+        checkpoints,
+        history,
+        report,
+        board,
+    )
+    if step < recipe.steps:
+        model.fit(
+            images.batches(
+                recipe.batch_size,
+                start_step=step * recipe.accumulation_steps,
+                shuffle=True,
+                seed=recipe.seed,
+                flip=recipe.data.get("flip", False),
+            ),
+            # An epoch of Keras is a window of the history.
+            initial_epoch=step // recipe.log_every,
+            epochs=recipe.steps // recipe.log_every,
+            steps_per_epoch=recipe.log_every * recipe.accumulation_steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[bookkeeping],
+        )
+    # `fit` leaves the model with its averaged weights; those that are
+    # published come from the checkpoint, which a resumed run has as well.
+    checkpoints.restore(model, report.say)
+    building.copy_average(model, twin)
+    return _publish(recipe, output_dir, twin, bookkeeping, history)
+
+
+def _check_folder(recipe, output_dir, resume):
+    path = output_dir / "recipe.json"
+    if not path.exists():
+        return
+    if not resume:
+        raise ValueError(
+            "`output_dir` must not hold a training where `resume` is False. "
+            f"Received: output_dir={str(output_dir)!r}, resume=False. Use "
+            "another folder, or `resume=True` to go on."
+        )
+    former = Recipe.from_json(path).fixed()
+    now = recipe.fixed()
+    differ = [key for key in now if now[key] != former[key]]
+    if differ:
+        values = ", ".join(
+            f"{k}={json.dumps(now[k])} instead of {json.dumps(former[k])}"
+            for k in differ
+        )
+        raise ValueError(
+            "A training must go on with the recipe it was begun with, except "
+            f"for {sorted(CHANGEABLE)}. Received: {values} in "
+            f"output_dir={str(output_dir)!r}. Use another folder for another "
+            "recipe."
+        )
+
+
+def _load_data(recipe, data_dir):
+    from keras_pixel.data import load_data
+
+    options = {
+        key: value
+        for key, value in recipe.data.items()
+        if key not in ("source", "flip")
+    }
+    options["data_dir"] = data_dir
+    options["num_levels"] = recipe.model["config"]["num_levels"]
+    options["image_shape"] = tuple(recipe.model["config"]["image_shape"])
+    source = recipe.data["source"]
+    images = load_data(source, "train", **options)
+    validation = None
+    if recipe.evaluate_every:
+        validation = load_data(source, "validation", **options)
+    return images, validation
+
+
+def _restore(recipe, model, checkpoints, report):
+    metadata = checkpoints.restore(model, report.say)
+    if metadata is None:
+        if recipe.initial_weights is not None:
+            from keras_pixel import presets
+
+            building.copy_initial_weights(
+                model,
+                presets.load(recipe.initial_weights),
+                recipe.initial_weights,
+            )
+        return 0
+    step = metadata["step"]
+    if metadata["fingerprint"] != recipe.fingerprint():
+        raise ValueError(
+            "A checkpoint must come from the recipe that goes on with it. "
+            f"Received: folder={str(checkpoints.folder)!r} with checkpoints "
+            "of another recipe. Use another folder."
+        )
+    if step > recipe.steps or step % recipe.log_every:
+        raise ValueError(
+            "A training goes on from a step that is a multiple of "
+            "`log_every` and not beyond `steps`. Received: "
+            f"log_every={recipe.log_every}, steps={recipe.steps}, with a "
+            f"checkpoint of step {step}."
+        )
+    report.say(f"Going on from step {step:,}.")
+    return step
+
+
+def _publish(recipe, output_dir, twin, bookkeeping, history):
+    step = recipe.steps
+    steps, values = history.column("validation_bits_per_dim")
+    value = values[-1] if steps and steps[-1] == step else None
+    if recipe.publish == "best":
+        arrays, best = load_arrays(bookkeeping.best_path)
+        step, value = best["step"], best["bits_per_dim"]
+        for index, weight in enumerate(twin.weights):
+            weight.assign(arrays[f"{index:05d}"])
+    preset_dir = output_dir / "preset"
+    twin.save_preset(preset_dir, overwrite=True)
+    trained = history.column("bits_per_dim")[1]
+    return TrainingResult(
+        preset_dir=preset_dir,
+        step=step,
+        bits_per_dim=trained[-1] if trained else None,
+        validation_bits_per_dim=value,
+        seconds=history.seconds,
+    )
