@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ ALL = "all"
 ALLOWED = {
     "order": ((), ("numpy",)),
     "levels": ((), ("keras", "numpy")),
-    "layers": (("order",), ("keras", "numpy")),
+    "layers": (("order", "levels"), ("keras", "numpy")),
     "distributions": (
         ("levels",),
         ("keras", "numpy", "tensorflow_probability"),
@@ -38,7 +39,7 @@ ALLOWED = {
     ),
     "training": (
         ("models", "data", "distributions", "presets"),
-        ("keras", "numpy", "PIL"),
+        ("keras", "ml_dtypes", "numpy", "PIL", "rich", "tensorflow"),
     ),
     "export": (
         ("models",),
@@ -63,7 +64,15 @@ LAZY = {
     "tf2onnx",
 }
 
-USES_KERAS_OPS = {"levels", "layers", "distributions", "sampling", "models"}
+# The other rooms work on NumPy arrays.
+USES_KERAS_OPS = {
+    "levels",
+    "layers",
+    "distributions",
+    "sampling",
+    "models",
+    "training",
+}
 
 
 def module_name(path):
@@ -214,16 +223,19 @@ def test_every_package_is_listed_in_setup_cfg():
     assert listed == found | {"keras_pixel.zoo"}
 
 
+def test_every_outside_package_is_a_declared_dependency():
+    text = read_setup_cfg()["options"]["install_requires"]
+    declared = set(re.findall(r"^[\w-]+", text, flags=re.MULTILINE))
+    outside = {name for _, names in ALLOWED.values() for name in names}
+    distributions = {name.replace("PIL", "pillow") for name in outside}
+    assert {name.replace("_", "-") for name in distributions} <= {
+        name.replace("_", "-") for name in declared
+    }
+
+
 def test_every_source_folder_is_a_package():
     folders = {path.parent for path in SOURCES}
     assert [f for f in folders if not (f / "__init__.py").is_file()] == []
-
-
-def test_zoo_is_data_only():
-    # The name keras_pixel.zoo belongs to the folder of presets in a wheel.
-    assert not (PACKAGE / "zoo.py").exists()
-    assert not (PACKAGE / "zoo").exists()
-    assert list((ROOT / "zoo").rglob("*.py")) == []
 
 
 @pytest.mark.parametrize(

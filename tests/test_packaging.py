@@ -67,6 +67,13 @@ def test_package_data_reaches_every_file_of_the_zoo(setup_cfg):
     assert files <= matched
 
 
+def test_zoo_is_data_only():
+    # The name keras_pixel.zoo belongs to the folder of presets in a wheel.
+    assert not (ROOT / "keras_pixel" / "zoo.py").exists()
+    assert not (ROOT / "keras_pixel" / "zoo").exists()
+    assert list((ROOT / "zoo").rglob("*.py")) == []
+
+
 def test_makefile_has_the_targets_that_the_texts_name():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
