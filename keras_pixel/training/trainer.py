@@ -128,6 +128,7 @@ def _train(recipe, output_dir, data_dir, report, board):
                 shuffle=True,
                 seed=recipe.seed,
                 flip=recipe.data.get("flip", False),
+                repeat=True,
             ),
             # An epoch of Keras is a window of the history.
             initial_epoch=step // recipe.log_every,
