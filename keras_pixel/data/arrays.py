@@ -1,0 +1,166 @@
+"""Images from NumPy arrays and from .npy and .npz files."""
+
+import zlib
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from keras_pixel.data.pixels import PixelConverter
+from keras_pixel.data.pixels import as_bytes
+from keras_pixel.data.splits import SPLIT_NAMES
+
+_IMAGES = ("images", "image", "x")
+_LABELS = ("labels", "label", "y")
+
+
+class ArraySource:
+    """Images in memory, or in a mapped file.
+
+    Args:
+        name: str. What to call the source.
+        parts: dict from split to `(images, labels)`, labels `None` if absent.
+    """
+
+    ordered = False
+
+    def __init__(self, name: str, parts: dict):
+        self.name = name
+        self.class_names = None
+        self.num_classes = None
+        self._parts = {
+            split: _checked(images, labels, f"{name}, {split}")
+            for split, (images, labels) in parts.items()
+        }
+        self.sizes = {
+            split: len(images) for split, (images, _) in self._parts.items()
+        }
+        all_labels = [labels for _, labels in self._parts.values()]
+        self.has_labels = all(labels is not None for labels in all_labels)
+        if self.has_labels:
+            self.num_classes = 1 + max(int(part.max()) for part in all_labels)
+
+    @classmethod
+    def from_arrays(cls, source):
+        """The source of an array, or of a pair `(images, labels)`."""
+        images, labels = source, None
+        if isinstance(source, tuple) and len(source) == 2:
+            images, labels = source
+        return cls("array", {"train": (images, labels)})
+
+    def ids(self, part: str) -> list[str]:
+        return [f"{part}/{place}" for place in range(self.sizes[part])]
+
+    def read(self, part, positions, converter: PixelConverter, on_error):
+        """`(images, labels or None, ids, names of unreadable files)`."""
+        images, labels = self._parts[part]
+        name = f"an array of {self.sizes[part]} images"
+        images = as_bytes(images[positions], converter)
+        images = converter.fit_shape(images, name)
+        ids = [f"{part}/{place}" for place in positions]
+        return images, labels if labels is None else labels[positions], ids, []
+
+
+def read_array_file(path: Path) -> ArraySource:
+    """The source in a .npy or .npz file; nothing in it is unpickled."""
+    name = f"file:{path.name}"
+    try:
+        # Mapped: of a large .npy file only the split asked for is read.
+        mode = "r" if path.suffix.lower() == ".npy" else None
+        loaded = np.load(path, mmap_mode=mode, allow_pickle=False)
+        arrays = {"images": loaded}
+        if not isinstance(loaded, np.ndarray):
+            with loaded:
+                arrays = {key: loaded[key] for key in loaded.files}
+    except (OSError, EOFError, ValueError, BadZipFile, zlib.error) as error:
+        raise ValueError(
+            "`source` must be a .npy or .npz file of plain arrays. Received: "
+            f"source={str(path)!r}, which cannot be read: {error}"
+        ) from error
+    return ArraySource(name, _named_parts(arrays, path))
+
+
+def _named_parts(arrays, path):
+    names = list(arrays)
+    parts = {}
+    for split, words in SPLIT_NAMES.items():
+        images = _find(names, _IMAGES, words, path)
+        if images is not None:
+            labels = _find(names, _LABELS, words, path)
+            parts[split] = (images, labels)
+    single = _find(names, _IMAGES, (), path)
+    if single is None and not parts and len(names) == 1:
+        single = names[0]
+    if bool(parts) == (single is not None):
+        raise ValueError(
+            "An .npz file must hold `images` and, if it has them, `labels`; "
+            "or a pair of these for each split: `x_train`, `y_train`, "
+            "`x_test`, … or `train_images`, `train_labels`, … "
+            f"Received: {path} with {sorted(names)}. Rename its arrays."
+        )
+    if single is not None:
+        parts = {"train": (single, _find(names, _LABELS, (), path))}
+    return {
+        split: (arrays[images], None if labels is None else arrays[labels])
+        for split, (images, labels) in parts.items()
+    }
+
+
+def _find(names, kinds, splits, path):
+    wanted = set(kinds)
+    if splits:
+        wanted = {f"{kind}_{split}" for kind in kinds for split in splits}
+        wanted |= {f"{split}_{kind}" for kind in kinds for split in splits}
+    found = [name for name in names if name.lower() in wanted]
+    if len(found) > 1:
+        raise ValueError(
+            "An .npz file must hold one array of each kind. Received: "
+            f"{path} with {sorted(found)}, which mean the same. Remove one."
+        )
+    return found[0] if found else None
+
+
+def _checked(images, labels, name):
+    images = _as_array("images", images, name)
+    if images.dtype != bool and not np.issubdtype(images.dtype, np.integer):
+        raise TypeError(
+            "Images must be integers, not scaled: 8-bit values or levels. "
+            f"Received: dtype={images.dtype} ({name}). If they are scaled to "
+            '[0, 1], use (255 * images).round().astype("uint8").'
+        )
+    if images.ndim == 3 and images.shape[-1] > 4:
+        images = images[..., None]
+    if images.ndim != 4 or not images.size:
+        raise ValueError(
+            "Images must be an array (images, height, width, channels), or "
+            "(images, height, width) for grey ones, and not empty. Received: "
+            f"shape={images.shape} ({name}). A single image needs "
+            "images[None], narrow grey images need images[..., None]."
+        )
+    if labels is None:
+        return images, None
+    labels = _as_array("labels", labels, name)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(
+            f"Labels must be integers. Received: dtype={labels.dtype} "
+            f"({name}). Number them with "
+            "np.unique(labels, return_inverse=True)[1]."
+        )
+    if labels.shape != (len(images),):
+        raise ValueError(
+            "Labels must be one integer an image. Received: labels of shape "
+            f"{labels.shape} with {len(images)} images ({name})."
+        )
+    return images, labels
+
+
+def _as_array(what, values, name):
+    if not hasattr(values, "__array__"):
+        raise TypeError(
+            f"`source` must be a TFDS name, a path, an array, or a pair "
+            f"(images, labels) of arrays. Received: {what} of type "
+            f"{type(values).__name__} ({name}). Use np.asarray or np.stack."
+        )
+    return np.asarray(values)

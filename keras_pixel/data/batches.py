@@ -1,0 +1,173 @@
+"""Batches without TensorFlow, each one a function of its number alone."""
+
+import keras
+import numpy as np
+
+
+class ImageBatches(keras.utils.PyDataset):
+    """Batches of images for `fit` on any backend, resumable at any step.
+
+    Nothing is remembered from batch to batch. The order of epoch `e` comes
+    from `(seed, e)` and the flips of step `s` from `(seed, s)`, so a training
+    that stopped after `s` steps goes on with `start_step=s` as if it had never
+    stopped.
+
+    Without `repeat` one pass is one epoch and the last batch may be smaller.
+    Keras then tells this object when an epoch ends, and the next pass has
+    another order. `fit` would shuffle the batches once more: give it
+    `shuffle=False`. With `repeat` the batches never end, epoch follows epoch
+    within them, and every batch is full: give `fit` its `steps_per_epoch`.
+
+    Args:
+        images: uint8 array `(images, height, width, channels)`.
+        labels: int32 array `(images,)`, or `None`.
+        batch_size: int. Images a batch.
+        shuffle: bool. Whether each epoch has an order of its own.
+        seed: int, 0 or more.
+        start_step: int. Number of the first batch.
+        flip: bool. Whether each image is mirrored left to right with
+            probability one half.
+        repeat: bool. Whether batches go on without end.
+        drop_remainder: bool. Whether a smaller last batch is left out.
+        **kwargs: arguments of `keras.utils.PyDataset`, such as `workers`.
+
+    Returns of `batches[i]`: `images`, or `{"images": …, "labels": …}`.
+
+    Example:
+
+    >>> images = np.zeros((5, 2, 2, 1), "uint8")
+    >>> [len(batch) for batch in ImageBatches(images, None, 2)]
+    [2, 2, 1]
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        start_step: int = 0,
+        flip: bool = False,
+        repeat: bool = False,
+        drop_remainder: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_batch_size(batch_size, len(images), drop_remainder and not repeat)
+        check_count("seed", seed)
+        check_count("start_step", start_step)
+        self.images = images
+        self.labels = labels
+        self.batch_size = int(batch_size)
+        self.shuffle = shuffle
+        self.seed = int(seed)
+        self.start_step = int(start_step)
+        self.flip = flip
+        self.repeat = repeat
+        self.drop_remainder = drop_remainder
+        self.passes = 0
+        self._order = (-1, np.arange(len(images)))
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches in one pass over the images (with `repeat`: full ones)."""
+        if self.repeat or self.drop_remainder:
+            return len(self.images) // self.batch_size
+        return -(-len(self.images) // self.batch_size)
+
+    @property
+    def num_batches(self) -> int | None:
+        """See `keras.utils.PyDataset`: `None` where batches never end."""
+        return None if self.repeat else self.batches_per_epoch
+
+    def __len__(self):
+        if self.repeat:
+            raise TypeError(
+                "Batches that repeat have no length. Received: repeat=True. "
+                "See `batches_per_epoch`."
+            )
+        return self.batches_per_epoch
+
+    def __getitem__(self, index):
+        if index < 0 or not (self.repeat or index < len(self)):
+            raise IndexError(
+                f"`index` must be a batch's number. Received: index={index}, "
+                f"num_batches={self.num_batches}."
+            )
+        step = self.start_step + int(index)
+        if not self.repeat:
+            step += self.passes * self.batches_per_epoch
+        chosen = self._positions(step)
+        images = self.images[chosen]  # (batch, height, width, channels)
+        if self.flip:
+            mirrored = self._generator(1, step).random(len(chosen)) < 0.5
+            images[mirrored] = images[mirrored][:, :, ::-1]
+        if self.labels is None:
+            return images
+        return {"images": images, "labels": self.labels[chosen]}
+
+    def on_epoch_end(self):
+        # Endless batches are read on by Keras, finite ones from 0 again.
+        self.passes += 0 if self.repeat else 1
+
+    def _positions(self, step):
+        if not self.repeat:
+            epoch, batch = divmod(step, self.batches_per_epoch)
+            start = batch * self.batch_size
+            return self._epoch_order(epoch)[start : start + self.batch_size]
+        parts = []
+        missing = self.batch_size
+        epoch, start = divmod(step * self.batch_size, len(self.images))
+        while missing:
+            part = self._epoch_order(epoch)[start : start + missing]
+            parts.append(part)
+            missing -= len(part)
+            epoch, start = epoch + 1, 0
+        return np.concatenate(parts)
+
+    def _epoch_order(self, epoch):
+        if not self.shuffle:
+            return self._order[1]
+        # Read and set as one object: several threads may ask at once.
+        known, order = self._order
+        if known != epoch:
+            order = self._generator(0, epoch).permutation(len(self.images))
+            self._order = (epoch, order)
+        return order
+
+    def _generator(self, purpose, number):
+        return np.random.default_rng([self.seed, purpose, number])
+
+
+def check_count(name: str, value) -> None:
+    """Refuses what is not an integer from 0 up."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or value < 0
+    ):
+        raise ValueError(
+            f"`{name}` must be an integer, 0 or more. Received: "
+            f"{name}={value!r}."
+        )
+
+
+def check_batch_size(batch_size, num_images: int, drop: bool) -> None:
+    """Refuses a batch size that is no positive integer, or gives no batch."""
+    if (
+        isinstance(batch_size, bool)
+        or not isinstance(batch_size, (int, np.integer))
+        or batch_size < 1
+    ):
+        raise ValueError(
+            "`batch_size` must be a positive integer. Received: "
+            f"batch_size={batch_size!r}."
+        )
+    if drop and batch_size > num_images:
+        raise ValueError(
+            "`drop_remainder` leaves no batch at all: `batch_size` is more "
+            f"than the images there are. Received: batch_size={batch_size}, "
+            f"images={num_images}. Use a batch_size of at most {num_images}."
+        )

@@ -1,0 +1,183 @@
+"""Images from files: a folder of pictures, or one picture."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_pixel.data.pixels import PixelConverter
+from keras_pixel.data.splits import split_of
+
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+)
+
+
+class FolderSource:
+    """Pictures in a folder; the folders within it are the labels.
+
+    Where every folder within is called train, validation (or val, valid) or
+    test, they are splits instead, and the labels are the folders within those.
+
+    Args:
+        path: folder, or one picture.
+    """
+
+    ordered = False
+
+    def __init__(self, path: Path):
+        self.name = f"folder:{path.name}"
+        self._root = path
+        if path.is_file():
+            self._root, files = path.parent, [path.name]
+        else:
+            files = _find_pictures(path)
+        if not files:
+            raise FileNotFoundError(
+                "A folder of images must hold some, here or in its folders. "
+                f"Received: {path}, with no file that ends in "
+                f"{', '.join(SUFFIXES)}."
+            )
+        self._files = _by_split(files, path)
+        # The folder that is the label: the first, or the one below the split.
+        self._depth = 1 if split_of(files[0].split("/")[0]) else 0
+        self.sizes = {part: len(names) for part, names in self._files.items()}
+        classes = {self._class_of(name) for name in files}
+        self.has_labels = None not in classes
+        self.class_names = self.num_classes = None
+        if self.has_labels:
+            self.class_names = tuple(sorted(classes))
+            self.num_classes = len(classes)
+
+    def ids(self, part: str) -> list[str]:
+        return self._files[part]
+
+    def read(self, part, positions, converter: PixelConverter, on_error):
+        """`(images, labels or None, ids, names of unreadable files)`."""
+        images, ids, unreadable = [], [], []
+        wanted = converter.image_shape
+        for position in positions:
+            name = self._files[part][position]
+            try:
+                image = read_picture(
+                    self._root / name, None if wanted is None else wanted[2]
+                )
+            except MemoryError:
+                raise
+            # A broken file makes Pillow raise almost anything. Nothing is
+            # hidden: every such file is named, with the reason.
+            except Exception as error:
+                unreadable.append((name, f"{type(error).__name__}: {error}"))
+                continue
+            if not unreadable or on_error == "skip":
+                images.append(converter.fit_shape(image, name))
+                ids.append(name)
+        if unreadable and on_error == "raise":
+            listing = "\n".join(f"  {name}: {why}" for name, why in unreadable)
+            raise ValueError(
+                "Every image file must be readable. Received: "
+                f"{len(unreadable)} of {len(positions)} files in {self._root} "
+                f"that are not:\n{listing}\nRepair or remove them, or pass "
+                'on_error="skip" to leave them out.'
+            )
+        labels = None
+        if self.has_labels:
+            numbers = {name: i for i, name in enumerate(self.class_names)}
+            labels = np.array(
+                [numbers[self._class_of(name)] for name in ids], "int32"
+            )
+        return images, labels, ids, [name for name, _ in unreadable]
+
+    def _class_of(self, name):
+        folders = name.split("/")[self._depth : -1]
+        return folders[0] if folders else None
+
+
+def read_picture(path: Path, channels: int | None) -> np.ndarray:
+    """One picture as 8-bit values, upright.
+
+    Args:
+        path: the file.
+        channels: `4` keeps transparency; otherwise a picture that has some is
+            refused, as its hidden colours mean nothing.
+
+    Returns:
+        uint8 array `(height, width, channels)`: 1 channel for a grey picture,
+        3 for a coloured one, 4 (RGB and opacity) when asked for.
+    """
+    from PIL import Image
+    from PIL import ImageOps
+
+    with Image.open(path) as picture:
+        # A camera's MPO file is one photograph with previews behind it.
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":
+            raise ValueError(f"an animation of {frames} pictures, not one")
+        picture.load()
+        picture = ImageOps.exif_transpose(picture)
+        if picture.mode not in _GREY + _COLOUR:
+            raise ValueError(f"not of 8 bits a channel (mode {picture.mode})")
+        colours = "L" if picture.mode in _GREY else "RGB"
+        if channels == 4:
+            return np.array(picture.convert("RGBA"))
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            if picture.getextrema()[3][0] < 255:
+                raise ValueError(
+                    "partly transparent; flatten it, or ask for 4 channels "
+                    "by `image_shape`"
+                )
+        image = np.array(picture.convert(colours))
+    return image[..., None] if colours == "L" else image
+
+
+_GREY = ("1", "L", "LA")
+_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+
+
+def _find_pictures(root):
+    """Paths below `root`, as "a/b.png", in order of name."""
+    files, seen = [], set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back to a folder above it
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".")
+        )
+        files += [
+            (Path(folder) / name).relative_to(root).as_posix()
+            for name in names
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    return sorted(files)
+
+
+def _by_split(files, path):
+    firsts = sorted({name.rpartition("/")[0].split("/")[0] for name in files})
+    splits = [split_of(first) for first in firsts]
+    if not any(splits):
+        return {"train": files}  # folders are labels, or there are none
+    if not all(splits) or len(set(splits)) < len(splits):
+        raise ValueError(
+            "The folders of a data set must be splits (train, validation, "
+            "test, one of each) or labels, not both. Received: "
+            f"{path} with {[first or 'loose files' for first in firsts]}. "
+            "Rename or move some of them."
+        )
+    return {
+        split: [name for name in files if name.split("/")[0] == first]
+        for first, split in zip(firsts, splits, strict=True)
+    }

@@ -1,0 +1,162 @@
+"""One function from any source of images to integer levels."""
+
+import warnings
+
+import numpy as np
+
+from keras_pixel.data.batches import check_count
+from keras_pixel.data.image_data import ImageData
+from keras_pixel.data.pixels import PixelConverter
+from keras_pixel.data.sources import open_source
+from keras_pixel.data.splits import SPLITS
+from keras_pixel.data.splits import check_size
+from keras_pixel.data.splits import choose
+
+
+def load_data(
+    source,
+    split: str = "train",
+    *,
+    data_dir=None,
+    download: bool = False,
+    num_levels: int = 256,
+    image_shape: tuple[int, int, int] | None = None,
+    resize: str | None = None,
+    values: str | None = None,
+    labels: bool = False,
+    validation: int | float | None = None,
+    test: int | float | None = None,
+    seed: int = 0,
+    on_error: str = "raise",
+) -> ImageData:
+    """Loads one split of a source of images as integer levels.
+
+    What `source` means is never guessed from what happens to load:
+
+    - an array, or a pair `(images, labels)` of arrays;
+    - a path (`pathlib.Path`, or a string that begins with ".", "~" or "/",
+      ends with "/" or with a file's ending, or has a "/" within and exists):
+      a folder of pictures, one picture, an .npy or an .npz file;
+    - any other string: the name of a TFDS data set, such as "cifar10",
+      "name/config" or "name:1.0.0".
+
+    Folders within a folder are labels, or the splits train, validation (val)
+    and test with labels below. An .npz file holds `images` and `labels`, or
+    such a pair for each split (`x_train`, `y_train`, `x_test`, …).
+
+    The splits are honest. A split of the source's own is used as it is. A
+    missing one is taken from the training images, which exclude it: the last
+    images by `id` or position where a TFDS data set has a test split of its
+    own, else images drawn by `seed` and by the image's id (file name,
+    position). "train", "validation" and "test" never overlap and cover the
+    source, given the same `validation`, `test` and `seed`.
+
+    Args:
+        source: see above.
+        split: "train", "validation", "test", or "all" for every image.
+        data_dir: for a TFDS data set, the folder of prepared data sets.
+        download: bool. Whether a TFDS data set may be downloaded.
+        num_levels: int from 2 to 256. 8-bit values `v` become level
+            `floor(v * num_levels / 256)`.
+        image_shape: `(height, width, channels)` wanted; `None` for the shape
+            of the images, which must all have the same. Its last number turns
+            grey (1) into RGB (3) and back.
+        resize: what to do with images of another height or width. `None`
+            refuses them; "resize" stretches them; "center_crop" scales the
+            largest centred part of the right proportions.
+        values: "pixels" for values from 0 to 255, "levels" for values that
+            are levels already. `None` for pixels; it takes data of 0 and 1 as
+            levels for `num_levels=2`, and refuses other data that may be
+            either.
+        labels: bool. Whether labels are wanted.
+        validation: number (int) or fraction of the training images (float) to
+            take for validation where the source brings none. Defaults to
+            2,000, or a tenth of the training images where that is fewer.
+        test: the same for the test split.
+        seed: int, 0 or more. Draws these parts, nothing else: keep it the
+            same for training and evaluation.
+        on_error: "raise" names all unreadable image files in one error;
+            "skip" leaves them out, warns and counts them in `.skipped`.
+
+    Returns:
+        `ImageData`.
+
+    Raises:
+        ValueError: if an argument, a shape, a value or a file is not as above.
+        TypeError: if images are not integers.
+        FileNotFoundError: if a path or a prepared TFDS data set is not there.
+        ImportError: if a TFDS data set is asked for without its packages.
+
+    Example:
+
+    >>> images = np.arange(20 * 4).reshape(20, 2, 2, 1)
+    >>> len(load_data(images)), len(load_data(images, "test"))
+    (16, 2)
+    """
+    _check_choice("split", split, (*SPLITS, "all"))
+    _check_choice("on_error", on_error, ("raise", "skip"))
+    check_size("validation", validation)
+    check_size("test", test)
+    check_count("seed", seed)
+    converter = PixelConverter(num_levels, image_shape, resize, values)
+    opened = open_source(source, data_dir=data_dir, download=download)
+    if labels and not opened.has_labels:
+        raise ValueError(
+            "`labels` needs a source with one label an image. Received: "
+            f"labels=True, source={opened.name!r}, which has none. Leave it "
+            "out, or give (images, labels), or a folder for each label."
+        )
+    chosen, note = choose(
+        opened.sizes,
+        opened.ids,
+        split,
+        validation=validation,
+        test=test,
+        seed=int(seed),
+        ordered=opened.ordered,
+        source=opened.name,
+    )
+    images, numbers, ids, skipped = [], [], [], []
+    for part, positions in chosen.items():
+        read = opened.read(part, positions, converter, on_error)
+        images.extend(read[0])
+        numbers.extend(read[1] if labels else [])
+        ids.extend(read[2])
+        skipped.extend(read[3])
+    if skipped:
+        warnings.warn(
+            f"{len(skipped):,} unreadable image files were skipped, the "
+            f"first is {skipped[0]}. See `skipped_files`.",
+            stacklevel=2,
+        )
+    if not images:
+        raise ValueError(
+            "A split must have at least one readable image. Received: "
+            f"source={opened.name!r}, split={split!r}, with {len(skipped):,} "
+            "unreadable files."
+        )
+    if labels and min(numbers) < 0:
+        raise ValueError(
+            "Labels must be 0 or more. Received: a label of "
+            f"{min(numbers)} in {opened.name!r}, split={split!r}, which "
+            "often means that it has none. Leave `labels` out."
+        )
+    return ImageData(
+        converter.quantise(np.stack(images)),
+        np.array(numbers, "int32") if labels else None,
+        num_levels=converter.num_levels,
+        num_classes=opened.num_classes if labels else None,
+        class_names=opened.class_names if labels else None,
+        source=opened.name,
+        split=split,
+        note=note,
+        ids=ids,
+        skipped_files=skipped,
+    )
+
+
+def _check_choice(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(
+            f"`{name}` must be one of {allowed}. Received: {name}={value!r}."
+        )

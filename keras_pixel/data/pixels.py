@@ -1,0 +1,253 @@
+"""From what a source holds to integer levels of one image shape."""
+
+import numpy as np
+
+RESIZES = (None, "resize", "center_crop")
+VALUES = (None, "pixels", "levels")
+
+
+class PixelConverter:
+    """Brings images to one shape, one number of channels and `num_levels`.
+
+    Sizes and colours are changed on 8-bit values, before they are quantised:
+    a level is `floor(value * num_levels / 256)`.
+
+    Args:
+        num_levels: int from 2 to 256.
+        image_shape: `(height, width, channels)`, or `None`: the shape of the
+            first image, which all the others must have too.
+        resize: `None`, "resize" or "center_crop". See `load_data`.
+        values: `None`, "pixels" or "levels". See `load_data`.
+    """
+
+    def __init__(
+        self,
+        num_levels: int = 256,
+        image_shape: tuple[int, int, int] | None = None,
+        resize: str | None = None,
+        values: str | None = None,
+    ):
+        self.num_levels = _checked_levels(num_levels)
+        self.image_shape = _checked_shape(image_shape)
+        self.resize = _one_of("resize", resize, RESIZES)
+        self.values = _one_of("values", values, VALUES)
+        if resize is not None and image_shape is None:
+            raise ValueError(
+                "`resize` needs `image_shape`, the shape to bring images to. "
+                f"Received: resize={resize!r}, image_shape=None. Pass for "
+                "example image_shape=(32, 32, 3)."
+            )
+        self._blended = False
+
+    def fit_shape(self, image: np.ndarray, name: str) -> np.ndarray:
+        """One uint8 image, or many, of the shape asked for.
+
+        Args:
+            image: uint8 array `(height, width, channels)`, or
+                `(batch, height, width, channels)`.
+            name: what to call it in a message.
+        """
+        shape = tuple(int(size) for size in image.shape[-3:])
+        if self.image_shape is None:
+            self.image_shape = shape
+        if shape == self.image_shape:
+            return image
+        if shape[:2] != self.image_shape[:2]:
+            self._check_may_resize(shape, name)
+        if shape[2] != self.image_shape[2]:
+            image = self._recolour(image, name)
+        if shape[:2] != self.image_shape[:2]:
+            image = self._rescale(image)
+        return image
+
+    def quantise(self, images: np.ndarray) -> np.ndarray:
+        """uint8 levels 0 to `num_levels - 1` of uint8 values."""
+        if self.num_levels == 256:
+            return images
+        highest = int(images.max())
+        values = self.values
+        if values is None:
+            values = self._guess_values(highest)
+        if values == "pixels":
+            levels = (np.arange(256) * self.num_levels) // 256
+            return levels.astype("uint8")[images]
+        if highest >= self.num_levels:
+            raise ValueError(
+                '`values="levels"` needs integer levels from 0 to '
+                f"num_levels - 1. Received: num_levels={self.num_levels}, "
+                f'highest value={highest}. Pass values="pixels" to quantise '
+                "8-bit values."
+            )
+        return images
+
+    def _guess_values(self, highest: int) -> str:
+        if highest == 0 or highest >= self.num_levels:
+            return "pixels"
+        if self.num_levels == 2 and not self._blended:
+            # Read as 8-bit values, 0 and 1 would both become level 0.
+            return "levels"
+        raise ValueError(
+            "The values may be 8-bit values or levels already: `values` must "
+            f"say which. Received: values=None, num_levels={self.num_levels}, "
+            f'highest value={highest}. Pass values="levels" to take them as '
+            'they are, or values="pixels" to quantise 8-bit values.'
+        )
+
+    def _check_may_resize(self, shape, name):
+        if self.resize is None:
+            raise ValueError(
+                "All images must have the height and width of `image_shape` "
+                "(without it: of the first image), as no `resize` is asked "
+                f"for. Received: {name} of shape {shape}, "
+                f"image_shape={self.image_shape}, resize=None. Pass "
+                f'image_shape={self.image_shape} with resize="resize" '
+                '(stretches) or resize="center_crop" (keeps proportions).'
+            )
+        if self.values == "levels" and self.num_levels < 256:
+            raise ValueError(
+                "Levels cannot be resized: a mean of levels is no level. "
+                f'Received: values="levels", resize={self.resize!r}, {name} '
+                f"of shape {shape}, image_shape={self.image_shape}. Resize "
+                "before quantising, or pass 8-bit values."
+            )
+
+    def _recolour(self, image, name):
+        channels, wanted = image.shape[-1], self.image_shape[2]
+        if (channels, wanted) == (1, 3):
+            return np.repeat(image, 3, axis=-1)
+        if (channels, wanted) == (3, 1) and not (
+            self.values == "levels" and self.num_levels < 256
+        ):
+            self._blended = True
+            return grey(image)
+        if self.resize is None:
+            way_out = f"Pass image_shape={(*self.image_shape[:2], channels)}"
+        else:
+            way_out = f"Use {channels} as the last number of `image_shape`"
+        raise ValueError(
+            "Images can only go from 1 channel (grey) to 3 (RGB), or from 3 "
+            "to 1 where they are 8-bit values; all images of a source have "
+            f"the same channels unless `image_shape` says. Received: {name} "
+            f"of {channels} channels, image_shape={self.image_shape}, "
+            f"values={self.values!r}. {way_out}, or convert the images first."
+        )
+
+    def _rescale(self, image):
+        self._blended = True
+        if image.ndim == 3:
+            return rescale(image, self.image_shape[:2], self.resize)
+        resized = np.empty((len(image), *self.image_shape), "uint8")
+        for index, one in enumerate(image):
+            resized[index] = rescale(one, self.image_shape[:2], self.resize)
+        return resized
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """Luma (ITU-R 601) of 8-bit RGB, rounded as Pillow rounds it."""
+    weights = np.array([19595, 38470, 7471], "int32")  # of 65536
+    luma = image.astype("int32") @ weights + 32768
+    return (luma >> 16).astype("uint8")[..., None]  # (..., 1)
+
+
+def rescale(image: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
+    """One 8-bit image `(height, width, channels)` scaled to another size.
+
+    Args:
+        image: uint8 array `(height, width, channels)`.
+        size: `(height, width)` wanted.
+        how: "resize" stretches the whole image; "center_crop" scales the
+            largest centred part that has the wanted proportions.
+    """
+    from PIL import Image
+
+    height, width = size
+    box = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+    if how == "center_crop":
+        scale = min(image.shape[0] / height, image.shape[1] / width)
+        top = (image.shape[0] - height * scale) / 2
+        left = (image.shape[1] - width * scale) / 2
+        box = (
+            max(left, 0.0),
+            max(top, 0.0),
+            min(left + width * scale, box[2]),
+            min(top + height * scale, box[3]),
+        )
+    # Channel by channel, so that any number of channels will do. Bicubic,
+    # and Pillow widens its kernel when it shrinks, so nothing aliases.
+    channels = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
+                (width, height), Image.Resampling.BICUBIC, box=box
+            )
+        )
+        for channel in range(image.shape[-1])
+    ]
+    return np.stack(channels, axis=-1)  # (height, width, channels)
+
+
+def as_bytes(values: np.ndarray, converter: PixelConverter) -> np.ndarray:
+    """An array of integers as uint8, refused where they do not fit.
+
+    Args:
+        values: integer or boolean array of any shape.
+        converter: says what the integers mean.
+    """
+    if values.dtype == bool:
+        if converter.num_levels != 2 or converter.values == "pixels":
+            raise ValueError(
+                "A boolean array has two levels. Received: dtype=bool, "
+                f"num_levels={converter.num_levels}, "
+                f"values={converter.values!r}. Pass num_levels=2, or "
+                "multiply by 255 to make black and white 8-bit values."
+            )
+    limit = 255
+    if converter.values == "levels":
+        limit = converter.num_levels - 1
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < 0 or highest > limit:
+        raise ValueError(
+            f"Images must hold integers from 0 to {limit}. Received: values "
+            f"from {lowest} to {highest}, "
+            f"num_levels={converter.num_levels}, "
+            f"values={converter.values!r}. Convert them first."
+        )
+    return values.astype("uint8", copy=False)
+
+
+def _checked_levels(num_levels):
+    if (
+        isinstance(num_levels, bool)
+        or not isinstance(num_levels, (int, np.integer))
+        or not 2 <= num_levels <= 256
+    ):
+        raise ValueError(
+            "`num_levels` must be an integer from 2 to 256. Received: "
+            f"num_levels={num_levels!r}. Use 256 to keep 8-bit values."
+        )
+    return int(num_levels)
+
+
+def _checked_shape(image_shape):
+    if image_shape is None:
+        return None
+    sizes = tuple(image_shape) if np.iterable(image_shape) else ()
+    if len(sizes) != 3 or not all(
+        isinstance(size, (int, np.integer))
+        and not isinstance(size, bool)
+        and size > 0
+        for size in sizes
+    ):
+        raise ValueError(
+            "`image_shape` must be three positive integers, (height, width, "
+            f"channels). Received: image_shape={image_shape!r}. Use for "
+            "example (28, 28, 1) for grey images."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def _one_of(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(
+            f"`{name}` must be one of {allowed}. Received: {name}={value!r}."
+        )
+    return value

@@ -1,0 +1,161 @@
+"""Which images belong to training, validation and test.
+
+The three parts never overlap and together are the whole source. A split that
+the source brings is used as it is; what is missing is taken from the training
+images, never from the test images.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+
+# Sub-folders, TFDS splits and array names that mean one of the three.
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test", "testing"),
+}
+
+DEFAULT_SIZE = 2000
+
+
+def split_of(name: str) -> str | None:
+    """The split that `name` ("val", "Train") stands for, or `None`."""
+    for split, names in SPLIT_NAMES.items():
+        if name.lower() in names:
+            return split
+    return None
+
+
+def check_size(name: str, size) -> None:
+    """Refuses what is neither a count nor a fraction."""
+    if size is None:
+        return
+    is_count = isinstance(size, (int, np.integer)) and size >= 0
+    is_fraction = isinstance(size, (float, np.floating)) and 0 <= size < 1
+    if isinstance(size, bool) or not (is_count or is_fraction):
+        raise ValueError(
+            f"`{name}` must be a number of images (int, 0 or more) or a "
+            "fraction of the training images (float, at least 0.0 and below "
+            f"1.0). Received: {name}={size!r}. Leave it out for "
+            f"{DEFAULT_SIZE:,} images, or a tenth where that is fewer."
+        )
+
+
+def hashed_order(ids: list[str], seed: int) -> np.ndarray:
+    """Positions of `ids` in an order that looks random and never changes.
+
+    It depends on the ids and the seed alone: not on the version of NumPy, and
+    an image that is added or removed hardly moves the others, so yesterday's
+    test images do not become tomorrow's training images.
+    """
+    keys = [
+        int.from_bytes(
+            hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(),
+            "big",
+        )
+        for name in ids
+    ]
+    return np.argsort(np.array(keys, "uint64"), kind="stable")
+
+
+def choose(
+    sizes: dict[str, int],
+    ids: Callable[[str], list[str]],
+    split: str,
+    *,
+    validation: int | float | None,
+    test: int | float | None,
+    seed: int,
+    ordered: bool,
+    source: str,
+) -> tuple[dict[str, np.ndarray], str]:
+    """Positions of the images of `split`, and a sentence that says so.
+
+    Args:
+        sizes: number of images of each split that the source brings.
+        ids: gives the ids of the images of one of these splits, in order.
+        split: "train", "validation", "test" or "all".
+        validation: size of the validation part, where the source has none.
+        test: size of the test part, where the source has none.
+        seed: draws the parts, where they are drawn.
+        ordered: whether the source comes in an official order, so that the
+            last training images serve for validation.
+        source: name of the source, for messages.
+
+    Returns:
+        Dict from split of the source to positions in it, ascending, and a
+        description of the choice.
+    """
+    for name, size in (("validation", validation), ("test", test)):
+        if name in sizes and size is not None:
+            raise ValueError(
+                f"`{name}` is the size of a part taken from the training "
+                f"images, but this source brings its own {name} images. "
+                f"Received: {name}={size}, source={source!r}, with "
+                f"{sizes[name]:,} {name} images. Leave `{name}` out."
+            )
+    if split == "all":
+        return {
+            part: np.arange(sizes[part]) for part in SPLITS if part in sizes
+        }, "all images of every split"
+    if split != "train" and split in sizes:
+        return {split: np.arange(sizes[split])}, f"its own {split} images"
+
+    total = sizes.get("train", 0)
+    if not total:
+        raise ValueError(
+            f"`split` {split!r} needs training images. Received: "
+            f"split={split!r}, source={source!r}, which has {sorted(sizes)}. "
+            'Ask for one of these splits, or for split="all".'
+        )
+    counts = {
+        "validation": _count(validation, total, "validation" in sizes),
+        "test": _count(test, total, "test" in sizes),
+    }
+    taken = sum(counts.values())
+    if taken >= total:
+        raise ValueError(
+            "`validation` and `test` must leave some images for training. "
+            f"Received: validation={counts['validation']}, "
+            f"test={counts['test']} of {total} training images of {source!r}. "
+            "Give smaller ones."
+        )
+    if split != "train" and not counts[split]:
+        raise ValueError(
+            f"`split` {split!r} would be empty. Received: {split}="
+            f"{validation if split == 'validation' else test} of {total} "
+            f"training images of {source!r}. Give `{split}`, the number of "
+            'images to set aside, or ask for split="all".'
+        )
+
+    drawn = not (ordered and "test" in sizes)
+    order = hashed_order(ids("train"), seed) if drawn else np.arange(total)
+    middle = total - counts["test"]
+    start = middle - counts["validation"]
+    positions = {
+        "train": order[:start],
+        "validation": order[start:middle],
+        "test": order[middle:],
+    }[split]
+    how = f"drawn with seed {seed}" if drawn else "the last ones"
+    note = f"{len(positions):,} of its {total:,} training images, {how}"
+    if split == "train":
+        note = f"its {total:,} training images"
+        kept = " and ".join(name for name in counts if counts[name])
+        if kept:
+            note += f" without {taken:,} kept for {kept}, {how}"
+    return {"train": np.sort(positions)}, note
+
+
+def _count(size: int | float | None, total: int, own: bool) -> int:
+    if own:
+        return 0
+    if size is None:
+        return min(DEFAULT_SIZE, total // 10)
+    if isinstance(size, (float, np.floating)):
+        return int(size * total)
+    return int(size)
