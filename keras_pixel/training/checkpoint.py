@@ -44,8 +44,9 @@ def load_arrays(path):
         ValueError: if the file is truncated or altered.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as opened:
+            with np.load(opened, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
         content = json.loads(arrays.pop("json").tobytes().decode())
         for name, dtype in content["dtypes"].items():
             if dtype == "bfloat16":

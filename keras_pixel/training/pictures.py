@@ -33,7 +33,8 @@ def image_sheet(images, num_levels, columns=None, scale=None):
         images = images.transpose(0, 1, 3, 2)
         images = images.reshape(count, height, channels * width, 1)
         width = channels * width
-    scaled = images.astype("int64") * 255 // (num_levels - 1)
+    # Rounded up, so that quantising the picture gives the same levels.
+    scaled = -(-images.astype("int64") * 255 // (num_levels - 1))
     images = np.broadcast_to(scaled.astype("uint8"), (count, height, width, 3))
     columns = columns or max(1, round(math.sqrt(count * height / width)))
     rows = math.ceil(count / columns)

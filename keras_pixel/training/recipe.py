@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from keras_pixel.data import load_data
 from keras_pixel.training._checks import check_choice
 from keras_pixel.training._checks import check_keys
 from keras_pixel.training._checks import check_multiple
@@ -41,8 +42,13 @@ CHANGEABLE = (
     "publish",
     "notes",
 )
-# Arguments that other recipe fields already decide.
+# Arguments that other fields, or the command, already decide.
 _TAKEN = (
+    "split",
+    "data_dir",
+    "download",
+    "image_shape",
+    "num_levels",
     "self",
     "learning_rate",
     "name",
@@ -187,19 +193,14 @@ class Recipe:
                 )
 
     def _check_data(self):
-        check_type("data", self.data, dict)
-        if "source" not in self.data:
-            raise ValueError(
-                "`data` must have 'source', the data set to train on. "
-                f"Received: data={self.data}."
-            )
+        arguments = inspect.signature(load_data).parameters
+        check_keys(
+            "data",
+            self.data,
+            ("source",),
+            [key for key in (*arguments, "flip") if key not in _TAKEN],
+        )
         check_type("data.flip", self.data.get("flip", False), bool)
-        for key in ("split", "data_dir", "image_shape", "num_levels"):
-            if key in self.data:
-                raise ValueError(
-                    f"`data` must not have {key!r}: the model, the command "
-                    f"or the training decides it. Received: data={self.data}."
-                )
 
     def _check_optimizer(self):
         check_type("optimizer", self.optimizer, dict)

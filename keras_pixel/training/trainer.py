@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
 import keras
 
+from keras_pixel.data import load_data
 from keras_pixel.training import building
 from keras_pixel.training._files import one_owner
 from keras_pixel.training._files import remove_leftovers
@@ -46,6 +48,7 @@ def train(
     output_dir,
     resume=True,
     data_dir=None,
+    download=False,
     progress=True,
     tensorboard=False,
 ):
@@ -67,6 +70,8 @@ def train(
         resume: bool. Whether to go on with a training found in `output_dir`.
             `False` refuses a folder that has one. Defaults to `True`.
         data_dir: path of a folder for data sets; see `load_data`.
+        download: bool. Whether a data set may be downloaded. Defaults to
+            `False`.
         progress: bool. Whether to report progress. Defaults to `True`.
         tensorboard: bool. Whether to write `tensorboard/` in `output_dir`,
             which needs TensorFlow. Defaults to `False`.
@@ -93,12 +98,15 @@ def train(
         if tensorboard:
             board = TensorBoard(output_dir / "tensorboard")
             stack.callback(board.close)
-        return _train(recipe, output_dir, data_dir, report, board)
+        load = functools.partial(
+            load_data, data_dir=data_dir, download=download
+        )
+        return _train(recipe, output_dir, load, report, board)
 
 
-def _train(recipe, output_dir, data_dir, report, board):
+def _train(recipe, output_dir, load, report, board):
     building.model_class(recipe.model["class_name"])
-    images, validation = _load_data(recipe, data_dir)
+    images, validation = _load_data(recipe, load)
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
     twin = building.build_model(recipe, "float32")
@@ -171,22 +179,19 @@ def _check_folder(recipe, output_dir, resume):
         )
 
 
-def _load_data(recipe, data_dir):
-    from keras_pixel.data import load_data
-
+def _load_data(recipe, load):
     options = {
         key: value
         for key, value in recipe.data.items()
         if key not in ("source", "flip")
     }
-    options["data_dir"] = data_dir
     options["num_levels"] = recipe.model["config"]["num_levels"]
     options["image_shape"] = tuple(recipe.model["config"]["image_shape"])
     source = recipe.data["source"]
-    images = load_data(source, "train", **options)
+    images = load(source, "train", **options)
     validation = None
     if recipe.evaluate_every:
-        validation = load_data(source, "validation", **options)
+        validation = load(source, "validation", **options)
     return images, validation
 
 

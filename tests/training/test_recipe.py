@@ -1,0 +1,137 @@
+import json
+
+import pytest
+
+from keras_pixel.training import Recipe
+
+
+def config(**changes):
+    return {
+        "name": "tiny",
+        "model": {
+            "class_name": "PixelCNN",
+            "config": {"image_shape": [4, 4, 1], "num_levels": 4},
+        },
+        "data": {"source": "images.npy", "validation": 20},
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "batch_size": 8,
+        "steps": 1000,
+        **changes,
+    }
+
+
+def test_defaults_and_json_round_trip(tmp_path):
+    recipe = Recipe.from_dict(config())
+    assert (recipe.accumulation_steps, recipe.ema_momentum) == (1, 0.0)
+    recipe.to_json(tmp_path / "recipe.json")
+    assert Recipe.from_json(tmp_path / "recipe.json") == recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        (
+            {"batchsize": 8},
+            ValueError,
+            "'batchsize'. Did you mean 'batch_size'",
+        ),
+        ({"batch_size": "8"}, TypeError, "whole number .*batch_size='8'"),
+        ({"batch_size": True}, TypeError, "whole number .*batch_size=True"),
+        ({"batch_size": 0}, ValueError, "at least 1 .*batch_size=0"),
+        ({"name": ""}, ValueError, "`name` must not be empty"),
+        ({"steps": 150}, ValueError, "multiple of `log_every`.*Use steps=200"),
+        ({"evaluate_every": 10}, ValueError, "`evaluate_every` must be a mul"),
+        ({"sample_every": 10}, ValueError, "`sample_every` must be a multiple"),
+        ({"ema_momentum": 1.0}, ValueError, "`ema_momentum` must be below 1"),
+        ({"ema_momentum": -0.1}, ValueError, "ema_momentum=-0.1"),
+        ({"clip_norm": 0}, ValueError, "Use null for no clipping"),
+        ({"clip_norm": float("nan")}, ValueError, "finite.*clip_norm=nan"),
+        ({"precision": "bfloat16"}, ValueError, "mean 'mixed_bfloat16'"),
+        ({"publish": "first"}, ValueError, "`publish` must be one of"),
+        (
+            {"publish": "best", "evaluate_every": 0},
+            ValueError,
+            "only with evaluations",
+        ),
+        ({"initial_weights": 3}, TypeError, "`initial_weights` must be a str"),
+        ({"model": {"class_name": "A"}}, ValueError, r"Add \['config'\]"),
+        (
+            {"model": {"class_name": "A", "config": {"num_levels": 2}}},
+            ValueError,
+            "must have 'image_shape'",
+        ),
+        (
+            {"data": {"flip": True}},
+            ValueError,
+            r"`data` must have.*Add \['source'\]",
+        ),
+        ({"data": {"source": "a", "flip": 1}}, TypeError, "data.flip=1"),
+        (
+            {"data": {"source": "a", "num_levels": 2}},
+            ValueError,
+            "no other keys .*key='num_levels'",
+        ),
+        (
+            {"data": {"source": "a", "validatoin": 2}},
+            ValueError,
+            "Did you mean 'validation'",
+        ),
+        (
+            {"optimizer": {"name": "adan", "learning_rate": 0.1}},
+            ValueError,
+            "Did you mean .*'adam'",
+        ),
+        (
+            {"optimizer": {"name": "adam", "learning_rate": 0.1, "beta1": 0}},
+            ValueError,
+            "'beta1'. Did you mean 'beta_1'",
+        ),
+        ({"optimizer": {"name": "adam"}}, ValueError, r"\['learning_rate'\]"),
+        ({"schedule": {"warmup": 5}}, ValueError, "mean 'warmup_steps'"),
+        ({"schedule": {"decay": "step"}}, ValueError, "`schedule.decay` must"),
+        (
+            {"schedule": {"decay": "exponential"}},
+            ValueError,
+            "`final_fraction` must be positive",
+        ),
+    ],
+)
+def test_bad_values_are_refused(changes, error, words):
+    with pytest.raises(error, match=words):
+        Recipe.from_dict(config(**changes))
+
+
+def test_missing_key_is_named():
+    incomplete = config()
+    del incomplete["optimizer"]
+    with pytest.raises(ValueError, match=r"Add \['optimizer'\]"):
+        Recipe.from_dict(incomplete)
+
+
+def test_a_file_that_is_no_json_is_named(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text("{'name': 1}")
+    with pytest.raises(ValueError, match="must be a JSON file.*recipe.json"):
+        Recipe.from_json(path)
+
+
+def test_missing_file():
+    with pytest.raises(FileNotFoundError, match="no_such.json"):
+        Recipe.from_json("no_such.json")
+
+
+def test_fingerprint_sees_what_may_not_change():
+    recipe = Recipe.from_dict(config())
+    longer = Recipe.from_dict(config(steps=2000, notes={"hours": 3}))
+    other = Recipe.from_dict(config(seed=1))
+    assert recipe.fingerprint() == longer.fingerprint()
+    assert recipe.fingerprint() != other.fingerprint()
+
+
+def test_fingerprint_does_not_tell_tuples_from_lists():
+    changed = json.loads(json.dumps(config()))
+    changed["model"]["config"]["image_shape"] = (4, 4, 1)
+    assert (
+        Recipe.from_dict(changed).fingerprint()
+        == Recipe.from_dict(config()).fingerprint()
+    )
