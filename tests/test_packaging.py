@@ -81,9 +81,3 @@ def test_makefile_has_the_targets_that_the_texts_name():
         text = (ROOT / name).read_text()
         named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
         assert named <= targets, name
-
-
-def test_readme_links_lead_to_files():
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
-    local = [link for link in links if not link.startswith("http")]
-    assert [link for link in local if not (ROOT / link).exists()] == []

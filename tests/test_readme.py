@@ -1,0 +1,56 @@
+"""The README's examples run, and its commands and files exist."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from keras_pixel import cli
+from keras_pixel.training import Recipe
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "source", blocks("python"), ids=lambda source: source.split("\n")[-2]
+)
+def test_example_runs(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(source, "README.md", "exec"), {})
+
+
+def test_recipe_is_one():
+    (text,) = blocks("json")
+    Recipe.from_dict(json.loads(text))
+
+
+COMMANDS = sorted(set(re.findall(r"^keras-pixel (.*)$", README, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_and_its_options_exist(command):
+    name, *words = command.split()
+    result = CliRunner().invoke(
+        cli.app, [name, "--help"], env={"COLUMNS": "200"}
+    )
+    assert result.exit_code == 0
+    for option in (word for word in words if word.startswith("--")):
+        assert option in result.output
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_there_is_something_to_check():
+    assert len(COMMANDS) >= 7
+    assert len(blocks("python")) >= 3
