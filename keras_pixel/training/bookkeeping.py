@@ -173,8 +173,6 @@ class Bookkeeping(keras.callbacks.Callback):
         sheet = image_sheet(images, self.twin.num_levels)
         path = self.output_dir / "samples" / f"step-{step:09d}.png"
         save_picture(sheet, path)
-        if self.tensorboard is not None:
-            self.tensorboard.picture(sheet, step)
 
     def _checkpoint(self, step):
         try:

@@ -1,42 +1,37 @@
 """The history of a training for TensorBoard."""
 
-import numpy as np
+from pathlib import Path
 
 
 class TensorBoard:
-    """Writes rows of the history, and pictures, as TensorBoard's events.
+    """Writes rows of the history as TensorBoard's event files.
+
+    It needs the package `tensorboard`, and no TensorFlow.
 
     Args:
         folder: path of the folder for the event files.
 
     Raises:
-        ImportError: if TensorFlow is not installed.
+        ImportError: if TensorBoard is not installed.
     """
 
     def __init__(self, folder):
         try:
-            import tensorflow as tf
+            from tensorboard.summary import Writer
         except ImportError as error:
             raise ImportError(
-                "`tensorboard` must be False where TensorFlow, which writes "
-                "the event files, is not installed. Received: "
-                "tensorboard=True. Use `pip install tensorflow`."
+                "`tensorboard` must be False where TensorBoard is not "
+                "installed. Received: tensorboard=True. Use "
+                "`pip install tensorboard`."
             ) from error
-        self._summary = tf.summary
-        self._writer = tf.summary.create_file_writer(str(folder))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._writer = Writer(str(folder))
 
     def row(self, row):
         """Write a row of the history."""
-        with self._writer.as_default(step=row["step"]):
-            for name, value in row.items():
-                if name != "step" and value is not None:
-                    self._summary.scalar(name, value)
-        self._writer.flush()
-
-    def picture(self, picture, step):
-        """Write a `PIL.Image.Image`."""
-        with self._writer.as_default(step=step):
-            self._summary.image("samples", np.asarray(picture)[None])
+        for name, value in row.items():
+            if name != "step" and value is not None:
+                self._writer.add_scalar(name, value, row["step"])
         self._writer.flush()
 
     def close(self):

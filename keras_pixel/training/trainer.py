@@ -74,7 +74,7 @@ def train(
             `False`.
         progress: bool. Whether to report progress. Defaults to `True`.
         tensorboard: bool. Whether to write `tensorboard/` in `output_dir`,
-            which needs TensorFlow. Defaults to `False`.
+            which needs the package of that name. Defaults to `False`.
 
     Returns:
         A `TrainingResult`.
