@@ -1,0 +1,13 @@
+"""Causal layers: each sees only what comes before in raster order."""
+
+from keras_pixel.layers.categorical_head import CategoricalHead
+from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.masked_conv2d import MaskedConv2D
+from keras_pixel.layers.scale_levels import ScaleLevels
+
+__all__ = [
+    "CategoricalHead",
+    "CausalLayer",
+    "MaskedConv2D",
+    "ScaleLevels",
+]

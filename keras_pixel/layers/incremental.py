@@ -1,0 +1,86 @@
+"""Pieces that the incremental faces of the layers share."""
+
+from keras import ops
+
+from keras_pixel import order
+
+
+def known_groups(layer, inputs, number):
+    """The first `number` channel groups of a pixel, joined.
+
+    Args:
+        layer: the layer that asks, named in the error.
+        inputs: list of the groups known so far.
+        number: int, at least 1.
+
+    Returns:
+        Tensor `(batch, features)`, channel 0's features first.
+
+    Raises:
+        ValueError: if fewer are known: the graph is not causal.
+    """
+    if len(inputs) < number:
+        raise ValueError(
+            "The model is not causal: a layer sees the channel that it helps "
+            f'to predict. Received: {type(layer).__name__} (name="'
+            f'{layer.name}") on a path from the image with no mask type "A" '
+            "before it."
+        )
+    if number == 1:
+        return inputs[0]
+    return ops.concatenate(inputs[:number], axis=-1)
+
+
+def read_at(buffer, index):
+    """`buffer[index]` for an index known only while running."""
+    start = (index,) + (0,) * (len(buffer.shape) - 1)
+    part = ops.slice(buffer, start, (1, *ops.shape(buffer)[1:]))
+    return ops.squeeze(part, axis=0)
+
+
+def write_at(buffer, index, value):
+    """`buffer` with `buffer[index]` replaced by `value`."""
+    start = (index,) + (0,) * (len(buffer.shape) - 1)
+    return ops.slice_update(buffer, start, value[None])
+
+
+def group_major(weights, channels, axes):
+    """`weights` with interleaved features put channel by channel.
+
+    Args:
+        weights: tensor.
+        channels: int. Channels of a pixel.
+        axes: axes that hold features.
+    """
+    if channels == 1:
+        return weights
+    for axis in axes:
+        index = order.group_major(weights.shape[axis], channels)
+        weights = ops.take(weights, index, axis=axis)
+    return weights
+
+
+def convolve_rows(rows, kernel):
+    """Convolve finished rows to one output row.
+
+    A sum of matrix products, one for each tap: no copy of the rows is made.
+
+    Args:
+        rows: one tensor `(side + width + side, batch, in_features)` for each
+            row of the kernel, `side = kernel_width // 2` columns of zeros at
+            both ends.
+        kernel: tensor `(rows, kernel_width, in_features, filters)`.
+
+    Returns:
+        Tensor `(width, batch, filters)`.
+    """
+    kernel_width = kernel.shape[1]
+    columns, _, in_features = rows[0].shape
+    width = columns - kernel_width + 1
+    total = None
+    for i, row in enumerate(rows):
+        for j in range(kernel_width):
+            taps = ops.reshape(row[j : j + width], (-1, in_features))
+            term = ops.matmul(taps, kernel[i, j])  # (width * batch, filters)
+            total = term if total is None else total + term
+    return ops.reshape(total, (width, -1, total.shape[-1]))

@@ -1,0 +1,234 @@
+import keras
+from keras import ops
+
+from keras_pixel import order
+from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.causal_layer import odd_pair
+from keras_pixel.layers.incremental import convolve_rows
+from keras_pixel.layers.incremental import group_major
+from keras_pixel.layers.incremental import known_groups
+from keras_pixel.layers.incremental import read_at
+from keras_pixel.layers.incremental import write_at
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class MaskedConv2D(CausalLayer):
+    """2D convolution that sees only earlier values in raster order.
+
+    Use mask type "A" once, as the first layer: a value must not see itself.
+    Use "B" everywhere after it. With `channels=3` the mask also orders the
+    colours: red sees no other colour of its pixel, green sees red, blue
+    sees red and green.
+
+    Source: van den Oord et al., 2016, "Pixel Recurrent Neural Networks",
+    section 3.4, https://arxiv.org/abs/1601.06759.
+    Differs from it: feature maps are interleaved, RGBRGB… (feature `f`
+    belongs to channel `f % channels`), and the kernel holds only the rows
+    down to the centre, because the others would be multiplied by zero.
+
+    Args:
+        filters: int. Number of output feature maps. Must be divisible by
+            `channels`.
+        kernel_size: odd int or pair of odd ints.
+        mask_type: "A" (centre hidden) or "B" (centre shown).
+        channels: int. Channel groups to keep in order. Defaults to `1`.
+        use_bias: bool. Defaults to `True`.
+        kernel_initializer: Initializer of the kernel. Defaults to
+            `"glorot_uniform"`.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: float tensor, image values scaled to [-1, 1] or features.
+
+    Input shape:
+        `(batch, height, width, in_features)`
+
+    Output shape:
+        `(batch, height, width, filters)`
+
+    Raises:
+        ValueError: if `filters` or `in_features` is not divisible by
+            `channels`, `kernel_size` is even, or `mask_type` is unknown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = MaskedConv2D(12, kernel_size=7, mask_type="A", channels=3)
+    >>> tuple(layer(np.zeros((2, 8, 8, 3), "float32")).shape)
+    (2, 8, 8, 12)
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        mask_type="B",
+        channels=1,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(channels=channels, **kwargs)
+        if not isinstance(filters, int) or filters < 1:
+            raise ValueError(
+                "`filters` must be a positive integer. "
+                f"Received: filters={filters}"
+            )
+        if mask_type not in order.MASK_TYPES:
+            raise ValueError(
+                '`mask_type` must be "A" (centre hidden, first layer only) or '
+                f'"B" (centre shown). Received: mask_type={mask_type!r}'
+            )
+        check_divisible("filters", filters, channels)
+        self.filters = filters
+        self.kernel_size = odd_pair("kernel_size", kernel_size)
+        self.mask_type = mask_type
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        in_features = input_shape[-1]
+        check_divisible("in_features", in_features, self.channels)
+        self.mask = order.convolution_mask(
+            self.kernel_size,
+            in_features,
+            self.filters,
+            self.channels,
+            self.mask_type,
+        )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=self.mask.shape,
+            initializer=self.kernel_initializer,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(self.filters,), initializer="zeros"
+            )
+
+    def masked_kernel(self):
+        """Kernel with what may not be seen set to zero."""
+        # Multiplied at use: the weights themselves are never changed here.
+        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+
+    def call(self, inputs):
+        rows, width = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        kernel = ops.cast(self.masked_kernel(), self.compute_dtype)
+        if rows or width:
+            inputs = ops.pad(
+                inputs, [[0, 0], [rows, 0], [width, width], [0, 0]]
+            )  # (batch, rows + height, width + 2 * (kernel_width // 2), in)
+            outputs = ops.conv(inputs, kernel, padding="valid")
+        else:
+            outputs = ops.matmul(inputs, kernel[0, 0])
+        # (batch, height, width, filters)
+        if self.use_bias:
+            outputs = outputs + ops.cast(self.bias, self.compute_dtype)
+        return outputs
+
+    # === Incremental face: features are kept channel by channel ===
+
+    def begin_image(self, batch_size, width):
+        rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        dtype = self.compute_dtype
+        kernel = group_major(
+            ops.cast(self.masked_kernel(), dtype), self.channels, axes=(2, 3)
+        )
+        in_features = kernel.shape[2]
+        bias = ops.zeros((self.filters,), dtype)
+        if self.use_bias:
+            bias = group_major(
+                ops.cast(self.bias, dtype), self.channels, axes=(0,)
+            )
+        weights = {
+            "above": kernel[:-1],
+            # Nearest pixel first.
+            "left": [kernel[-1, side - 1 - i] for i in range(side)],
+            "centre": [
+                kernel[-1, side][self._inputs_of(g), self._outputs_of(g)]
+                for g in range(self.channels)
+            ],
+            "bias": bias,
+        }
+        row = ops.zeros((side + width + side, batch_size, in_features), dtype)
+        pixel = ops.zeros((batch_size, in_features), dtype)
+        state = {
+            # The finished rows that the kernel reaches, then this row.
+            "rows": (row,) * (rows + 1 if rows else 0),
+            # What the finished rows add to every pixel of this row.
+            "above": ops.zeros((width, batch_size, self.filters), dtype)
+            if rows
+            else (),
+            "left": (pixel,) * side,
+            # What rows above and pixels to the left add to this pixel.
+            "seen": ops.zeros((batch_size, self.filters), dtype),
+        }
+        return weights, state
+
+    def begin_row(self, weights, state, rows):
+        rows, above = state["rows"], ()
+        seen = ops.zeros_like(state["seen"]) + weights["bias"]
+        if rows:
+            finished = rows[1:]
+            above = convolve_rows(finished, weights["above"])
+            above = above + weights["bias"]  # (width, batch, filters)
+            seen = above[0]
+            rows = (*finished, ops.zeros_like(rows[0]))
+        left = tuple(ops.zeros_like(x) for x in state["left"])
+        return [None], {
+            "rows": rows,
+            "above": above,
+            "left": left,
+            "seen": seen,
+        }
+
+    def step(self, weights, state, column, group, inputs):
+        outputs = state["seen"][:, self._outputs_of(group)]
+        groups = self._groups_seen(group)
+        if groups:
+            centre = known_groups(self, inputs[0], groups)
+            outputs = outputs + ops.matmul(centre, weights["centre"][group])
+        return [outputs], state  # (batch, filters / channels)
+
+    def end_pixel(self, weights, state, column, inputs):
+        pixel = known_groups(self, inputs[0], self.channels)
+        rows, left = state["rows"], state["left"]
+        seen = ops.zeros_like(state["seen"]) + weights["bias"]
+        if rows:
+            row = write_at(rows[-1], column + self.kernel_size[1] // 2, pixel)
+            rows = (*rows[:-1], row)
+            width = state["above"].shape[0]
+            seen = read_at(state["above"], ops.minimum(column + 1, width - 1))
+        if left:
+            left = (pixel, *left[:-1])
+        for features, kernel in zip(left, weights["left"], strict=True):
+            seen = seen + ops.matmul(features, kernel)
+        return {**state, "rows": rows, "left": left, "seen": seen}
+
+    def _groups_seen(self, group):
+        return group if self.mask_type == "A" else group + 1
+
+    def _inputs_of(self, group):
+        size = self.kernel.shape[2] // self.channels
+        return slice(0, self._groups_seen(group) * size)
+
+    def _outputs_of(self, group):
+        size = self.filters // self.channels
+        return slice(group * size, (group + 1) * size)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "mask_type": self.mask_type,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+        }

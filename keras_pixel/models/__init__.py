@@ -1,0 +1,6 @@
+"""One paper per file; `pixel_model.py` holds what all share."""
+
+from keras_pixel.models.pixel_cnn import PixelCNN
+from keras_pixel.models.pixel_model import PixelModel
+
+__all__ = ["PixelCNN", "PixelModel"]

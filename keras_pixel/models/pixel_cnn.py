@@ -1,0 +1,151 @@
+"""PixelCNN: a stack of masked convolutions.
+
+- 7×7 convolution with mask A, then residual bottleneck blocks of 1×1, 3×3,
+  1×1 convolutions with mask B, then 1×1 convolutions and a softmax.
+- Every layer keeps the colour order R, G, B inside a pixel.
+- The 3×3 kernels leave a blind spot: pixels above and to the right that no
+  path reaches. `GatedPixelCNN` has none.
+
+Source: van den Oord, Kalchbrenner, Kavukcuoglu, 2016, "Pixel Recurrent Neural
+Networks", https://arxiv.org/abs/1601.06759, sections 3.3 to 3.5, table 1.
+
+Differs from it: the softmax head may have a low-rank basis over the levels
+and the input may carry waves of the level (both learn faster; see
+`CategoricalHead` and `ScaleLevels`); the last convolution of a block starts
+small, because there is no normalisation; dropout is offered.
+"""
+
+import keras
+
+from keras_pixel.layers import CategoricalHead
+from keras_pixel.layers import MaskedConv2D
+from keras_pixel.layers import ScaleLevels
+from keras_pixel.models.pixel_model import PixelModel
+from keras_pixel.models.pixel_model import check_image_arguments
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class PixelCNN(PixelModel):
+    """PixelCNN of van den Oord et al., 2016.
+
+    Args:
+        image_shape: `(height, width, channels)`. Defaults to `(32, 32, 3)`.
+        num_levels: int from 2 to 256. Defaults to `256`.
+        filters: int. Features inside a block (`h` of the paper); between
+            blocks there are twice as many. Divisible by the channels.
+            Defaults to `128` (paper; with 3 channels `126`: pass a multiple).
+        num_blocks: int. Residual blocks. Defaults to `15` (paper, CIFAR-10).
+        kernel_size: odd int, kernel inside a block. Defaults to `3`.
+        first_kernel_size: odd int, kernel of the first layer. Defaults to `7`.
+        head_filters: int. Features of the 1×1 convolution before the logits;
+            0 leaves it out. Defaults to `1024` (paper, CIFAR-10; 32 for
+            MNIST). Divisible by the channels.
+        head_rank: int or `None`, see `CategoricalHead`.
+        num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
+        dropout: float. Rate after each block's 3×3 convolution. Defaults to
+            `0.0`.
+        activation: name or function. Defaults to `"relu"`.
+        **kwargs: `keras.Model` arguments, such as `name`.
+
+    Raises:
+        ValueError: if an argument is out of range or not divisible by the
+            channels.
+
+    Example:
+
+    >>> model = PixelCNN(image_shape=(4, 4, 1), num_levels=4, filters=8,
+    ...                  num_blocks=1, head_filters=8)
+    >>> model.sample(2, seed=0).shape
+    (2, 4, 4, 1)
+    """
+
+    def __init__(
+        self,
+        image_shape=(32, 32, 3),
+        num_levels=256,
+        filters=126,
+        num_blocks=15,
+        kernel_size=3,
+        first_kernel_size=7,
+        head_filters=1023,
+        head_rank=None,
+        num_frequencies=0,
+        dropout=0.0,
+        activation="relu",
+        **kwargs,
+    ):
+        image_shape = check_image_arguments(image_shape, num_levels)
+        channels = image_shape[-1]
+
+        def convolution(features, size, name, mask_type="B", scale=1.0):
+            return MaskedConv2D(
+                features,
+                size,
+                mask_type=mask_type,
+                channels=channels,
+                kernel_initializer=keras.initializers.VarianceScaling(
+                    scale, "fan_avg", "uniform"
+                ),
+                name=name,
+            )
+
+        def activate(x, name):
+            return keras.layers.Activation(activation, name=name)(x)
+
+        # === Functional Model ===
+        inputs = keras.Input(image_shape, dtype="int32", name="images")
+        x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
+            inputs
+        )
+        x = convolution(2 * filters, first_kernel_size, "first", "A")(x)
+        # No residual around the first layer: it would show a value to itself.
+        for i in range(num_blocks):
+            block = f"block_{i + 1}"
+            residual = x
+            x = activate(x, f"{block}_activation_1")
+            x = convolution(filters, 1, f"{block}_reduce")(x)
+            x = activate(x, f"{block}_activation_2")
+            x = convolution(filters, kernel_size, f"{block}_convolution")(x)
+            x = activate(x, f"{block}_activation_3")
+            if dropout:
+                x = keras.layers.Dropout(dropout, name=f"{block}_dropout")(x)
+            x = convolution(
+                2 * filters, 1, f"{block}_expand", scale=1.0 / num_blocks
+            )(x)
+            x = keras.layers.Add(name=f"{block}_add")([residual, x])
+            # (batch, height, width, 2 * filters)
+        x = activate(x, "head_activation_1")
+        if head_filters:
+            x = convolution(head_filters, 1, "head_convolution")(x)
+            x = activate(x, "head_activation_2")
+        outputs = CategoricalHead(
+            num_levels, channels=channels, rank=head_rank, name="head"
+        )(x)
+        super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
+
+        # === Config ===
+        self.filters = filters
+        self.num_blocks = num_blocks
+        self.kernel_size = kernel_size
+        self.first_kernel_size = first_kernel_size
+        self.head_filters = head_filters
+        self.head_rank = head_rank
+        self.num_frequencies = num_frequencies
+        self.dropout = dropout
+        self.activation = activation
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "image_shape": self.image_shape,
+            "num_levels": self.num_levels,
+            "filters": self.filters,
+            "num_blocks": self.num_blocks,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "head_filters": self.head_filters,
+            "head_rank": self.head_rank,
+            "num_frequencies": self.num_frequencies,
+            "dropout": self.dropout,
+            "activation": self.activation,
+        }

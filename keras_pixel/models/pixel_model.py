@@ -1,0 +1,277 @@
+"""What all models share: likelihood, sampling, training, presets."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_pixel import presets
+from keras_pixel.distributions import Categorical
+from keras_pixel.levels import check_images
+from keras_pixel.sampling import Sampler
+
+
+class PixelModel(keras.Model):
+    """A Functional model of integer images, one sub-pixel after the other.
+
+    Subclasses build a graph from an integer input `"images"` of shape
+    `(batch, height, width, channels)` to the parameters of a distribution
+    over the levels of every sub-pixel, where the parameters of a sub-pixel
+    depend only on those before it (`keras_pixel.order`). Users' own graphs
+    work too: `PixelModel(inputs, outputs, num_levels=256)`.
+
+    Args:
+        inputs: `keras.Input` of integer levels, `(height, width, channels)`.
+        outputs: symbolic tensor `(batch, height, width, channels,
+            num_levels)`: logits.
+        num_levels: int. Levels of a sub-pixel. Defaults to `256`.
+        **kwargs: `keras.Model` arguments, such as `name`.
+
+    Attributes:
+        image_shape: `(height, width, channels)`.
+        num_levels: int.
+        noise_shape: shape of the noise that makes one image.
+        pixel_distribution: the `PixelDistribution` of the output.
+
+    Raises:
+        ValueError: if inputs and outputs don't fit each other.
+    """
+
+    def __init__(self, inputs, outputs, num_levels=256, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        expected = (*inputs.shape, num_levels)
+        if tuple(outputs.shape) != expected:
+            raise ValueError(
+                "`outputs` must be logits of the shape (batch, height, width, "
+                f"channels, num_levels) = {expected}. "
+                f"Received: outputs.shape={tuple(outputs.shape)}. End the "
+                "model with `CategoricalHead(num_levels, channels)`."
+            )
+        self.image_shape = tuple(inputs.shape[1:])
+        self.num_levels = num_levels
+        self.pixel_distribution = Categorical(num_levels)
+        self._untracked = _Untracked()
+
+    @property
+    def noise_shape(self):
+        """Shape of the uniform noise that makes one image."""
+        return self.image_shape
+
+    # === Likelihood ===
+
+    def log_prob(self, images, batch_size=32):
+        """Exact log-probability of each image.
+
+        Args:
+            images: array or tensor `(batch, height, width, channels)` of
+                integer levels.
+            batch_size: int. Images that go through the network at once.
+
+        Returns:
+            NumPy float32 array `(batch,)`, nats per image.
+
+        Raises:
+            TypeError: if the values are not integers.
+            ValueError: if shape or range are wrong.
+        """
+        images = check_images(images, self.image_shape, self.num_levels)
+        if not len(images):
+            return np.zeros((0,), "float32")
+        if self._untracked.scorer is None:
+            self._untracked.scorer = _Scorer(self)
+            self._untracked.scorer.compile(jit_compile=default_jit_compile())
+        return self._untracked.scorer.predict(
+            images, batch_size=min(batch_size, len(images)), verbose=0
+        )
+
+    def bits_per_dim(self, images, batch_size=32):
+        """Bits that each sub-pixel of each image costs, on average.
+
+        See `log_prob` for arguments and errors.
+
+        Returns:
+            NumPy float32 array `(batch,)`: `-log_prob / (height * width *
+            channels * ln 2)`.
+        """
+        nats = self.log_prob(images, batch_size=batch_size)
+        return -nats / (math.prod(self.image_shape) * math.log(2))
+
+    def distribution(self, images):
+        """TensorFlow Probability distribution, teacher-forced on `images`.
+
+        Every sub-pixel's distribution is conditioned on the true sub-pixels
+        before it, so `.log_prob(images)` is the images' log-probability, and
+        `.sample()` draws each sub-pixel independently (not new images: for
+        those see `sample`).
+
+        Args:
+            images: as in `log_prob`.
+
+        Returns:
+            `tfp.distributions.Independent`, batch shape `(batch,)`, event
+            shape `(height, width, channels)`.
+        """
+        images = check_images(images, self.image_shape, self.num_levels)
+        return self.pixel_distribution.tfp(self(images, training=False))
+
+    # === Training ===
+
+    def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
+        """Configure training; the loss is built in.
+
+        The loss is the negative log-probability in nats per dimension
+        (sub-pixel), the metric `bits_per_dim` the same in bits.
+
+        Args:
+            optimizer: as in `keras.Model.compile`.
+            jit_compile: as there, except that `"auto"` is False on
+                TensorFlow without a GPU, where XLA trains slower.
+            **kwargs: other arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: if a `loss` is given.
+        """
+        if kwargs.pop("loss", None) is not None:
+            raise ValueError(
+                "`loss` is built in (negative log-probability, nats per "
+                "dimension) and must not be given. Leave it out."
+            )
+        if jit_compile == "auto":
+            jit_compile = default_jit_compile()
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self._untracked.bits_per_dim = keras.metrics.Mean("bits_per_dim")
+
+    @property
+    def metrics(self):
+        bits_per_dim = self._untracked.bits_per_dim
+        return super().metrics + ([bits_per_dim] if bits_per_dim else [])
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if y is not None:
+            raise ValueError(
+                "A data set must yield `images` or {'images': …, 'labels': "
+                "…}: the images are their own targets. "
+                "Received: a second element `y`."
+            )
+        images = _images_of(x)
+        log_prob = self.pixel_distribution.log_prob(y_pred, images)
+        nats = -ops.mean(log_prob, axis=(1, 2, 3))  # (batch,)
+        self._untracked.bits_per_dim.update_state(
+            nats / math.log(2), sample_weight=sample_weight
+        )
+        if sample_weight is not None:
+            weight = ops.cast(sample_weight, nats.dtype)
+            loss = ops.sum(nats * weight) / ops.sum(weight)
+        else:
+            loss = ops.mean(nats)
+        for extra in self.losses:  # users' regularisers
+            loss = loss + ops.cast(extra, loss.dtype)
+        return loss
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(_images_of(inputs), *args, **kwargs)
+
+    def call(self, inputs, *args, **kwargs):
+        return super().call(_images_of(inputs), *args, **kwargs)
+
+    # === Sampling ===
+
+    @property
+    def sampler(self):
+        """The `Sampler` derived from this model's graph."""
+        if self._untracked.sampler is None:
+            self._untracked.sampler = Sampler(
+                self, self.pixel_distribution, self.image_shape
+            )
+        return self._untracked.sampler
+
+    def sample(self, num_images=None, **kwargs):
+        """New images, drawn sub-pixel by sub-pixel.
+
+        See `Sampler.sample` for the arguments.
+        """
+        return self.sampler.sample(num_images, **kwargs)
+
+    def complete(self, images, mask, **kwargs):
+        """Images with their unknown pixels drawn.
+
+        See `Sampler.complete` for the arguments.
+        """
+        return self.sampler.complete(images, mask, **kwargs)
+
+    # === Presets ===
+
+    def save_preset(self, path, **kwargs):
+        """Write a preset folder; `keras_pixel.load(path)` gives it back.
+
+        See `keras_pixel.presets.save_preset` for the arguments.
+        """
+        return presets.save_preset(self, path, **kwargs)
+
+
+class _Untracked:
+    """Helpers of a model that are neither its layers nor its weights."""
+
+    scorer = None
+    sampler = None
+    bits_per_dim = None
+
+
+class _Scorer(keras.Model):
+    """images -> log-probability, as a model so that Keras compiles it."""
+
+    def __init__(self, model):
+        super().__init__(name="scorer")
+        self.model = model
+
+    def call(self, images):
+        parameters = self.model(images, training=False)
+        log_prob = self.model.pixel_distribution.log_prob(parameters, images)
+        return ops.sum(log_prob, axis=(1, 2, 3))
+
+
+def default_jit_compile():
+    """Whether whole-image passes should be compiled with XLA here."""
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    return bool(keras.distribution.list_devices("gpu"))
+
+
+def check_image_arguments(image_shape, num_levels):
+    """Refuse what cannot be an image; return the checked shape.
+
+    Raises:
+        ValueError: if `image_shape` is not three positive integers or
+            `num_levels` is not from 2 to 256.
+    """
+    shape = tuple(image_shape)
+    if len(shape) != 3 or any(
+        not isinstance(n, (int, np.integer)) or n < 1 for n in shape
+    ):
+        raise ValueError(
+            "`image_shape` must be three positive integers (height, width, "
+            f"channels). Received: image_shape={image_shape}. For grey "
+            "images write (height, width, 1)."
+        )
+    if not isinstance(num_levels, (int, np.integer)) or not (
+        2 <= num_levels <= 256
+    ):
+        raise ValueError(
+            "`num_levels` must be an integer from 2 to 256. "
+            f"Received: num_levels={num_levels}"
+        )
+    return tuple(int(n) for n in shape)
+
+
+def _images_of(batch):
+    if isinstance(batch, dict):
+        if "images" not in batch:
+            raise ValueError(
+                'A data set\'s dictionaries must have the key "images". '
+                f"Received: keys={sorted(batch)}"
+            )
+        return batch["images"]
+    return batch

@@ -1,0 +1,110 @@
+"""What "before" means: raster order, and every mask made from it.
+
+An image is a sequence. Rows come top to bottom, in a row the columns left to
+right, in a pixel the channels in order (R, G, B). Every mask, shift, sampling
+loop and test of the library asks this file.
+
+Feature maps carry the order of channels with them: feature `f` belongs to
+channel `f % channels`. The groups are interleaved (RGBRGB…), so joining two
+tensors on their last axis keeps every feature in its group.
+"""
+
+import numpy as np
+
+MASK_TYPES = ("A", "B")
+
+
+def sequence_index(image_shape):
+    """Place of every sub-pixel in the sequence.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        int array of shape `(height, width, channels)`: 0 for the first
+        sub-pixel, `height * width * channels - 1` for the last.
+    """
+    return np.arange(np.prod(image_shape, dtype=int)).reshape(image_shape)
+
+
+def is_before(image_shape):
+    """The whole order as one matrix, for dense masks and for tests.
+
+    Returns:
+        bool array of shape `(height, width, channels, height, width,
+        channels)`: `[i, j, c, k, l, d]` is True where sub-pixel `(i, j, c)`
+        comes before sub-pixel `(k, l, d)`.
+    """
+    index = sequence_index(image_shape)
+    return index[..., None, None, None] < index[None, None, None, ...]
+
+
+def channel_of_feature(features, channels):
+    """Channel that each of `features` feature maps belongs to.
+
+    Returns:
+        int array of shape `(features,)`.
+    """
+    return np.arange(features) % channels
+
+
+def group_major(features, channels):
+    """Permutation from interleaved features to channel 0, then 1, ….
+
+    Returns:
+        int array of shape `(features,)`; `x[..., group_major(...)]` holds the
+        features of channel 0 first.
+    """
+    return np.argsort(channel_of_feature(features, channels), kind="stable")
+
+
+def channel_mask(in_channels, out_channels, mask_type):
+    """Which input features an output feature of the same pixel may see.
+
+    Mask A hides a channel from itself, mask B shows it; both show the
+    channels before it and hide those after it.
+
+    Args:
+        in_channels: int array `(in_features,)`, channel of each input feature.
+        out_channels: int array `(out_features,)`, likewise.
+        mask_type: "A" or "B".
+
+    Returns:
+        bool array of shape `(in_features, out_features)`.
+    """
+    in_channels = np.asarray(in_channels)[:, None]
+    out_channels = np.asarray(out_channels)[None, :]
+    if mask_type == "A":
+        return in_channels < out_channels
+    return in_channels <= out_channels
+
+
+def convolution_mask(
+    kernel_size, in_features, out_features, channels, mask_type
+):
+    """Mask of a convolution kernel cropped to its causal rows.
+
+    A kernel of `(kernel_height, kernel_width)` is centred on its output; the
+    rows below the centre see only the future and are not stored.
+
+    Args:
+        kernel_size: pair of odd ints, of the uncropped kernel.
+        in_features: int.
+        out_features: int.
+        channels: int. Channels of a pixel.
+        mask_type: "A" or "B", for the centre tap.
+
+    Returns:
+        bool array of shape `(kernel_height // 2 + 1, kernel_width,
+        in_features, out_features)`.
+    """
+    rows, width = kernel_size[0] // 2 + 1, kernel_size[1]
+    centre = width // 2
+    mask = np.ones((rows, width, in_features, out_features), bool)
+    mask[-1, centre + 1 :] = False
+    mask[-1, centre] = channel_mask(
+        channel_of_feature(in_features, channels),
+        channel_of_feature(out_features, channels),
+        mask_type,
+    )
+    return mask

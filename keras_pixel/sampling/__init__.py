@@ -1,0 +1,5 @@
+"""Pixel by pixel, cached: ancestral sampling and completion."""
+
+from keras_pixel.sampling.sampler import Sampler
+
+__all__ = ["Sampler"]

@@ -1,0 +1,103 @@
+"""Which Keras layers work on each pixel by itself."""
+
+import keras
+from keras import layers
+from keras import ops
+
+# Work feature by feature: they may be run on one channel group of a pixel.
+_ELEMENTWISE = (
+    layers.Activation,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.ELU,
+    layers.Identity,
+    layers.Add,
+    layers.Subtract,
+    layers.Multiply,
+    layers.Average,
+    layers.Maximum,
+    layers.Minimum,
+)
+# Do nothing when they don't train.
+_DROPOUT = (
+    layers.Dropout,
+    layers.SpatialDropout2D,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.AlphaDropout,
+    layers.ActivityRegularization,
+)
+# Operations of `keras.ops` that work feature by feature, by class name: `x +
+# y` of symbolic tensors makes such an operation, and Keras names no public
+# class for them.
+_OPERATIONS = frozenset(
+    "Abs Add Divide Elu Exp Gelu HardSigmoid HardSwish HardTanh LeakyRelu "
+    "Log1p Maximum Minimum Multiply Negative Relu Relu6 Selu Sigmoid Silu "
+    "Softplus Softsign Sqrt Square Subtract Tanh TrueDivide".split()
+)
+
+
+def pointwise_kind(layer):
+    """How `layer` works on a pixel.
+
+    Returns:
+        `"element"` if feature by feature, `"pixel"` if it may mix all
+        features of a pixel, `None` if it is neither.
+    """
+    if getattr(layer, "elementwise", False):
+        return "element"
+    if isinstance(layer, layers.Activation):
+        mixes = layer.activation in (
+            keras.activations.softmax,
+            keras.activations.log_softmax,
+            keras.activations.glu,
+            keras.activations.sparsemax,
+        )
+        return "pixel" if mixes else "element"
+    if isinstance(layer, _ELEMENTWISE + _DROPOUT):
+        return "element"
+    if isinstance(layer, layers.Rescaling):
+        return "element" if _is_scalar(layer) else "pixel"
+    if isinstance(layer, layers.Concatenate):
+        return "element" if layer.axis in (-1, 3) else None
+    if isinstance(layer, (layers.Dense, layers.BatchNormalization)):
+        axis = getattr(layer, "axis", -1)
+        return "pixel" if axis in (-1, 3) else None
+    if isinstance(layer, (layers.LayerNormalization, layers.RMSNormalization)):
+        axis = layer.axis if isinstance(layer.axis, int) else None
+        axis = layer.axis[0] if axis is None and len(layer.axis) == 1 else axis
+        return "pixel" if axis in (-1, 3) else None
+    if isinstance(layer, layers.Conv2D) and type(layer) is layers.Conv2D:
+        one_by_one = layer.kernel_size == (1, 1) and layer.strides == (1, 1)
+        last = layer.data_format == "channels_last"
+        return "pixel" if one_by_one and last else None
+    if not isinstance(layer, keras.layers.Layer):
+        if type(layer).__name__ in _OPERATIONS:
+            return "element"
+    return None
+
+
+def run_pointwise(layer, args, tensors):
+    """Run a pointwise layer on a row or on a pixel.
+
+    Args:
+        layer: the layer or operation.
+        args: the arguments of its symbolic call; symbolic tensors in them
+            are replaced, in order, by `tensors`.
+        tensors: list of tensors `(width, batch, features)` or `(batch,
+            features)`.
+    """
+    if isinstance(layer, _DROPOUT):
+        return tensors[0]
+    shape = ops.shape(tensors[0])[:-1]
+    # Layers see the images' four axes: (batch or row, 1, 1, features).
+    flat = iter(ops.reshape(x, (-1, 1, 1, x.shape[-1])) for x in tensors)
+    filled = keras.tree.map_structure(
+        lambda x: next(flat) if isinstance(x, keras.KerasTensor) else x, args
+    )
+    outputs = layer(*filled)
+    return ops.reshape(outputs, (*shape, outputs.shape[-1]))
+
+
+def _is_scalar(layer):
+    return all(isinstance(x, (int, float)) for x in (layer.scale, layer.offset))

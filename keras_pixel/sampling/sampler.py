@@ -1,0 +1,235 @@
+"""Sampling and completion of images with any causal Functional model."""
+
+import numpy as np
+
+from keras_pixel.levels import check_images
+from keras_pixel.sampling.arguments import check_mask
+from keras_pixel.sampling.arguments import check_noise
+from keras_pixel.sampling.arguments import make_noise
+from keras_pixel.sampling.arguments import per_image
+from keras_pixel.sampling.programs import CachedProgram
+from keras_pixel.sampling.programs import NaiveProgram
+
+METHODS = {"cached": CachedProgram, "naive": NaiveProgram}
+# Batches are padded up to these sizes: few programs are compiled.
+BATCH_SIZES = (1, 4, 16, 64, 256)
+
+
+class Sampler:
+    """Draws images from a model, deterministic given uniform noise.
+
+    Each sub-pixel takes one number of the noise and becomes the smallest
+    level whose cumulative probability, from level 0 up, exceeds it. So the
+    same noise gives the same images, whatever the batch they are drawn in.
+
+    Args:
+        model: Functional model from integer images `(batch, height, width,
+            channels)` to the parameters of `distribution`.
+        distribution: a `PixelDistribution`.
+        image_shape: `(height, width, channels)`.
+    """
+
+    def __init__(self, model, distribution, image_shape):
+        self.model = model
+        self.distribution = distribution
+        self.image_shape = tuple(image_shape)
+        self._programs = {}
+
+    def sample(
+        self,
+        num_images=None,
+        *,
+        noise=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        batch_size=64,
+        method="cached",
+    ):
+        """Draw new images.
+
+        Args:
+            num_images: int. Needed without `noise`.
+            noise: array `(num_images, height, width, channels)` in [0, 1), in
+                place of `num_images` and `seed`.
+            temperature: float above 0, or one per image. Below 1 the images
+                are more probable and less varied. Defaults to `1.0`.
+            top_k: int, or one per image: draw from the `top_k` most probable
+                levels only (and those that tie with the last). Defaults to
+                `None`, all.
+            top_p: float in (0, 1], or one per image: draw from the most
+                probable levels that together reach this probability.
+                Defaults to `None`, all.
+            seed: int that makes the noise, or `None` for fresh noise.
+            batch_size: int. Images drawn at once.
+            method: "cached" (about the cost of one forward pass) or "naive"
+                (a forward pass for each sub-pixel: the reference).
+
+        Returns:
+            NumPy uint8 array of levels `(num_images, height, width,
+            channels)`.
+
+        Raises:
+            ValueError: if an argument is missing or out of range.
+        """
+        batches = self.stream(
+            num_images,
+            noise=noise,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            batch_size=batch_size,
+            method=method,
+        )
+        empty = np.zeros((0, *self.image_shape), "uint8")
+        return np.concatenate([empty, *batches])
+
+    def stream(self, num_images=None, *, noise=None, seed=None, **kwargs):
+        """Draw new images batch by batch, as they are finished.
+
+        For long runs: what was yielded is kept when the rest is interrupted.
+        See `sample` for the arguments, which are checked at once.
+
+        Returns:
+            Iterator of NumPy uint8 arrays `(n, height, width, channels)`.
+        """
+        if noise is not None:
+            if num_images is not None or seed is not None:
+                raise ValueError(
+                    "`noise` says how many images there are and takes the "
+                    "place of a seed. "
+                    f"Received: num_images={num_images}, seed={seed} and "
+                    "noise. Leave out `num_images` and `seed`."
+                )
+            noise = check_noise(noise, self.image_shape)
+        else:
+            noise = make_noise(num_images, self.image_shape, seed)
+        images = np.zeros(noise.shape, "int32")
+        return self._stream(
+            noise, images, np.zeros(noise.shape[:-1], bool), **kwargs
+        )
+
+    def complete(
+        self,
+        images,
+        mask,
+        *,
+        num_variants=None,
+        noise=None,
+        seed=None,
+        **kwargs,
+    ):
+        """Draw the unknown pixels of images; known pixels stay untouched.
+
+        Each unknown sub-pixel is drawn given all sub-pixels before it, known
+        or drawn. Where the known pixels come first in raster order (an upper
+        part), this is exact. Elsewhere an unknown pixel does not know of
+        known pixels that come after it.
+
+        Args:
+            images: array `(batch, height, width, channels)` of levels; those
+                of unknown pixels are not looked at.
+            mask: bool array `(height, width)` or `(batch, height, width)`,
+                True where a pixel is known.
+            num_variants: int, completions of each image, or `None` for one.
+            noise: array in [0, 1) of the shape of the result, in place of
+                `seed`.
+            seed: int that makes the noise, or `None` for fresh noise.
+            **kwargs: `temperature`, `top_k`, `top_p` (for all or per image),
+                `batch_size`, `method` as in `sample`.
+
+        Returns:
+            NumPy uint8 array of levels `(batch, height, width, channels)`,
+            with `num_variants` `(batch, num_variants, height, width,
+            channels)`.
+
+        Raises:
+            TypeError: if the images are not integers.
+            ValueError: if an argument is missing or out of range.
+        """
+        images = np.asarray(images)
+        mask = check_mask(mask, images, self.image_shape)
+        images = np.where(mask[..., None], images, 0)
+        images = check_images(
+            images, self.image_shape, self.distribution.num_levels
+        )
+        shape = images.shape
+        if num_variants is not None:
+            images, mask = (
+                np.repeat(x, num_variants, axis=0) for x in (images, mask)
+            )
+            shape = (shape[0], num_variants, *shape[1:])
+            for name in ("temperature", "top_k", "top_p"):
+                if np.ndim(kwargs.get(name)) == 1:
+                    kwargs[name] = np.repeat(kwargs[name], num_variants)
+        if noise is None:
+            noise = make_noise(len(images), self.image_shape, seed)
+        else:
+            noise = np.asarray(noise).reshape(images.shape)
+            noise = check_noise(noise, self.image_shape)
+        drawn = list(self._stream(noise, images, mask, **kwargs))
+        empty = np.zeros((0, *self.image_shape), "uint8")
+        return np.concatenate([empty, *drawn]).reshape(shape)
+
+    def _stream(
+        self,
+        noise,
+        images,
+        known,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        batch_size=64,
+        method="cached",
+    ):
+        count = len(noise)
+        inputs = {
+            "noise": noise,
+            "images": images,
+            "known": known,
+            **per_image(
+                count,
+                self.distribution.num_levels,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+            ),
+        }
+        if method not in METHODS:
+            raise ValueError(
+                f"`method` must be one of {sorted(METHODS)}. "
+                f"Received: method={method!r}"
+            )
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(
+                "`batch_size` must be a positive integer. "
+                f"Received: batch_size={batch_size}"
+            )
+        return self._batches(inputs, count, int(batch_size), method)
+
+    def _batches(self, inputs, count, batch_size, method):
+        for start in range(0, count, batch_size):
+            stop = min(start + batch_size, count)
+            size = min([n for n in BATCH_SIZES if n >= stop - start] or [0])
+            size = min(size or batch_size, batch_size)
+            part = {}
+            for name, value in inputs.items():
+                # Padded with copies of the first row, cut off again below.
+                rows = value[start:stop]
+                filler = np.repeat(rows[:1], size - len(rows), axis=0)
+                part[name] = np.concatenate([rows, filler])
+            program = self._program(method, size, tuple(sorted(part)))
+            drawn = program.predict_on_batch(part)
+            yield np.asarray(drawn)[: stop - start].astype("uint8")
+
+    def _program(self, method, *key):
+        key = (method, *key)
+        if key not in self._programs:
+            program = METHODS[method](self.model, self.distribution)
+            # The naive program is one forward pass in a loop: quick to build
+            # without XLA, and only a reference.
+            program.compile(jit_compile=method == "cached")
+            self._programs[key] = program
+        return self._programs[key]
