@@ -4,11 +4,15 @@ import ast
 import configparser
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.imports import ROOT
+from tests.support.imports import imported_modules
+from tests.support.imports import module_name
+from tests.support.imports import room_of
+from tests.support.imports import uses_keras_ops
+
 PACKAGE = ROOT / "keras_pixel"
 
 # Room: (rooms it may import, outside packages it may import). A room is a
@@ -24,7 +28,13 @@ ALLOWED = {
         ("keras", "numpy", "tensorflow_probability"),
     ),
     "sampling": (
-        ("order", "levels", "layers.causal_layer", "distributions"),
+        (
+            "order",
+            "levels",
+            "layers.causal_layer",
+            "layers.incremental",
+            "distributions",
+        ),
         ("keras", "numpy"),
     ),
     "presets": (("_preset_files",), ("keras", "numpy")),
@@ -39,15 +49,20 @@ ALLOWED = {
     ),
     "training": (
         ("models", "data", "distributions", "presets"),
-        ("keras", "ml_dtypes", "numpy", "PIL", "rich", "tensorflow"),
+        (
+            *("keras", "ml_dtypes", "numpy", "PIL", "rich"),
+            *("tensorboard", "tensorflow"),
+        ),
     ),
     "export": (
         ("models",),
         ("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
-    "_cli_tables": ((), ("rich",)),
-    "_images_io": ((), ("numpy", "PIL")),
+    "_cli_options": ((), ("typer",)),
+    "_cli_output": ((), ("rich",)),
+    "_keras_version": ((), ("keras",)),
+    "_images_io": (("data", "training"), ("numpy", "PIL")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
 }
@@ -58,6 +73,7 @@ LAZY = {
     "jax",
     "onnx",
     "onnxruntime",
+    "tensorboard",
     "tensorflow",
     "tensorflow_datasets",
     "tensorflow_probability",
@@ -73,38 +89,6 @@ USES_KERAS_OPS = {
     "models",
     "training",
 }
-
-
-def module_name(path):
-    """`keras_pixel/layers/__init__.py` -> `keras_pixel.layers`."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    is_inner_package = parts[-1] == "__init__" and len(parts) > 2
-    return ".".join(parts[:-1] if is_inner_package else parts)
-
-
-def room_of(module):
-    """`keras_pixel.layers.x` -> `layers`; `keras_pixel` -> `__init__`."""
-    return (module.split(".") + ["__init__"])[1]
-
-
-def exists(module):
-    path = ROOT.joinpath(*module.split("."))
-    return path.is_dir() or path.with_suffix(".py").is_file()
-
-
-def imported_modules(node, module, is_package):
-    """Full names of the modules that an import statement names."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    base = node.module or ""
-    if node.level:
-        parents = module.split(".")
-        parents = parents[: len(parents) - node.level + is_package]
-        base = ".".join(parents + ([base] if base else []))
-    if base.split(".")[0] != "keras_pixel":
-        return [base]
-    names = [f"{base}.{alias.name}" for alias in node.names]
-    return [name if exists(name) else base for name in names]
 
 
 def is_allowed(module, room):
@@ -144,18 +128,6 @@ def check_source(source, module, is_package=False):
         if room not in USES_KERAS_OPS and uses_keras_ops(node):
             problems.append(f"{where}: {room} uses keras.ops")
     return problems
-
-
-def uses_keras_ops(node):
-    if isinstance(node, ast.ImportFrom):
-        is_ops = (node.module or "").startswith("keras.ops")
-        from_keras = node.module == "keras"
-        return is_ops or (
-            from_keras and any(alias.name == "ops" for alias in node.names)
-        )
-    return isinstance(node, ast.Attribute) and (
-        ast.unparse(node) in ("keras.ops", "keras.src")
-    )
 
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -224,7 +196,9 @@ def test_every_package_is_listed_in_setup_cfg():
 
 
 def test_every_outside_package_is_a_declared_dependency():
-    text = read_setup_cfg()["options"]["install_requires"]
+    config = read_setup_cfg()
+    text = config["options"]["install_requires"]
+    text += "\n".join(config["options.extras_require"].values())
     declared = set(re.findall(r"^[\w-]+", text, flags=re.MULTILINE))
     outside = {name for _, names in ALLOWED.values() for name in names}
     distributions = {name.replace("PIL", "pillow") for name in outside}

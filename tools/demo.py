@@ -56,9 +56,8 @@ def cut_sheet(sheet, image_shape, num_levels):
     ]
     # A last row that is not full ends in white cells.
     cells = [cell for cell in cells if (cell != 255).any()]
-    # Sheets round down, so up is the way back.
-    levels = np.ceil(np.stack(cells) * ((num_levels - 1) / 255) - 1e-6)
-    return levels[..., :channels].astype("int32")
+    levels = np.stack(cells).astype("int32") * num_levels // 256
+    return levels[..., :channels]
 
 
 def shipped_images(preset, model):
