@@ -35,10 +35,10 @@ def model_class(name):
     own = {
         key: value
         for key, value in vars(models).items()
-        if isinstance(value, type) and issubclass(value, keras.Model)
+        if isinstance(value, type) and issubclass(value, models.PixelModel)
     }
     found = own.get(name) or keras.saving.get_registered_object(name)
-    if found is None:
+    if not (isinstance(found, type) and issubclass(found, models.PixelModel)):
         raise ValueError(
             f"`class_name` must be one of {sorted(own)}, or the registered "
             f'name ("package>Name") of your own class. Received: '
@@ -57,9 +57,7 @@ def build_model(recipe, policy="float32"):
 def compile_model(model, recipe):
     """Compile a model with the recipe's optimizer, and build the optimizer."""
     with dtype_policy(recipe.precision):
-        model.compile(
-            optimizer=make_optimizer(recipe), jit_compile=_jit_compile()
-        )
+        model.compile(optimizer=make_optimizer(recipe))
         model.optimizer.build(model.trainable_variables)
 
 
@@ -118,12 +116,3 @@ def copy_initial_weights(model, source, name):
 
 def _own_copy(variable):
     return np.array(ops.convert_to_numpy(variable.value))
-
-
-def _jit_compile():
-    # XLA halves the speed of training on CPUs under TensorFlow.
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    import tensorflow as tf
-
-    return "auto" if tf.config.list_physical_devices("GPU") else False

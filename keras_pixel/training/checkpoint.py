@@ -28,7 +28,7 @@ def save_arrays(path, arrays, metadata):
     for name, value in arrays.items():
         value = np.asarray(value)
         dtypes[name] = value.dtype.name
-        if value.dtype.name == "bfloat16":  # a type NumPy does not know
+        if value.dtype.name == "bfloat16":  # a type .npy cannot name
             value = value.view("uint16")
         stored[name] = value
     text = json.dumps({"metadata": metadata, "dtypes": dtypes})
@@ -50,9 +50,8 @@ def load_arrays(path):
         content = json.loads(arrays.pop("json").tobytes().decode())
         for name, dtype in content["dtypes"].items():
             if dtype == "bfloat16":
-                import ml_dtypes
-
-                arrays[name] = arrays[name].view(ml_dtypes.bfloat16)
+                # Known to NumPy by this name once Keras is imported.
+                arrays[name] = arrays[name].view(np.dtype("bfloat16"))
         return arrays, content["metadata"]
     except (
         zipfile.BadZipFile,

@@ -235,7 +235,22 @@ def _publish(recipe, output_dir, twin, bookkeeping, history):
         for index, weight in enumerate(twin.weights):
             weight.assign(arrays[f"{index:05d}"])
     preset_dir = output_dir / "preset"
-    twin.save_preset(preset_dir, overwrite=True)
+    twin.save_preset(
+        preset_dir,
+        metadata={
+            "name": recipe.name,
+            "description": recipe.description,
+            "dataset": {"name": recipe.data["source"]},
+            "training": {
+                "step": step,
+                "seconds": round(history.seconds),
+                "validation_bits_per_dim": value,
+                "validation_images": recipe.validation_images or "all",
+            },
+        },
+        files={"recipe.json": recipe.to_json().encode()},
+        overwrite=True,
+    )
     trained = history.column("bits_per_dim")[1]
     return TrainingResult(
         preset_dir=preset_dir,

@@ -1,0 +1,230 @@
+"""One tiny training in several ways: whole, killed, prolonged, refused."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_pixel
+from keras_pixel.training import Recipe
+from keras_pixel.training import evaluate
+from keras_pixel.training import train
+from keras_pixel.training.checkpoint import load_arrays
+
+ROOT = Path(__file__).parents[2]
+
+# Killed twice: by nobody's leave between two checkpoints, and in the middle
+# of writing one.
+KILLED = """
+import os, signal, sys
+from keras_pixel.training import _files, bookkeeping, train
+
+def die(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[3] == "training":
+    true = bookkeeping.Bookkeeping.on_train_batch_end
+    def batch_end(self, batch, logs=None):
+        true(self, batch, logs)
+        if self._epoch == 2 and batch == 3:
+            die()
+    bookkeeping.Bookkeeping.on_train_batch_end = batch_end
+else:
+    true_fsync = os.fsync
+    def fsync(descriptor):
+        name = os.readlink(f"/proc/self/fd/{descriptor}")
+        if "checkpoint-" in name:
+            os.truncate(name, os.path.getsize(name) // 2)
+            die()
+        true_fsync(descriptor)
+    os.fsync = fsync
+train(sys.argv[1], sys.argv[2], progress=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    images = np.random.default_rng(0).integers(0, 4, (60, 4, 4, 1), "uint8")
+    images[:, :, ::2] = 3
+    source = tmp_path_factory.mktemp("data") / "images.npy"
+    np.save(source, images)
+    return {
+        "name": "tiny",
+        "model": {
+            "class_name": "PixelCNN",
+            "config": {
+                "image_shape": [4, 4, 1],
+                "num_levels": 4,
+                "filters": 4,
+                "num_blocks": 1,
+                "head_filters": 4,
+                "first_kernel_size": 3,
+                "dropout": 0.3,
+            },
+        },
+        "data": {
+            "source": str(source),
+            "validation": 11,
+            "test": 9,
+            "values": "levels",
+            "flip": True,
+        },
+        "optimizer": {"name": "adam", "learning_rate": 0.02},
+        "schedule": {"warmup_steps": 3, "decay": "cosine"},
+        "batch_size": 7,
+        "accumulation_steps": 2,
+        "steps": 16,
+        "ema_momentum": 0.8,
+        "clip_norm": 1.0,
+        "seed": 5,
+        "log_every": 2,
+        "checkpoint_every": 4,
+        "evaluate_every": 8,
+        "sample_every": 16,
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory):
+    output_dir = tmp_path_factory.mktemp("whole")
+    return output_dir, train(config, output_dir, progress=False)
+
+
+def newest(output_dir):
+    return load_arrays(output_dir / "checkpoints/checkpoint-000000016.npz")[0]
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert value.tobytes() == second[name].tobytes(), name
+
+
+def test_a_training_leaves_what_it_promises(whole):
+    output_dir, result = whole
+    files = {
+        str(path.relative_to(output_dir))
+        for path in output_dir.rglob("*")
+        if path.is_file()
+    }
+    assert files == {
+        ".lock",
+        "checkpoints/best.npz",
+        "checkpoints/checkpoint-000000012.npz",
+        "checkpoints/checkpoint-000000016.npz",
+        "curve.png",
+        "history.csv",
+        "preset/config.json",
+        "preset/metadata.json",
+        "preset/model.weights.h5",
+        "preset/recipe.json",
+        "recipe.json",
+        "samples/step-000000016.png",
+    }
+    lines = (output_dir / "history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == [
+        str(step) for step in range(2, 17, 2)
+    ]
+    assert result.step == 16
+    assert result.preset_dir == output_dir / "preset"
+
+
+def test_the_loss_falls(whole):
+    rows = (whole[0] / "history.csv").read_text().splitlines()
+    bits = [float(row.split(",")[1]) for row in rows[1:]]
+    assert bits[-1] < bits[0] <= 2.5
+
+
+def test_the_preset_has_the_averaged_weights(whole, config):
+    output_dir, result = whole
+    model = keras_pixel.load(output_dir / "preset")
+    assert model.dtype_policy.name == "float32"
+    # The optimizer's variables: its step, then the averages.
+    arrays = newest(output_dir)
+    for index, weight in enumerate(model.trainable_weights):
+        average = arrays[f"optimizer/{index + 1:05d}"]
+        raw = arrays[f"model/{index:05d}"]
+        assert np.asarray(weight.value).tobytes() == average.tobytes()
+        assert not np.array_equal(raw, average)
+    source = config["data"]["source"]
+    validation = keras_pixel.data.load_data(
+        source,
+        "validation",
+        num_levels=4,
+        validation=11,
+        test=9,
+        values="levels",
+    )
+    assert len(validation) == 11
+    found = evaluate(model, validation, batch_size=4)["bits_per_dim"]
+    assert found == pytest.approx(result.validation_bits_per_dim, abs=1e-5)
+
+
+def test_killed_twice_it_ends_bit_for_bit_the_same(whole, config, tmp_path):
+    output_dir = tmp_path / "killed"
+    Recipe.from_dict(config).to_json(tmp_path / "recipe.json")
+    for moment in ("training", "saving"):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                KILLED,
+                str(tmp_path / "recipe.json"),
+                str(output_dir),
+                moment,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    leftovers = list((output_dir / "checkpoints").glob(".*.tmp"))
+    checkpoints = list((output_dir / "checkpoints").glob("checkpoint*"))
+    assert len(leftovers) == 1
+    assert [p.name for p in checkpoints] == ["checkpoint-000000004.npz"]
+    result = train(config, output_dir, progress=False)
+    assert result.step == 16
+    assert_same(newest(output_dir), newest(whole[0]))
+    weights = "preset/model.weights.h5"
+    ours = keras_pixel.load(output_dir / "preset")
+    theirs = keras_pixel.load(whole[0] / "preset")
+    for a, b in zip(ours.weights, theirs.weights, strict=True):
+        assert np.asarray(a.value).tobytes() == np.asarray(b.value).tobytes()
+    steps = [
+        line.split(",")[:4]
+        for line in (output_dir / "history.csv").read_text().splitlines()
+    ]
+    assert steps == [
+        line.split(",")[:4]
+        for line in (whole[0] / "history.csv").read_text().splitlines()
+    ]
+    assert (output_dir / weights).exists()
+    assert not list((output_dir / "checkpoints").glob(".*.tmp"))
+
+
+def test_the_same_call_again_trains_no_further(whole, config):
+    before = newest(whole[0])
+    result = train(config, whole[0], progress=False)
+    assert result.step == 16
+    assert result.bits_per_dim == pytest.approx(whole[1].bits_per_dim)
+    assert_same(newest(whole[0]), before)
+
+
+def test_another_recipe_is_refused(whole, config):
+    with pytest.raises(ValueError, match="batch_size=8 instead of 7"):
+        train({**config, "batch_size": 8}, whole[0], progress=False)
+
+
+def test_a_folder_with_a_training_is_refused_without_resume(whole, config):
+    with pytest.raises(ValueError, match="`resume` is False"):
+        train(config, whole[0], resume=False, progress=False)
+
+
+def test_fewer_steps_than_done_are_refused(whole, config):
+    with pytest.raises(ValueError, match="steps=8, with a checkpoint of st"):
+        train({**config, "steps": 8}, whole[0], progress=False)
