@@ -1,0 +1,141 @@
+"""The arguments and options of the command line, shared by its commands."""
+
+import enum
+from typing import Annotated
+
+import typer
+
+
+class Format(enum.StrEnum):
+    grid = "grid"
+    files = "files"
+    npy = "npy"
+
+
+class Resize(enum.StrEnum):
+    resize = "resize"
+    center_crop = "center_crop"
+
+
+class Values(enum.StrEnum):
+    pixels = "pixels"
+    levels = "levels"
+
+
+class Side(enum.StrEnum):
+    top = "top"
+    bottom = "bottom"
+    left = "left"
+    right = "right"
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """`32x48x3` -> (32, 48, 3)."""
+    try:
+        height, width, channels = (int(part) for part in text.split("x"))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"must be HEIGHTxWIDTHxCHANNELS, such as 32x32x3; received {text!r}"
+        ) from error
+    return height, width, channels
+
+
+Preset = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A name of `keras-pixel list`, or a folder."
+    ),
+]
+Images = Annotated[
+    list[str],
+    typer.Argument(metavar="IMAGES", help="Pictures, folders or .npy."),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", help="x.png: a grid. x.npy: levels. x: a folder."
+    ),
+]
+OutputFormat = Annotated[
+    Format | None,
+    typer.Option("--format", help="Instead of what the output's name says."),
+]
+Columns = Annotated[
+    int | None, typer.Option(min=1, help="Images in a row of the grid.")
+]
+Seed = Annotated[int, typer.Option(help="Same seed, same images.")]
+Temperature = Annotated[
+    float, typer.Option(help="Below 1: likelier images; above 1: wilder.")
+]
+TopK = Annotated[
+    int | None, typer.Option(min=1, help="Only the k likeliest levels.")
+]
+TopP = Annotated[
+    float | None, typer.Option(help="Only levels of this joint probability.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images at once.")]
+Shape = Annotated[
+    tuple | None,
+    typer.Option(
+        parser=parse_shape,
+        metavar="HxWxC",
+        help="Another size than the preset's.",
+    ),
+]
+ResizeOption = Annotated[
+    Resize | None,
+    typer.Option("--resize", help="Bring pictures to the model's size."),
+]
+ValuesOption = Annotated[
+    Values | None,
+    typer.Option("--values", help="What .npy arrays hold. [levels]"),
+]
+DataDir = Annotated[str | None, typer.Option(help="Folder of TFDS data sets.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Count = Annotated[
+    int, typer.Option("--count", "-n", min=1, help="How many images.")
+]
+CountOfEach = Annotated[
+    int, typer.Option("--count", "-n", min=1, help="Completions of an image.")
+]
+FirstOnly = Annotated[
+    int | None, typer.Option("--count", "-n", min=1, help="First n only.")
+]
+Keep = Annotated[Side, typer.Option(help="The side that is known.")]
+Fraction = Annotated[
+    float, typer.Option(min=0, max=1, help="How much of the image is known.")
+]
+Mask = Annotated[
+    str | None,
+    typer.Option(help="Picture or .npy instead: white or True is known."),
+]
+ScoresOutput = Annotated[
+    str | None, typer.Option("--output", "-o", help="x.csv or x.json.")
+]
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="TFDS name, folder, .npy or .npz. [the model's own data set]",
+    ),
+]
+Split = Annotated[str, typer.Option(help="train, validation, test or all.")]
+Download = Annotated[
+    bool, typer.Option("--download", help="Fetch the data set if needed.")
+]
+Recipe = Annotated[
+    str,
+    typer.Argument(metavar="RECIPE", help="JSON file of the training."),
+]
+RunFolder = Annotated[
+    str, typer.Option("--output", "-o", help="Folder of the training.")
+]
+Resume = Annotated[
+    bool, typer.Option(help="Go on with a training found there.")
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write its events too.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Report no progress.")
+]
