@@ -1,35 +1,42 @@
 """Autoregressive image models for Keras, with export."""
 
-from keras_pixel._keras_version import check_keras
-
-check_keras()
-
-from keras_pixel import data  # noqa: E402
-from keras_pixel import distributions  # noqa: E402
-from keras_pixel import layers  # noqa: E402
-from keras_pixel import models  # noqa: E402
-from keras_pixel import sampling  # noqa: E402
-from keras_pixel import training  # noqa: E402
-from keras_pixel.levels import floats_to_levels  # noqa: E402
-from keras_pixel.levels import levels_to_floats  # noqa: E402
-from keras_pixel.models import PixelCNN  # noqa: E402
-from keras_pixel.models import PixelModel  # noqa: E402
-from keras_pixel.presets import list_models  # noqa: E402
-from keras_pixel.presets import load  # noqa: E402
+import importlib
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "PixelCNN",
-    "PixelModel",
-    "data",
-    "distributions",
-    "floats_to_levels",
-    "layers",
-    "levels_to_floats",
-    "list_models",
-    "load",
-    "models",
-    "sampling",
-    "training",
-]
+# Public name -> the module that holds it, "" for a module of that name.
+# Imported when first used: `keras-pixel --help` waits for no backend.
+_HOMES = {
+    "GatedPixelCNN": "models",
+    "PixelCNN": "models",
+    "PixelModel": "models",
+    "data": "",
+    "distributions": "",
+    "floats_to_levels": "levels",
+    "layers": "",
+    "levels_to_floats": "levels",
+    "list_models": "presets",
+    "load": "presets",
+    "models": "",
+    "presets": "",
+    "sampling": "",
+    "training": "",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keras_pixel' has no attribute {name!r}")
+    from keras_pixel._keras_version import check_keras
+
+    check_keras()
+    home = importlib.import_module(f"keras_pixel.{_HOMES[name] or name}")
+    value = getattr(home, name) if _HOMES[name] else home
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -2,12 +2,14 @@
 
 from keras_pixel.layers.categorical_head import CategoricalHead
 from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.gated_masked_conv2d import GatedMaskedConv2D
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 from keras_pixel.layers.scale_levels import ScaleLevels
 
 __all__ = [
     "CategoricalHead",
     "CausalLayer",
+    "GatedMaskedConv2D",
     "MaskedConv2D",
     "ScaleLevels",
 ]

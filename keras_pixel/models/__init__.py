@@ -1,6 +1,7 @@
 """One paper per file; `pixel_model.py` holds what all share."""
 
+from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN
 from keras_pixel.models.pixel_cnn import PixelCNN
 from keras_pixel.models.pixel_model import PixelModel
 
-__all__ = ["PixelCNN", "PixelModel"]
+__all__ = ["GatedPixelCNN", "PixelCNN", "PixelModel"]

@@ -1,0 +1,131 @@
+"""Gated PixelCNN: two stacks, gates, no blind spot.
+
+- A vertical stack sees the rows above, a horizontal stack the pixels to the
+  left; a 1×1 convolution leads from the first to the second at each layer.
+- Units are `tanh(a) * sigmoid(b)` in place of ReLU; the horizontal stack has
+  residual connections.
+
+Source: van den Oord et al., 2016, "Conditional Image Generation with PixelCNN
+Decoders", https://arxiv.org/abs/1606.05328, section 2.
+
+Differs from it: the softmax head may have a low-rank basis over the levels
+and the input may carry waves of the level (both learn faster; see
+`CategoricalHead` and `ScaleLevels`); dropout is offered; no label yet.
+"""
+
+import keras
+
+from keras_pixel.layers import CategoricalHead
+from keras_pixel.layers import GatedMaskedConv2D
+from keras_pixel.layers import MaskedConv2D
+from keras_pixel.layers import ScaleLevels
+from keras_pixel.models.pixel_model import PixelModel
+from keras_pixel.models.pixel_model import check_image_arguments
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class GatedPixelCNN(PixelModel):
+    """Gated PixelCNN of van den Oord et al., 2016.
+
+    Args:
+        image_shape: `(height, width, channels)`. Defaults to `(32, 32, 3)`.
+        num_levels: int from 2 to 256. Defaults to `256`.
+        filters: int. Features of each stack (`p` of the paper). Divisible by
+            the channels. Defaults to `126` (the paper has 128 for ImageNet,
+            which does not split into three channels).
+        num_layers: int. Gated layers after the first. Defaults to `15`.
+        kernel_size: odd int, kernel of these layers. Defaults to `3`.
+        first_kernel_size: odd int, kernel of the first layer. Defaults to `7`.
+        head_filters: int. Features of the 1×1 convolution before the logits;
+            0 leaves it out. Defaults to `1023`. Divisible by the channels.
+        head_rank: int or `None`, see `CategoricalHead`.
+        num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
+        dropout: float. Rate on the horizontal stack before the head and
+            between layers. Defaults to `0.0`.
+        **kwargs: `keras.Model` arguments, such as `name`.
+
+    Raises:
+        ValueError: if an argument is out of range or not divisible by the
+            channels.
+
+    Example:
+
+    >>> model = GatedPixelCNN(image_shape=(4, 4, 1), num_levels=4, filters=8,
+    ...                       num_layers=1, head_filters=8)
+    >>> model.sample(2, seed=0).shape
+    (2, 4, 4, 1)
+    """
+
+    def __init__(
+        self,
+        image_shape=(32, 32, 3),
+        num_levels=256,
+        filters=126,
+        num_layers=15,
+        kernel_size=3,
+        first_kernel_size=7,
+        head_filters=1023,
+        head_rank=None,
+        num_frequencies=0,
+        dropout=0.0,
+        **kwargs,
+    ):
+        image_shape = check_image_arguments(image_shape, num_levels)
+        channels = image_shape[-1]
+
+        # === Functional Model ===
+        inputs = keras.Input(image_shape, dtype="int32", name="images")
+        x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
+            inputs
+        )
+        vertical, horizontal = GatedMaskedConv2D(
+            filters,
+            first_kernel_size,
+            mask_type="A",
+            channels=channels,
+            name="first",
+        )([x, x])
+        for i in range(num_layers):
+            if dropout:
+                horizontal = keras.layers.Dropout(
+                    dropout, name=f"dropout_{i + 1}"
+                )(horizontal)
+            vertical, horizontal = GatedMaskedConv2D(
+                filters, kernel_size, channels=channels, name=f"gated_{i + 1}"
+            )([vertical, horizontal])
+            # twice (batch, height, width, filters)
+        x = keras.layers.ReLU(name="head_activation_1")(horizontal)
+        if head_filters:
+            x = MaskedConv2D(
+                head_filters, 1, channels=channels, name="head_convolution"
+            )(x)
+            x = keras.layers.ReLU(name="head_activation_2")(x)
+        outputs = CategoricalHead(
+            num_levels, channels=channels, rank=head_rank, name="head"
+        )(x)
+        super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
+
+        # === Config ===
+        self.filters = filters
+        self.num_layers = num_layers
+        self.kernel_size = kernel_size
+        self.first_kernel_size = first_kernel_size
+        self.head_filters = head_filters
+        self.head_rank = head_rank
+        self.num_frequencies = num_frequencies
+        self.dropout = dropout
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "image_shape": self.image_shape,
+            "num_levels": self.num_levels,
+            "filters": self.filters,
+            "num_layers": self.num_layers,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "head_filters": self.head_filters,
+            "head_rank": self.head_rank,
+            "num_frequencies": self.num_frequencies,
+            "dropout": self.dropout,
+        }
