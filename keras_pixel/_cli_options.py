@@ -88,7 +88,7 @@ ResizeOption = Annotated[
 ]
 ValuesOption = Annotated[
     Values | None,
-    typer.Option("--values", help="What .npy arrays hold. [levels]"),
+    typer.Option("--values", help="What .npy arrays hold."),
 ]
 DataDir = Annotated[str | None, typer.Option(help="Folder of TFDS data sets.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

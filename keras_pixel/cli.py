@@ -74,7 +74,7 @@ def list_command(
 
 @app.command()
 def info(model: options.Preset, as_json: options.AsJson = False):
-    """Show what is known about a model: data, numbers, training, licence."""
+    """Show what is known about a model."""
     from keras_pixel import presets
 
     metadata = presets.read_metadata(model)
@@ -180,7 +180,7 @@ def score(
     values: options.ValuesOption = None,
     as_json: options.AsJson = False,
 ):
-    """Say how likely images are: nats and bits/dim of each, and the mean."""
+    """Say how likely images are, in nats and bits/dim."""
     _cli_output.check_scores_path(output)
     loaded = _load(model, image_shape)
     given, names = _images_io.read_images(images, loaded, resize, values)
@@ -209,7 +209,7 @@ def train(
     tensorboard: options.TensorBoard = False,
     quiet: options.Quiet = False,
 ):
-    """Train a model; the same command goes on with a stopped training."""
+    """Train a model, or go on with a stopped training."""
     from keras_pixel import training
 
     result = training.train(

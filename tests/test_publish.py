@@ -1,0 +1,151 @@
+"""The publishing tool: from a training's folder to a preset and its pages."""
+
+import numpy as np
+import pytest
+
+from keras_pixel import presets
+from keras_pixel import training
+from tools import cards
+from tools import generate_tables
+from tools import publish
+
+RECIPE = {
+    "name": "tiny",
+    "description": "Stripes, to try the tool.",
+    "model": {
+        "class_name": "PixelCNN",
+        "config": {
+            "image_shape": [4, 4, 1],
+            "num_levels": 2,
+            "filters": 4,
+            "num_blocks": 1,
+            "head_filters": 4,
+        },
+    },
+    "optimizer": {"name": "adam", "learning_rate": 0.01},
+    "batch_size": 4,
+    "steps": 4,
+    "log_every": 2,
+    "checkpoint_every": 2,
+    "evaluate_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a training of a few steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    stripes = np.arange(40 * 16).reshape(40, 4, 4, 1) % 2
+    np.savez(folder / "stripes.npz", x_train=stripes, x_test=stripes[:10])
+    recipe = {**RECIPE, "data": {"source": str(folder / "stripes.npz")}}
+    training.train(recipe, folder / "run", progress=False)
+    return folder / "run"
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    (tmp_path / "zoo").mkdir()
+    for page in (tmp_path / "README.md", tmp_path / "zoo" / "README.md"):
+        page.write_text(f"# Page\n\n{cards.BEGIN}\nold\n{cards.END}\nrest\n")
+    return tmp_path / "zoo"
+
+
+def arguments(run, *more):
+    hardware = ["--hardware", "a test's CPU", "--samples", "4"]
+    return publish.parse_arguments([str(run), "tiny_stripes", *hardware, *more])
+
+
+def test_a_training_becomes_a_preset(run, zoo):
+    folder = publish.publish(arguments(run, "--note", "A test."), zoo)
+    assert folder == zoo / "tiny_stripes"
+    metadata = presets.read_metadata(folder)
+    model = presets.load(folder)
+    with np.load(run.parent / "stripes.npz") as file:
+        nats = -model.log_prob(file["x_test"]).mean()
+    measured = metadata["measured"]
+    assert measured["headline"] == "nats"
+    assert measured["nats"] == pytest.approx(nats, rel=1e-5)
+    assert measured["num_images"] == 10
+    assert metadata["weights_dtype"] == "float16"
+    before = measured["before_rounding"]
+    assert before["rounded_bits_per_dim"] == measured["bits_per_dim"]
+    assert metadata["training"]["step"] == 4
+    assert metadata["training"]["hours"] >= 0
+    assert metadata["dataset"]["note"] == "A test."
+    card = (folder / "README.md").read_text()
+    assert card == cards.card(metadata)
+    for words in ("a test's CPU", "keras-pixel evaluate tiny_stripes", "4×4×1"):
+        assert words in card
+
+    texts = generate_tables.pages(zoo.parent, zoo)
+    outdated = generate_tables.write(texts)
+    assert set(outdated) == {zoo.parent / "README.md", zoo / "README.md"}
+    assert generate_tables.outdated(texts) == []
+    table = (zoo.parent / "README.md").read_text()
+    assert "[tiny_stripes](zoo/tiny_stripes/README.md)" in table
+    assert table.endswith(f"{cards.END}\nrest\n")
+    (folder / "README.md").write_text("edited by hand")
+    assert generate_tables.write(texts) == [folder / "README.md"]
+    presets.load(folder)  # the card's hash is right again
+
+
+def test_best_weights_are_published_while_training(run, zoo, tmp_path):
+    going_on = tmp_path / "going_on"
+    (going_on / "checkpoints").mkdir(parents=True)
+    for name in ("recipe.json", "history.csv", "checkpoints/best.npz"):
+        (going_on / name).write_bytes((run / name).read_bytes())
+    recipe = training.Recipe.from_json(going_on / "recipe.json")
+    model, step = publish.trained_model(going_on, recipe)
+    assert step in (2, 4)
+    assert publish.hours_until(going_on, step) > 0
+    (going_on / "checkpoints" / "best.npz").unlink()
+    with pytest.raises(FileNotFoundError, match="best.npz`. Wait"):
+        publish.trained_model(going_on, recipe)
+
+
+def test_worse_number_is_refused_unless_forced():
+    old = {"measured": {"headline": "nats", "nats": 81.0}}
+    worse = {"headline": "nats", "nats": 82.0}
+    with pytest.raises(ValueError, match="nats=82.0000, where 81.0000 is"):
+        publish.refuse_worse(old, worse, force=False)
+    publish.refuse_worse(old, worse, force=True)
+    publish.refuse_worse(old, {"headline": "nats", "nats": 80.0}, force=False)
+    publish.refuse_worse(None, worse, force=False)
+
+
+def test_weights_that_do_not_survive_rounding_stay_float32(
+    run, zoo, monkeypatch
+):
+    monkeypatch.setattr(publish, "TOLERANCE", 0.0)
+    monkeypatch.setattr(publish, "sample_sheet", lambda *args: b"a picture")
+    folder = publish.publish(arguments(run), zoo)
+    metadata = presets.read_metadata(folder)
+    assert metadata["weights_dtype"] == "float32"
+    assert metadata["measured"]["before_rounding"] is None
+
+
+def test_too_large_preset_leaves_the_zoo_as_it_was(run, zoo, monkeypatch):
+    monkeypatch.setattr(publish, "MAX_BYTES", 1000)
+    monkeypatch.setattr(publish, "sample_sheet", lambda *args: b"a picture")
+    with pytest.raises(ValueError, match="at most 1,000 bytes"):
+        publish.publish(arguments(run), zoo)
+    assert not (zoo / "tiny_stripes").exists()
+
+
+def test_name_of_a_preset(run, zoo):
+    wrong = publish.parse_arguments([str(run), "Tiny", "--hardware", "x"])
+    with pytest.raises(ValueError, match="name='Tiny'"):
+        publish.publish(wrong, zoo)
+
+
+def test_bad_input_ends_in_one_line(tmp_path, capsys):
+    args = [str(tmp_path), "tiny_stripes", "--hardware", "x"]
+    with pytest.raises(SystemExit) as ended:
+        publish.main(args)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_page_without_marks_is_refused():
+    with pytest.raises(ValueError, match="zoo:begin"):
+        cards.with_table("# Page\n", "table\n")

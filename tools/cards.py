@@ -1,0 +1,235 @@
+"""The texts that are generated from a preset's metadata: cards and tables.
+
+Nothing here is written by hand twice: a card and the tables say what
+`metadata.json` says, and `tests/test_zoo.py` compares them.
+"""
+
+import json
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+ZOO = ROOT / "zoo"
+BEGIN, END = "<!-- zoo:begin -->", "<!-- zoo:end -->"
+HEADINGS = ("Use", "Numbers", "Training", "Limits", "Licence")
+UNITS = {"bits_per_dim": "bits/dim", "nats": "nats per image"}
+DIGITS = {"bits_per_dim": 3, "nats": 2}
+
+# What the papers give, for the same architecture and data set. Keys: class,
+# data set. Values: number, unit, source.
+_VAN_DEN_OORD_A = {
+    "title": "van den Oord et al., 2016, Pixel Recurrent Neural Networks",
+    "url": "https://arxiv.org/abs/1601.06759",
+}
+_VAN_DEN_OORD_B = {
+    "title": "van den Oord et al., 2016, Conditional Image Generation with "
+    "PixelCNN Decoders",
+    "url": "https://arxiv.org/abs/1606.05328",
+}
+PAPERS = {
+    ("PixelCNN", "cifar10"): {
+        "value": 3.14,
+        "unit": "bits_per_dim",
+        **_VAN_DEN_OORD_A,
+    },
+    ("PixelCNN", "binarized_mnist"): {
+        "value": 81.30,
+        "unit": "nats",
+        **_VAN_DEN_OORD_A,
+    },
+    ("GatedPixelCNN", "cifar10"): {
+        "value": 3.03,
+        "unit": "bits_per_dim",
+        **_VAN_DEN_OORD_B,
+    },
+}
+
+
+def read_all(zoo=None):
+    """Metadata of every preset in the zoo: name -> dict, sorted."""
+    return {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((zoo or ZOO).glob("*/metadata.json"))
+    }
+
+
+def number(value, unit):
+    return f"{value:.{DIGITS[unit]}f}"
+
+
+def headline(metadata):
+    """The measured number by which presets are compared, and its unit."""
+    unit = metadata["measured"]["headline"]
+    return metadata["measured"][unit], unit
+
+
+def shape_text(metadata):
+    return "×".join(str(size) for size in metadata["image_shape"])
+
+
+def card(metadata):
+    """The text of a preset's README.md."""
+    name = metadata["name"]
+    sections = {
+        "Use": _use(metadata),
+        "Numbers": _numbers(metadata),
+        "Training": _training(metadata),
+        "Limits": _limits(metadata),
+        "Licence": _licence(metadata),
+    }
+    samples = metadata["samples"]
+    lines = [
+        f"# {name}",
+        "",
+        f"{metadata['class_name']} on {metadata['dataset']['name']}: "
+        f"{shape_text(metadata)}, {metadata['num_levels']} levels, "
+        f"{metadata['num_parameters']:,} parameters.",
+        *(["", metadata["description"]] if metadata["description"] else []),
+        "",
+        f"![{samples['num_images']} samples of {name}](samples.png)",
+        "",
+        f"{samples['num_images']} samples, none left out: "
+        f"`model.sample({samples['num_images']}, seed={samples['seed']})`.",
+    ]
+    for heading in HEADINGS:
+        lines += ["", f"## {heading}", "", *sections[heading]]
+    return "\n".join(lines) + "\n"
+
+
+def _use(metadata):
+    shape = ", ".join(str(size) for size in metadata["image_shape"])
+    return [
+        "```python",
+        "import keras_pixel",
+        "",
+        f'model = keras_pixel.load("{metadata["name"]}")',
+        f"images = model.sample(4, seed=0)  # integer levels (4, {shape})",
+        "print(model.bits_per_dim(images))",
+        "```",
+    ]
+
+
+def _numbers(metadata):
+    measured, dataset = metadata["measured"], metadata["dataset"]
+    _, unit = headline(metadata)
+    other = "nats" if unit == "bits_per_dim" else "bits_per_dim"
+    lines = ["| what | number | from |", "| --- | --- | --- |"]
+    for one, marks in ((unit, "**"), (other, "")):
+        value = number(measured[one], one)
+        lines.append(
+            f"| {UNITS[one]}, {dataset['split']} | {marks}{value}{marks} "
+            "| measured here |"
+        )
+    paper = metadata.get("paper")
+    if paper:
+        lines.append(
+            f"| {UNITS[paper['unit']]}, test "
+            f"| {number(paper['value'], paper['unit'])} | the paper's own "
+            f"figure, not measured here: [{paper['title']}]({paper['url']}) |"
+        )
+    lines += [
+        "",
+        "Lower is better. Exact, not a bound: the mean of "
+        f"`-model.log_prob(images)` over {dataset['num_images']:,} images "
+        f"({dataset['description']}), in {measured['precision']}, with the "
+        f"{metadata['weights_dtype']} weights of this folder:",
+        "",
+        f"    {measured['command']}",
+    ]
+    before = measured.get("before_rounding")
+    if before:
+        lines += [
+            "",
+            "Before the weights were rounded to float16: "
+            f"{before['bits_per_dim']:.4f} bits/dim on "
+            f"{before['num_images']:,} images; after: "
+            f"{before['rounded_bits_per_dim']:.4f}.",
+        ]
+    return lines
+
+
+def _training(metadata):
+    training, versions = metadata["training"], metadata["versions"]
+    facts = {
+        "command": f"`{training['command']}`",
+        "hardware": training["hardware"],
+        "hours": f"{training['hours']:.1f}",
+        "steps": f"{training['step']:,} of {training['steps']:,}, "
+        f"{training['images_per_step']} images each",
+        "precision": training["precision"],
+        "seed": training["seed"],
+        "data": training["data"],
+        "versions": ", ".join(
+            f"{key} {value}" for key, value in versions.items()
+        ),
+    }
+    return [
+        "[recipe.json](recipe.json) holds everything that decides the "
+        "training.",
+        "",
+        "| what | value |",
+        "| --- | --- |",
+        *(f"| {key} | {value} |" for key, value in facts.items()),
+    ]
+
+
+def _limits(metadata):
+    note = metadata["dataset"].get("note")
+    return [
+        f"It models images of {metadata['dataset']['name']} at "
+        f"{shape_text(metadata)} with {metadata['num_levels']} levels, and "
+        "knows nothing else; likelihoods of other images mean little. Samples "
+        "show the biases of the data set.",
+        *(["", note] if note else []),
+    ]
+
+
+def _licence(metadata):
+    return [
+        f"Weights, card and samples: {metadata['licence']}. The images of "
+        f"{metadata['dataset']['name']} have terms of their own and are not "
+        "part of this folder.",
+    ]
+
+
+def table(presets, prefix=""):
+    """The table of all presets, in Markdown.
+
+    Args:
+        presets: name -> metadata.
+        prefix: path from the table's file to the zoo's folder.
+    """
+    if not presets:
+        return "No model is published yet.\n"
+    lines = [
+        "| model | images | levels | parameters | data, test images "
+        "| measured here | paper |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, metadata in presets.items():
+        value, unit = headline(metadata)
+        dataset, paper = metadata["dataset"], metadata.get("paper")
+        published = (
+            f"{number(paper['value'], paper['unit'])} {UNITS[paper['unit']]}"
+            if paper
+            else "–"
+        )
+        lines.append(
+            f"| [{name}]({prefix}{name}/README.md) "
+            f"| {shape_text(metadata)} | {metadata['num_levels']} "
+            f"| {metadata['num_parameters']:,} "
+            f"| {dataset['name']}, {dataset['num_images']:,} "
+            f"| **{number(value, unit)}** {UNITS[unit]} | {published} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def with_table(text, new_table):
+    """The text of a page with a new table between the two marks."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(
+            f"A page with the table must have {BEGIN} and {END}, once each. "
+            "Received: a page without. Add the two lines."
+        )
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{new_table}{END}{after}"

@@ -1,0 +1,271 @@
+"""Publishes a training as a preset of the zoo.
+
+    python -m tools.publish runs/mnist pixelcnn_mnist --hardware "2 CPU cores"
+
+Takes the averaged weights of a training's folder (its `preset/`, or while it
+goes on the best by validation so far), measures them on the whole test split
+in float32, stores them as float16 if that changes less than 0.002 bits/dim,
+draws samples, and writes `zoo/NAME/` with its card. A preset that is there
+already is replaced by a better number only, unless forced.
+
+Run it from the root of a checkout; look at samples.png; then run
+`python -m tools.generate_tables`.
+"""
+
+import argparse
+import datetime
+import io
+import pathlib
+import re
+import sys
+import tempfile
+
+import keras
+import numpy as np
+
+from keras_pixel import _cli_output
+from keras_pixel import presets
+from keras_pixel import training
+from keras_pixel.data import load_data
+from keras_pixel.training import building
+from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.history import History
+from tools import cards
+
+# Rounding the weights may cost less than this, in bits/dim.
+TOLERANCE = 0.002
+MAX_BYTES = 16_000_000
+OFFICIAL_TEST_IMAGES = {"cifar10": 10_000, "mnist": 10_000}
+NOTES = {
+    "binarized_mnist": "The binarisation is the fixed (static) one; numbers "
+    "on MNIST binarised anew at random are another problem and do not compare.",
+}
+
+
+def parse_arguments(args=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=pathlib.Path, help="a training's folder")
+    parser.add_argument("name", help="<model>[_<size>]_<dataset>")
+    parser.add_argument("--hardware", required=True, help='"2 CPU cores"')
+    parser.add_argument("--hours", type=float, help="instead of the history's")
+    parser.add_argument("--data-dir", help="folder of TFDS data sets")
+    parser.add_argument("--licence", default="Apache-2.0")
+    parser.add_argument("--note", help="what else users should know")
+    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0, help="of the samples")
+    parser.add_argument("--batch-size", type=int, default=100)
+    parser.add_argument("--compare-images", type=int, help="rounding: first n")
+    parser.add_argument("--force", action="store_true", help="even if worse")
+    return parser.parse_args(args)
+
+
+def trained_model(run, recipe):
+    """The published weights of a training, and the step they are from."""
+    best = run / "checkpoints" / "best.npz"
+    if (run / "preset").is_dir():
+        model = presets.load(run / "preset")
+        if recipe.publish == "best":
+            return model, load_arrays(best)[1]["step"]
+        return model, recipe.steps
+    if not best.is_file():
+        raise FileNotFoundError(
+            "A training must be done, or have evaluated its weights once, to "
+            f"be published. Received: run={str(run)!r} without `preset` and "
+            "`checkpoints/best.npz`. Wait for it."
+        )
+    arrays, metadata = load_arrays(best)
+    model = building.build_model(recipe, "float32")
+    for index, weight in enumerate(model.weights):
+        weight.assign(arrays[f"{index:05d}"])
+    return model, metadata["step"]
+
+
+def load_test_images(recipe, data_dir):
+    options = {
+        key: value
+        for key, value in recipe.data.items()
+        if key not in ("source", "flip")
+    }
+    config = recipe.model["config"]
+    return load_data(
+        recipe.data["source"],
+        "test",
+        data_dir=data_dir,
+        image_shape=tuple(config["image_shape"]),
+        num_levels=config["num_levels"],
+        **options,
+    )
+
+
+def measure(title, model, data, batch_size, num_images=None):
+    total = min(len(data), num_images or len(data))
+    with _cli_output.progress(title, total) as done:
+        result = training.evaluate(
+            model, data, batch_size, num_images=num_images, progress=done
+        )
+    print(f"{title}: {result['bits_per_dim']:.4f} bits/dim", flush=True)
+    return result
+
+
+def rounded(model):
+    """The same model, its weights rounded to float16."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "rounded"
+        return presets.load(presets.save_preset(model, path, dtype="float16"))
+
+
+def hours_until(run, step):
+    rows = [r for r in History(run / "history.csv").rows if r["step"] <= step]
+    return rows[-1]["seconds"] / 3600 if rows else 0.0
+
+
+def refuse_worse(old, measured, force):
+    """Keeps the published number, unless the new one is lower."""
+    if old is None or force:
+        return
+    value, unit = cards.headline(old)
+    if measured["headline"] != unit or measured[unit] >= value:
+        raise ValueError(
+            "A preset is replaced by a lower number only. Received: "
+            f"{unit}={measured[unit]:.4f}, where {value:.4f} is published. "
+            "Use --force to publish it all the same."
+        )
+
+
+def dataset_entry(recipe, data, note):
+    name = recipe.data["source"]
+    official = OFFICIAL_TEST_IMAGES.get(name, len(data))
+    notes = [NOTES.get(name), note]
+    if len(data) < official:
+        notes.append(
+            f"Measured on {len(data):,} of the {official:,} official test "
+            "images: the others were not at hand."
+        )
+    return {
+        "name": name,
+        "split": "test",
+        "num_images": len(data),
+        "description": data.description,
+        "note": " ".join(one for one in notes if one),
+    }
+
+
+def training_entry(arguments, recipe, step):
+    hours = arguments.hours
+    if hours is None:
+        hours = hours_until(arguments.run, step)
+    return {
+        "command": f"keras-pixel train zoo/{arguments.name}/recipe.json "
+        f"--output runs/{arguments.name}",
+        "hardware": arguments.hardware,
+        "hours": round(hours, 2),
+        "step": step,
+        "steps": recipe.steps,
+        "images_per_step": recipe.batch_size * recipe.accumulation_steps,
+        "precision": recipe.precision,
+        "seed": recipe.seed,
+        "data": "the training split, mirrored at random"
+        if recipe.data.get("flip")
+        else "the training split",
+    }
+
+
+def sample_sheet(model, count, seed):
+    """A picture of samples as PNG bytes; whatever comes is shown."""
+    images = np.asarray(model.sample(count, seed=seed))
+    columns = max(1, round(count**0.5))
+    sheet = training.image_sheet(images, model.num_levels, columns=columns)
+    file = io.BytesIO()
+    sheet.save(file, format="PNG", optimize=True)
+    return file.getvalue()
+
+
+def check_size(folder, metadata):
+    total = sum(entry["bytes"] for entry in metadata["files"].values())
+    if total > MAX_BYTES:
+        raise ValueError(
+            f"A preset must have at most {MAX_BYTES:,} bytes. Received: "
+            f"{total:,} bytes in {str(folder)!r}. Train a smaller model."
+        )
+
+
+def publish(arguments, zoo):
+    """Measures a training and writes its preset; returns the folder."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", arguments.name):
+        raise ValueError(
+            "`name` must be like pixelcnn_mnist: small letters, digits and _. "
+            f"Received: name={arguments.name!r}."
+        )
+    recipe_path = arguments.run / "recipe.json"
+    recipe = training.Recipe.from_json(recipe_path)
+    data = load_test_images(recipe, arguments.data_dir)
+    model, step = trained_model(arguments.run, recipe)
+    half = rounded(model)
+    result = measure("float16", half, data, arguments.batch_size)
+    compared = arguments.compare_images
+    exact = measure("float32", model, data, arguments.batch_size, compared)
+    short = result
+    if compared is not None and compared < len(data):
+        short = measure("both", half, data, arguments.batch_size, compared)
+    difference = abs(exact["bits_per_dim"] - short["bits_per_dim"])
+    dtype = "float16" if difference < TOLERANCE else "float32"
+    if dtype == "float32":
+        result = measure("float32", model, data, arguments.batch_size)
+    else:
+        model = half
+    measured = {
+        "headline": "nats" if model.num_levels == 2 else "bits_per_dim",
+        **result,
+        "precision": "float32",
+        "command": f"keras-pixel evaluate {arguments.name}",
+        "before_rounding": {
+            **exact,
+            "rounded_bits_per_dim": short["bits_per_dim"],
+        }
+        if dtype == "float16"
+        else None,
+    }
+    old = cards.read_all(zoo).get(arguments.name)
+    refuse_worse(old, measured, arguments.force)
+    known = {
+        "name": arguments.name,
+        "description": recipe.description,
+        "dataset": dataset_entry(recipe, data, arguments.note),
+        "measured": measured,
+        "training": training_entry(arguments, recipe, step),
+        "paper": cards.PAPERS.get(
+            (type(model).__name__, recipe.data["source"])
+        ),
+        "samples": {"num_images": arguments.samples, "seed": arguments.seed},
+        "licence": arguments.licence,
+        "published": datetime.date.today().isoformat(),
+    }
+    described = {**known, **presets.describe(model, dtype)}
+    files = {
+        "recipe.json": recipe.to_json().encode(),
+        "samples.png": sample_sheet(model, arguments.samples, arguments.seed),
+        "README.md": cards.card(described).encode(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        trial = presets.save_preset(
+            model, pathlib.Path(folder) / "trial", known, dtype, files=files
+        )
+        check_size(trial, presets.read_metadata(trial))
+    folder = zoo / arguments.name
+    return presets.save_preset(
+        model, folder, known, dtype, overwrite=True, files=files
+    )
+
+
+def main(args=None):
+    arguments = parse_arguments(args)
+    keras.config.set_dtype_policy("float32")
+    try:
+        print(publish(arguments, cards.ZOO))
+    except (ValueError, OSError) as error:
+        print("Error: " + " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
