@@ -1,0 +1,208 @@
+"""Trainings that go wrong, start elsewhere, or run on another backend."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_pixel
+from keras_pixel.training import train
+from keras_pixel.training._files import one_owner
+from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.progress import Progress
+from keras_pixel.training.progress import duration
+
+ROOT = Path(__file__).parents[2]
+
+ON_JAX = """
+import json, sys
+sys.modules["tensorflow"] = None
+import keras
+from keras_pixel.training import train
+config = json.loads(sys.argv[1])
+for steps in (4, 8):
+    result = train({**config, "steps": steps}, sys.argv[2], progress=False)
+print(keras.backend.backend(), result.step, "tensorflow.python" in sys.modules)
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    images = np.random.default_rng(0).integers(0, 2, (30, 2, 2, 1), "uint8")
+    np.save(tmp_path / "images.npy", images)
+    return {
+        "name": "tiny",
+        "model": {
+            "class_name": "PixelCNN",
+            "config": {
+                "image_shape": [2, 2, 1],
+                "num_levels": 2,
+                "filters": 2,
+                "num_blocks": 1,
+                "head_filters": 0,
+                "first_kernel_size": 3,
+            },
+        },
+        "data": {"source": str(tmp_path / "images.npy")},
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "batch_size": 5,
+        "steps": 2,
+        "log_every": 1,
+        "checkpoint_every": 1,
+        "evaluate_every": 0,
+    }
+
+
+def test_an_infinite_loss_stops_and_keeps_the_last_good_checkpoint(
+    config, tmp_path
+):
+    # The first step's loss is finite, and its weights are as large as floats.
+    config["optimizer"] = {"name": "sgd", "learning_rate": 1e37}
+    config["steps"] = 6
+    with pytest.raises(
+        FloatingPointError,
+        match=r"loss=(nan|inf), step=2, learning_rate=1e\+37. Kept: "
+        "checkpoint-000000001.npz",
+    ):
+        train(config, tmp_path / "run", progress=False)
+    kept = tmp_path / "run/checkpoints/checkpoint-000000001.npz"
+    arrays, metadata = load_arrays(kept)
+    assert metadata["step"] == 1
+    assert all(np.isfinite(value).all() for value in arrays.values())
+    assert not (tmp_path / "run/preset").exists()
+
+
+def test_the_first_bad_step_is_named_within_a_longer_window(config, tmp_path):
+    config["optimizer"] = {"name": "sgd", "learning_rate": 1e37}
+    config.update(steps=6, log_every=6, checkpoint_every=6)
+    with pytest.raises(FloatingPointError, match="step=2,.*no checkpoint"):
+        train(config, tmp_path / "run", progress=False)
+
+
+def test_bad_weights_after_a_good_loss_are_named(config, tmp_path):
+    # The decay's factor, 1e37 * 1e37, is beyond float32.
+    config["optimizer"] = {
+        "name": "sgd",
+        "learning_rate": 1e37,
+        "weight_decay": 1e37,
+    }
+    config["steps"] = 1
+    with pytest.raises(FloatingPointError, match="NaN or infinite values.*st"):
+        train(config, tmp_path / "run", progress=False)
+    assert not list((tmp_path / "run/checkpoints").glob("*.npz"))
+
+
+def test_initial_weights_are_where_training_starts(config, tmp_path):
+    config["optimizer"]["learning_rate"] = 0.0
+    first = train(config, tmp_path / "first", progress=False)
+    config.update(seed=7, initial_weights=str(first.preset_dir))
+    second = train(config, tmp_path / "second", progress=False)
+    ours = keras_pixel.load(first.preset_dir).weights
+    theirs = keras_pixel.load(second.preset_dir).weights
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_initial_weights_of_another_architecture_are_refused(config, tmp_path):
+    first = train(config, tmp_path / "first", progress=False)
+    config["model"]["config"]["filters"] = 4
+    config["initial_weights"] = str(first.preset_dir)
+    with pytest.raises(ValueError, match="of the recipe's architecture"):
+        train(config, tmp_path / "second", progress=False)
+
+
+def test_the_best_by_validation_can_be_published(config, tmp_path):
+    # A learning rate that makes things worse: the first step is the best.
+    config["optimizer"] = {"name": "sgd", "learning_rate": 3.0}
+    config.update(steps=6, publish="best", evaluate_every=1, ema_momentum=0.1)
+    result = train(config, tmp_path / "run", progress=False)
+    path = tmp_path / "run/checkpoints/best.npz"
+    arrays, metadata = load_arrays(path)
+    history = keras_pixel.training.history.History(tmp_path / "run/history.csv")
+    steps, values = history.column("validation_bits_per_dim")
+    assert metadata["step"] == result.step == steps[int(np.argmin(values))]
+    assert result.validation_bits_per_dim == pytest.approx(min(values))
+    model = keras_pixel.load(result.preset_dir)
+    for index, weight in enumerate(model.weights):
+        np.testing.assert_array_equal(weight.numpy(), arrays[f"{index:05d}"])
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_publishes_float32(config, tmp_path, precision):
+    config["precision"] = precision
+    result = train(config, tmp_path / "run", progress=False)
+    model = keras_pixel.load(result.preset_dir)
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert model.layers[-1].compute_dtype == "float32"
+    assert np.isfinite(result.bits_per_dim)
+    # Resumed, the loss scale of float16 among the rest.
+    config["steps"] = 3
+    assert train(config, tmp_path / "run", progress=False).step == 3
+
+
+def test_works_on_jax_without_tensorflow(config, tmp_path):
+    pytest.importorskip("jax")
+    import json
+
+    config.update(evaluate_every=4, checkpoint_every=4, accumulation_steps=2)
+    config.update(ema_momentum=0.9)
+    done = subprocess.run(
+        [sys.executable, "-c", ON_JAX, json.dumps(config), str(tmp_path / "r")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["jax", "8", "False"]
+
+
+def test_tensorboard_gets_the_history(config, tmp_path):
+    pytest.importorskip("tensorboard")
+    train(config, tmp_path / "run", progress=False, tensorboard=True)
+    events = list((tmp_path / "run/tensorboard").iterdir())
+    assert len(events) == 1 and b"bits_per_dim" in events[0].read_bytes()
+
+
+def test_missing_tensorboard_is_named(config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.summary", None)
+    with pytest.raises(ImportError, match="pip install tensorboard"):
+        train(config, tmp_path / "run", progress=False, tensorboard=True)
+
+
+def test_unknown_model_class_is_refused_with_near_names(config, tmp_path):
+    config["model"]["class_name"] = "PixelCnn"
+    with pytest.raises(ValueError, match="Did you mean 'PixelCNN'"):
+        train(config, tmp_path / "run", progress=False)
+
+
+def test_a_folder_has_one_owner(tmp_path):
+    with one_owner(tmp_path):
+        with pytest.raises(ValueError, match="one process at a time"):
+            with one_owner(tmp_path):
+                pass
+    with one_owner(tmp_path):
+        pass
+
+
+def test_progress_is_plain_lines_without_a_terminal(capsys):
+    row = {
+        "step": 1200,
+        "bits_per_dim": 4.51234,
+        "validation_bits_per_dim": 4.6,
+        "images_per_second": 43.21,
+    }
+    with Progress(50_000) as progress:
+        progress.report(row, 3_725)
+    assert capsys.readouterr().err == (
+        "step 1,200/50,000: 4.5123 bits/dim, validation 4.6000, "
+        "43.21 images/s, 1 h 02 min left\n"
+    )
+
+
+def test_durations_in_words():
+    words = [duration(seconds) for seconds in (0.4, 59.7, 249, 3600)]
+    assert words == ["0 s", "1 min 00 s", "4 min 09 s", "1 h 00 min"]
