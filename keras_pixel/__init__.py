@@ -10,6 +10,7 @@ _HOMES = {
     "GatedPixelCNN": "models",
     "PixelCNN": "models",
     "PixelModel": "models",
+    "check_causality": "models",
     "data": "",
     "distributions": "",
     "floats_to_levels": "levels",

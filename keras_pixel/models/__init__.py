@@ -1,7 +1,8 @@
 """One paper per file; `pixel_model.py` holds what all share."""
 
+from keras_pixel.models.causality import check_causality
 from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN
 from keras_pixel.models.pixel_cnn import PixelCNN
 from keras_pixel.models.pixel_model import PixelModel
 
-__all__ = ["GatedPixelCNN", "PixelCNN", "PixelModel"]
+__all__ = ["GatedPixelCNN", "PixelCNN", "PixelModel", "check_causality"]
