@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import math
+import os
 import pathlib
 import sys
 
@@ -42,6 +43,26 @@ def progress(title, total):
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def start_keras():
+    """Imports Keras without the lines that TensorFlow writes as it starts.
+
+    TensorFlow heeds its own switch for later lines only; the first are
+    written before it does, by a library that knows no Python.
+    """
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def print_json(value):
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -73,7 +94,7 @@ def headline(metadata):
     return f"{measured[unit]:.{3 if unit == 'bits_per_dim' else 2}f} {name}"
 
 
-def print_metadata(name, metadata):
+def print_metadata(metadata):
     """All that is known about a model, one line a fact."""
     from rich.console import Console
     from rich.table import Table
@@ -81,10 +102,9 @@ def print_metadata(name, metadata):
     table = Table(show_header=False, box=None)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    table.add_row("name", str(name))
     for key, value in _facts(metadata):
         table.add_row(key, value)
-    Console(highlight=False).print(table, markup=False)
+    Console(highlight=False).print(table)
 
 
 def _facts(metadata, prefix=""):

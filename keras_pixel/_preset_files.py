@@ -1,20 +1,16 @@
-"""The files of a preset: found, checked, and written whole or not at all.
+"""The files of a preset: found in the zoo or at a path, and checked.
 
 Nothing here builds a model or knows one: `presets.py` does. Files are JSON,
 Markdown, PNG and HDF5; nothing is ever unpickled.
 """
 
 import difflib
+import fnmatch
 import hashlib
 import json
 import os
 import pathlib
 import re
-import secrets
-import shutil
-
-import h5py
-import numpy as np
 
 CONFIG_FILE = "config.json"
 METADATA_FILE = "metadata.json"
@@ -45,6 +41,34 @@ def zoo_names():
         for folder in zoo.iterdir()
         if _ZOO_NAME.fullmatch(folder.name) and (folder / CONFIG_FILE).is_file()
     )
+
+
+def list_models(pattern=None):
+    """Names of the trained models that come with the package.
+
+    Args:
+        pattern: optional string with the wildcards `*`, `?` and `[...]`, such
+            as `"*cifar10*"`.
+
+    Returns:
+        A sorted list of names, each of which `load` takes.
+
+    Example:
+
+    >>> import keras_pixel
+    >>> keras_pixel.list_models("no_such_*")
+    []
+    """
+    names = zoo_names()
+    if pattern is None:
+        return names
+    if not isinstance(pattern, str):
+        raise TypeError(
+            "`pattern` must be a string or None. "
+            f"Received: pattern={pattern!r}. "
+            'Give a pattern such as "*cifar10*".'
+        )
+    return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
 
 def find(name_or_path):
@@ -118,8 +142,13 @@ def read_json(folder, filename):
     return value
 
 
-def read_metadata(folder):
-    """The preset's metadata, after checking that this code can read it."""
+def read_metadata(name_or_path):
+    """What is known about a preset: its `metadata.json` as a dict.
+
+    Args:
+        name_or_path: as for `load`.
+    """
+    folder = find(name_or_path)
     metadata = read_json(folder, METADATA_FILE)
     layout = metadata.get("format")
     if layout != FORMAT:
@@ -187,107 +216,3 @@ def _check_hash(path, expected):
 def sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def to_json(value):
-    """JSON text as every file here has it: indented, ending in a newline."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + (
-        "\n"
-    )
-
-
-def write_folder(path, metadata, contents, overwrite):
-    """Writes a preset's files and its metadata, then puts them in place.
-
-    Args:
-        path: the folder to make.
-        metadata: dict; the size and sha256 of each file are added to it.
-        contents: dict of file name to bytes.
-        overwrite: whether a preset that is there already is replaced.
-
-    Returns:
-        The folder's absolute path.
-    """
-    path = pathlib.Path(os.path.abspath(path))
-    _check_free(path, overwrite)
-    entries = {
-        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in contents.items()
-    }
-    text = to_json({**metadata, "files": entries})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that renaming stays on one file system.
-    token = secrets.token_hex(4)
-    new = path.parent / f".{path.name}.new-{token}"
-    old = path.parent / f".{path.name}.old-{token}"
-    try:
-        new.mkdir()
-        for name, data in contents.items():
-            (new / name).write_bytes(data)
-        (new / METADATA_FILE).write_text(text, encoding="utf-8")
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-    return path
-
-
-def _check_free(path, overwrite):
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            "`path` must be a new folder. Received: "
-            f"path={str(path)!r}, which exists. Give another path, or "
-            "`overwrite=True` to replace the preset there."
-        )
-    # Never remove a folder that holds something else than a preset.
-    if not (path / CONFIG_FILE).is_file():
-        raise FileExistsError(
-            "`overwrite=True` replaces presets only. Received: "
-            f"path={str(path)!r}, which is not a preset folder. Give another "
-            "path, or remove that one yourself."
-        )
-
-
-def copy_weights(source, target, dtype):
-    """Copies a Keras weights file, its float32 values stored as `dtype`.
-
-    The optimizer's state of a compiled model is left out. Keras reads the
-    float16 values into float32 variables exactly, so the copy stays a plain
-    `.weights.h5` file.
-    """
-    with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
-
-        def copy(name, item):
-            if name.split("/")[0] == "optimizer":
-                return
-            if isinstance(item, h5py.Dataset):
-                values = _cast(item[()], dtype, name)
-                copied = new.create_dataset(name, data=values)
-            else:
-                copied = new.require_group(name)
-            copied.attrs.update(item.attrs)
-
-        old.visititems(copy)
-
-
-def _cast(values, dtype, name):
-    if dtype == "float32" or values.dtype != np.float32:
-        return values
-    with np.errstate(over="ignore"):
-        cast = values.astype(dtype)
-    if not np.array_equal(np.isfinite(cast), np.isfinite(values)):
-        raise ValueError(
-            f'With `dtype="{dtype}"` every weight must lie within its range. '
-            f"Received: {name!r} with values up to {np.abs(values).max():g}. "
-            'Save with `dtype="float32"`.'
-        )
-    return cast

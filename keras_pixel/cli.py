@@ -14,10 +14,10 @@ import typer
 from keras_pixel import _cli_options as options
 from keras_pixel import _cli_output
 from keras_pixel import _images_io
+from keras_pixel import _preset_files
 
 app = typer.Typer(
     name="keras-pixel",
-    help="Autoregressive image models: sample, complete, score, train.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,8 +49,7 @@ def _options(
         bool, typer.Option("--traceback", help="Show where an error arose.")
     ] = False,
 ):
-    # Before TensorFlow is imported: its start-up lines hide the output.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Autoregressive image models: sample, complete, score, train."""
 
 
 @app.command("list")
@@ -61,9 +60,8 @@ def list_command(
     as_json: options.AsJson = False,
 ):
     """List the trained models that come with the package."""
-    from keras_pixel import presets
-
-    found = {n: presets.read_metadata(n) for n in presets.list_models(pattern)}
+    names = _preset_files.list_models(pattern)
+    found = {name: _preset_files.read_metadata(name) for name in names}
     if as_json:
         _cli_output.print_json(found)
     elif found:
@@ -75,13 +73,11 @@ def list_command(
 @app.command()
 def info(model: options.Preset, as_json: options.AsJson = False):
     """Show what is known about a model."""
-    from keras_pixel import presets
-
-    metadata = presets.read_metadata(model)
+    metadata = _preset_files.read_metadata(model)
     if as_json:
         _cli_output.print_json(metadata)
     else:
-        _cli_output.print_metadata(model, metadata)
+        _cli_output.print_metadata(metadata)
 
 
 @app.command()
@@ -139,8 +135,6 @@ def complete(
     values: options.ValuesOption = None,
 ):
     """Fill in the unknown part of images; what is known stays."""
-    from keras_pixel.sampling.arguments import make_noise
-
     file_format = _images_io.output_format(output, output_format)
     loaded = _load(model, image_shape)
     _images_io.check_output(output, file_format, loaded.image_shape[2])
@@ -150,6 +144,8 @@ def complete(
         known = _images_io.read_mask(mask, loaded.image_shape)
     given, _ = _images_io.read_images(images, loaded, resize, values)
     given, known = _images_io.repeat(given, known, count)
+    from keras_pixel.sampling.arguments import make_noise
+
     with _cli_output.progress("Completing", len(given)) as done:
         completed = _images_io.in_batches(
             lambda noise, batch, known: loaded.complete(
@@ -210,6 +206,7 @@ def train(
     quiet: options.Quiet = False,
 ):
     """Train a model, or go on with a stopped training."""
+    _cli_output.start_keras()
     from keras_pixel import training
 
     result = training.train(
@@ -237,12 +234,12 @@ def evaluate(
     as_json: options.AsJson = False,
 ):
     """Measure bits/dim and nats over a whole split."""
-    from keras_pixel import presets
+    _cli_output.start_keras()
     from keras_pixel import training
     from keras_pixel.data import load_data
 
     if data is None:
-        data = _cli_output.own_data(model, presets.read_metadata(model))
+        data = _cli_output.own_data(model, _preset_files.read_metadata(model))
     loaded = _load(model)
     found = load_data(
         data,
@@ -266,6 +263,7 @@ def evaluate(
 
 
 def _load(model, image_shape=None):
+    _cli_output.start_keras()
     from keras_pixel import presets
 
     return presets.load(model, image_shape=image_shape)

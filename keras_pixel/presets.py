@@ -9,7 +9,6 @@ This file imports no other of the package's: a model is rebuilt by the name its
 class is registered under, so a user's own class works like the package's.
 """
 
-import fnmatch
 import importlib
 import inspect
 import pathlib
@@ -20,38 +19,15 @@ import warnings
 import keras
 
 from keras_pixel import _preset_files
+from keras_pixel import _preset_writing
+from keras_pixel._preset_files import list_models
+from keras_pixel._preset_files import read_metadata
+
+__all__ = ["describe", "list_models", "load", "read_metadata", "save_preset"]
 
 _WEIGHTS_DTYPES = ("float32", "float16")
 # Arguments worth reading without opening `config.json`.
 _SHAPE_KEYS = ("image_shape", "num_levels")
-
-
-def list_models(pattern=None):
-    """Names of the trained models that come with the package.
-
-    Args:
-        pattern: optional string with the wildcards `*`, `?` and `[...]`, such
-            as `"*cifar10*"`.
-
-    Returns:
-        A sorted list of names, each of which `load` takes.
-
-    Example:
-
-    >>> import keras_pixel
-    >>> keras_pixel.list_models("no_such_*")
-    []
-    """
-    names = _preset_files.zoo_names()
-    if pattern is None:
-        return names
-    if not isinstance(pattern, str):
-        raise TypeError(
-            "`pattern` must be a string or None. "
-            f"Received: pattern={pattern!r}. "
-            'Give a pattern such as "*cifar10*".'
-        )
-    return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
 
 
 def load(name_or_path, *, image_shape=None, weights=True, **overrides):
@@ -86,7 +62,7 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
     ```
     """
     folder = _preset_files.find(name_or_path)
-    metadata = _preset_files.read_metadata(folder)
+    metadata = read_metadata(folder)
     skip = () if weights else (_preset_files.WEIGHTS_FILE,)
     _preset_files.check_files(folder, metadata, skip=skip)
     if image_shape is not None:
@@ -153,21 +129,12 @@ def save_preset(
     }
     contents = {
         **(files or {}),
-        _preset_files.CONFIG_FILE: _preset_files.to_json(config).encode(),
+        _preset_files.CONFIG_FILE: _preset_writing.to_json(config).encode(),
         _preset_files.WEIGHTS_FILE: _weights(model, dtype),
     }
-    return _preset_files.write_folder(
+    return _preset_writing.write_folder(
         path, {**metadata, **described}, contents, overwrite
     )
-
-
-def read_metadata(name_or_path):
-    """What is known about a preset: its `metadata.json` as a dict.
-
-    Args:
-        name_or_path: as for `load`.
-    """
-    return _preset_files.read_metadata(_preset_files.find(name_or_path))
 
 
 def describe(model, dtype="float32"):
@@ -219,7 +186,7 @@ def _weights(model, dtype):
         whole = pathlib.Path(folder) / "whole.weights.h5"
         stored = pathlib.Path(folder) / _preset_files.WEIGHTS_FILE
         model.save_weights(whole)
-        _preset_files.copy_weights(whole, stored, dtype)
+        _preset_writing.copy_weights(whole, stored, dtype)
         return stored.read_bytes()
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 import keras_pixel
 from keras_pixel import _images_io
+from keras_pixel import _preset_files
 from keras_pixel import cli
 from keras_pixel import presets
 
@@ -117,8 +118,8 @@ def test_list_and_info(capsys, tiny):
 def test_list_shows_a_table(capsys, tiny, monkeypatch):
     metadata = presets.read_metadata(tiny)
     metadata["measured"] = {"headline": "nats", "nats": 81.304}
-    monkeypatch.setattr(presets, "list_models", lambda pattern: ["tiny"])
-    monkeypatch.setattr(presets, "read_metadata", lambda name: metadata)
+    monkeypatch.setattr(_preset_files, "list_models", lambda pattern: ["tiny"])
+    monkeypatch.setattr(_preset_files, "read_metadata", lambda name: metadata)
     out = run(capsys, "list")[1]
     for words in ("tiny", "4×4×1", "81.30 nats"):
         assert words in out
@@ -160,9 +161,7 @@ def test_completion_with_a_mask(capsys, tiny, images):
     np.testing.assert_array_equal(np.load("x.npy")[:, known], images[:, known])
 
 
-def test_scores_of_pictures_and_arrays(
-    capsys, tiny, model, images, tmp_path
-):
+def test_scores_of_pictures_and_arrays(capsys, tiny, model, images, tmp_path):
     nats = -model.log_prob(images)
     out = run(capsys, "score", tiny, "images.npy", "--json")[1]
     rows = json.loads(out)

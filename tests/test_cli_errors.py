@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_pixel import _images_io
+from keras_pixel import _preset_files
 from keras_pixel import cli
 from keras_pixel import presets
 from tests import test_cli
@@ -89,7 +90,7 @@ def test_how_a_command_ends(capfd, monkeypatch, error, code):
     def fail(name):
         raise error
 
-    monkeypatch.setattr(presets, "read_metadata", fail)
+    monkeypatch.setattr(_preset_files, "read_metadata", fail)
     ended, _, err = run(capfd, "info", "x")
     assert ended == code
     assert "Traceback" not in err
@@ -100,7 +101,7 @@ def test_traceback_on_request(monkeypatch):
     def fail(name):
         raise ValueError("where am I")
 
-    monkeypatch.setattr(presets, "read_metadata", fail)
+    monkeypatch.setattr(_preset_files, "read_metadata", fail)
     with pytest.raises(ValueError, match="where am I"):
         cli.main(["--traceback", "info", "x"])
 
