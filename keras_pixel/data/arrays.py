@@ -65,13 +65,16 @@ def read_array_file(path: Path) -> ArraySource:
     """The source in a .npy or .npz file; nothing in it is unpickled."""
     name = f"file:{path.name}"
     try:
-        # Mapped: of a large .npy file only the split asked for is read.
-        mode = "r" if path.suffix.lower() == ".npy" else None
-        loaded = np.load(path, mmap_mode=mode, allow_pickle=False)
-        arrays = {"images": loaded}
-        if not isinstance(loaded, np.ndarray):
-            with loaded:
-                arrays = {key: loaded[key] for key in loaded.files}
+        # Opened here: NumPy leaves a broken file open.
+        with open(path, "rb") as file:
+            if file.read(6) == b"\x93NUMPY":
+                # Mapped: of a large file only the split asked for is read.
+                images = np.load(path, mmap_mode="r", allow_pickle=False)
+                arrays = {"images": images}
+            else:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as loaded:
+                    arrays = {key: loaded[key] for key in loaded.files}
     except (OSError, EOFError, ValueError, BadZipFile, zlib.error) as error:
         raise ValueError(
             "`source` must be a .npy or .npz file of plain arrays. Received: "

@@ -92,7 +92,7 @@ class FolderSource:
             )
         labels = None
         if self.has_labels:
-            numbers = {name: i for i, name in enumerate(self.class_names)}
+            numbers = {name: i for i, name in enumerate(self.class_names or ())}
             labels = np.array(
                 [numbers[self._class_of(name)] for name in ids], "int32"
             )
@@ -118,13 +118,13 @@ def read_picture(path: Path, channels: int | None) -> np.ndarray:
     from PIL import Image
     from PIL import ImageOps
 
-    with Image.open(path) as picture:
+    with Image.open(path) as file:
         # A camera's MPO file is one photograph with previews behind it.
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format != "MPO":
+        frames = getattr(file, "n_frames", 1)
+        if frames > 1 and file.format != "MPO":
             raise ValueError(f"an animation of {frames} pictures, not one")
-        picture.load()
-        picture = ImageOps.exif_transpose(picture)
+        file.load()
+        picture = ImageOps.exif_transpose(file)
         if picture.mode not in _GREY + _COLOUR:
             raise ValueError(f"not of 8 bits a channel (mode {picture.mode})")
         colours = "L" if picture.mode in _GREY else "RGB"
@@ -132,7 +132,7 @@ def read_picture(path: Path, channels: int | None) -> np.ndarray:
             return np.array(picture.convert("RGBA"))
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
-            if picture.getextrema()[3][0] < 255:
+            if np.array(picture)[..., 3].min() < 255:
                 raise ValueError(
                     "partly transparent; flatten it, or ask for 4 channels "
                     "by `image_shape`"

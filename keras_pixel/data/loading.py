@@ -116,7 +116,10 @@ def load_data(
         ordered=opened.ordered,
         source=opened.name,
     )
-    images, numbers, ids, skipped = [], [], [], []
+    images: list = []
+    numbers: list = []
+    ids: list = []
+    skipped: list = []
     for part, positions in chosen.items():
         read = opened.read(part, positions, converter, on_error)
         images.extend(read[0])

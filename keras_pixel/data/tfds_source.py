@@ -38,7 +38,7 @@ class TfdsSource:
             for split, own in self._names.items()
         }
         self._find_features(info)
-        self._order_of = {}
+        self._order_of: dict = {}
 
     def ids(self, part: str) -> list[str]:
         names = self._file_ids(part)
@@ -66,7 +66,7 @@ class TfdsSource:
                 ),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
-        images = [None] * len(stored)
+        images: list[np.ndarray | None] = [None] * len(stored)
         labels = np.zeros(len(stored), "int32")
         names = self._file_ids(part)
         for at, image, label in dataset.as_numpy_iterator():
