@@ -43,7 +43,8 @@ def main():
         model.num_levels, size=(batch_size, *model.image_shape)
     )
     scoring = best_seconds(
-        lambda: np.asarray(model.log_prob(images)), arguments.repeats
+        lambda: np.asarray(model.log_prob(images, batch_size=batch_size)),
+        arguments.repeats,
     )
     sampling = best_seconds(
         lambda: np.asarray(model.sample(batch_size, seed=0)),
