@@ -35,8 +35,11 @@ class Categorical(PixelDistribution):
         chosen = ops.take_along_axis(logits, levels[..., None], axis=-1)
         return chosen[..., 0] - ops.logsumexp(logits, axis=-1)
 
+    def level_log_probs(self, parameters):
+        return ops.log_softmax(ops.cast(parameters, "float32"), axis=-1)
+
     def entropy(self, parameters):
-        log_probs = ops.log_softmax(ops.cast(parameters, "float32"), axis=-1)
+        log_probs = self.level_log_probs(parameters)
         # A level of probability 0 (logit -inf) adds nothing, not NaN.
         terms = ops.where(
             ops.isfinite(log_probs), ops.exp(log_probs) * log_probs, 0.0

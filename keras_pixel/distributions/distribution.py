@@ -30,6 +30,14 @@ class PixelDistribution(ABC):
         """
 
     @abstractmethod
+    def level_log_probs(self, parameters):
+        """Log-probability of every level of every sub-pixel.
+
+        Returns:
+            float32 tensor `(..., num_levels)`, nats.
+        """
+
+    @abstractmethod
     def entropy(self, parameters):
         """Entropy of every sub-pixel given those before it.
 

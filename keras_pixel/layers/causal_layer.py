@@ -15,7 +15,9 @@ class CausalLayer(keras.layers.Layer):
     its *pixel* comes. Rows are laid out `(width, batch, features)`; a pixel's
     features come as one tensor `(batch, features / channels)` per channel
     group, in the order of the channels. The methods are called in this order,
-    and none changes anything but the state that it returns:
+    and none changes anything but the state that it returns. In every tensor
+    of the state the batch is the last axis but one, as in rows and pixels, so
+    that beam search and particles can move images about in the batch.
 
     1. `begin_image(batch_size, width)`: weights in the layout that the steps
        use (made once), and the first state (any nest of tensors).

@@ -10,6 +10,9 @@ from keras_pixel import presets
 from keras_pixel.distributions import Categorical
 from keras_pixel.levels import check_images
 from keras_pixel.sampling import Sampler
+from keras_pixel.sampling import beam_search
+from keras_pixel.sampling import conditional_bits_per_dim
+from keras_pixel.sampling import draw_particles
 
 
 class PixelModel(keras.Model):
@@ -201,6 +204,19 @@ class PixelModel(keras.Model):
         See `Sampler.complete` for the arguments.
         """
         return self.sampler.complete(images, mask, **kwargs)
+
+    def particles(self, images, mask, **kwargs):
+        """Weighted completions: see `keras_pixel.sampling.draw_particles`."""
+        return draw_particles(self.sampler, images, mask, **kwargs)
+
+    def beam_search(self, images, mask, **kwargs):
+        """Most probable completions: see `keras_pixel.sampling.beam_search`."""
+        return beam_search(self.sampler, images, mask, **kwargs)
+
+    def conditional_bits_per_dim(self, images, mask, **kwargs):
+        """See `keras_pixel.sampling.conditional_bits_per_dim`."""
+        kwargs.setdefault("jit_compile", default_jit_compile())
+        return conditional_bits_per_dim(self.sampler, images, mask, **kwargs)
 
     # === Presets ===
 

@@ -1,5 +1,17 @@
-"""Pixel by pixel, cached: ancestral sampling and completion."""
+"""Pixel by pixel, cached: sampling, completion, particles, beam search."""
 
+from keras_pixel.sampling.beam import BeamResult
+from keras_pixel.sampling.beam import beam_search
+from keras_pixel.sampling.conditional import conditional_bits_per_dim
+from keras_pixel.sampling.particles import Particles
+from keras_pixel.sampling.particles import draw_particles
 from keras_pixel.sampling.sampler import Sampler
 
-__all__ = ["Sampler"]
+__all__ = [
+    "BeamResult",
+    "Particles",
+    "Sampler",
+    "beam_search",
+    "conditional_bits_per_dim",
+    "draw_particles",
+]

@@ -2,8 +2,22 @@
 
 import numpy as np
 
+from keras_pixel.levels import check_images
+
 # The largest float32 below 1: noise of 1 would lie above every level.
 _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+
+
+def check_positive(name, value):
+    """Refuse what is not a positive integer."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or value < 1
+    ):
+        raise ValueError(
+            f"`{name}` must be a positive integer. Received: {name}={value}"
+        )
 
 
 def make_noise(num_images, image_shape, seed):
@@ -71,6 +85,19 @@ def check_mask(mask, images, image_shape):
             f"{mask.max()}"
         )
     return np.broadcast_to(mask.astype(bool), shapes[1])
+
+
+def check_completion(images, mask, image_shape, num_levels):
+    """Check images to be completed; levels of unknown pixels become 0.
+
+    Returns:
+        int32 array of the images' shape, and bool array `(batch, height,
+        width)`, True where a pixel is known.
+    """
+    images = np.asarray(images)
+    known = check_mask(mask, images, image_shape)
+    images = np.where(known[..., None], images, 0)
+    return check_images(images, image_shape, num_levels), known
 
 
 def per_image(count, num_levels, temperature, top_k, top_p):

@@ -34,7 +34,7 @@ class CachedProgram(keras.Model):
 
     def call(self, inputs):
         plan = self.plan.value
-        batch_size, height, width, channels = inputs["noise"].shape
+        batch_size, height, width, channels = ops.shape(inputs["noise"])
         weights, states = plan.begin_image(batch_size, width)
         # Read one sub-pixel at a time: (height, width, channels, batch).
         noise = ops.transpose(inputs["noise"], (1, 2, 3, 0))

@@ -1,12 +1,14 @@
 """Sampling and completion of images with any causal Functional model."""
 
+import keras
 import numpy as np
 
-from keras_pixel.levels import check_images
-from keras_pixel.sampling.arguments import check_mask
+from keras_pixel.sampling.arguments import check_completion
 from keras_pixel.sampling.arguments import check_noise
+from keras_pixel.sampling.arguments import check_positive
 from keras_pixel.sampling.arguments import make_noise
 from keras_pixel.sampling.arguments import per_image
+from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.programs import CachedProgram
 from keras_pixel.sampling.programs import NaiveProgram
 
@@ -117,6 +119,7 @@ class Sampler:
         mask,
         *,
         num_variants=None,
+        num_particles=None,
         noise=None,
         seed=None,
         **kwargs,
@@ -126,7 +129,7 @@ class Sampler:
         Each unknown sub-pixel is drawn given all sub-pixels before it, known
         or drawn. Where the known pixels come first in raster order (an upper
         part), this is exact. Elsewhere an unknown pixel does not know of
-        known pixels that come after it.
+        known pixels that come after it, unless `num_particles` is given.
 
         Args:
             images: array `(batch, height, width, channels)` of levels; those
@@ -134,11 +137,18 @@ class Sampler:
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
             num_variants: int, completions of each image, or `None` for one.
+            num_particles: int, or `None` for none. Completions of each
+                image that are drawn at once and weighed by how well the known
+                pixels fit them (`draw_particles`), so that the result, drawn
+                from them by weight, fits known pixels to the right and below
+                too. More is better and takes longer; variants of an image
+                share its particles.
             noise: array in [0, 1) of the shape of the result, in place of
-                `seed`.
+                `seed`; with `num_particles` see `draw_particles`.
             seed: int that makes the noise, or `None` for fresh noise.
             **kwargs: `temperature`, `top_k`, `top_p` (for all or per image),
-                `batch_size`, `method` as in `sample`.
+                `batch_size`, `method` as in `sample`; with `num_particles`
+                no `method`, and `batch_size` as in `draw_particles`.
 
         Returns:
             NumPy uint8 array of levels `(batch, height, width, channels)`,
@@ -149,11 +159,19 @@ class Sampler:
             TypeError: if the images are not integers.
             ValueError: if an argument is missing or out of range.
         """
-        images = np.asarray(images)
-        mask = check_mask(mask, images, self.image_shape)
-        images = np.where(mask[..., None], images, 0)
-        images = check_images(
-            images, self.image_shape, self.distribution.num_levels
+        if num_particles is not None:
+            return complete_by_particles(
+                self,
+                images,
+                mask,
+                num_variants=num_variants,
+                num_particles=num_particles,
+                noise=noise,
+                seed=seed,
+                **kwargs,
+            )
+        images, mask = check_completion(
+            images, mask, self.image_shape, self.distribution.num_levels
         )
         shape = images.shape
         if num_variants is not None:
@@ -202,14 +220,32 @@ class Sampler:
                 f"`method` must be one of {sorted(METHODS)}. "
                 f"Received: method={method!r}"
             )
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(
-                "`batch_size` must be a positive integer. "
-                f"Received: batch_size={batch_size}"
-            )
-        return self._batches(inputs, count, int(batch_size), method)
+        check_positive("batch_size", batch_size)
+        # The naive program is one forward pass in a loop: quick to build
+        # without XLA, and only a reference.
+        drawn = self.run(
+            METHODS[method],
+            inputs,
+            int(batch_size),
+            jit_compile=method == "cached",
+        )
+        return (images.astype("uint8") for images in drawn)
 
-    def _batches(self, inputs, count, batch_size, method):
+    def run(self, program, inputs, batch_size, jit_compile=True, **settings):
+        """Run a program over arrays in batches of a few sizes.
+
+        Args:
+            program: class of programs, see `programs.py`.
+            inputs: dict of arrays, the batch as first axis.
+            batch_size: int. The largest batch.
+            jit_compile: as in `keras.Model.compile`.
+            **settings: further arguments of the class.
+
+        Returns:
+            Iterator of the program's outputs, batch after batch: nests of
+            NumPy arrays.
+        """
+        count = len(inputs["images"])
         for start in range(0, count, batch_size):
             stop = min(start + batch_size, count)
             size = min([n for n in BATCH_SIZES if n >= stop - start] or [0])
@@ -220,16 +256,12 @@ class Sampler:
                 rows = value[start:stop]
                 filler = np.repeat(rows[:1], size - len(rows), axis=0)
                 part[name] = np.concatenate([rows, filler])
-            program = self._program(method, size, tuple(sorted(part)))
-            drawn = program.predict_on_batch(part)
-            yield np.asarray(drawn)[: stop - start].astype("uint8")
-
-    def _program(self, method, *key):
-        key = (method, *key)
-        if key not in self._programs:
-            program = METHODS[method](self.model, self.distribution)
-            # The naive program is one forward pass in a loop: quick to build
-            # without XLA, and only a reference.
-            program.compile(jit_compile=method == "cached")
-            self._programs[key] = program
-        return self._programs[key]
+            key = (program, size, *sorted(part), *sorted(settings.items()))
+            if key not in self._programs:
+                compiled = program(self.model, self.distribution, **settings)
+                compiled.compile(jit_compile=jit_compile)
+                self._programs[key] = compiled
+            outputs = self._programs[key].predict_on_batch(part)
+            yield keras.tree.map_structure(
+                lambda x, end=stop - start: np.asarray(x)[:end], outputs
+            )

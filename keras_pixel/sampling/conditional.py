@@ -1,0 +1,92 @@
+"""Exact likelihood of the unknown pixels given those before them."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_pixel.levels import check_images
+from keras_pixel.sampling.arguments import check_mask
+from keras_pixel.sampling.arguments import check_positive
+
+
+def conditional_bits_per_dim(
+    sampler, images, mask, *, batch_size=32, jit_compile="auto"
+):
+    """Bits that each unknown sub-pixel costs, given the known ones.
+
+    Exact, and therefore only for known pixels that come first in raster
+    order: full rows, then the left part of a row.
+
+    Args:
+        sampler: `Sampler` of the model.
+        images: array `(batch, height, width, channels)` of levels, those of
+            the unknown pixels too: they are what is scored.
+        mask: bool array `(height, width)` or `(batch, height, width)`, True
+            where a pixel is known.
+        batch_size: int. Images that go through the network at once.
+        jit_compile: as in `keras.Model.compile`.
+
+    Returns:
+        NumPy float32 array `(batch,)`: `-log p(unknown | known)` over the
+        number of unknown sub-pixels and `ln 2`.
+
+    Raises:
+        TypeError: if the images are not integers.
+        ValueError: if a mask is no prefix in raster order or leaves no pixel
+            unknown, or an argument is out of range.
+    """
+    check_positive("batch_size", batch_size)
+    images = check_images(
+        images, sampler.image_shape, sampler.distribution.num_levels
+    )
+    known = check_mask(mask, images, sampler.image_shape)
+    _check_prefix(known)
+    outputs = sampler.run(
+        ConditionalProgram,
+        {"images": images, "unknown": ~known},
+        batch_size,
+        jit_compile=jit_compile,
+    )
+    log_prob = np.concatenate([np.zeros(0, "float32"), *outputs])
+    num_unknown = (~known).sum(axis=(1, 2)) * sampler.image_shape[-1]
+    return (-log_prob / (num_unknown * math.log(2))).astype("float32")
+
+
+class ConditionalProgram(keras.Model):
+    """Log-probability of the sub-pixels of the pixels that `unknown` marks."""
+
+    def __init__(self, model, distribution):
+        super().__init__()
+        self.model = model
+        self.distribution = distribution
+
+    def call(self, inputs):
+        parameters = self.model(inputs["images"], training=False)
+        log_prob = self.distribution.log_prob(parameters, inputs["images"])
+        log_prob = ops.where(inputs["unknown"][..., None], log_prob, 0.0)
+        return ops.sum(log_prob, axis=(1, 2, 3))
+
+
+def _check_prefix(known):
+    """Refuse masks whose known pixels don't all come before the unknown."""
+    width = known.shape[2]
+    for i, flat in enumerate(known.reshape(len(known), -1)):
+        number = int(flat.sum())
+        if number == flat.size:
+            raise ValueError(
+                "`mask` must leave at least one pixel unknown: these are "
+                f"scored. Received: all True for image {i}."
+            )
+        if not flat[:number].all():
+            unknown = divmod(int(np.argmin(flat)), width)
+            late = divmod(int(np.flatnonzero(flat)[-1]), width)
+            raise ValueError(
+                "`mask` must be a prefix in raster order (every known pixel "
+                "before every unknown one): only then is the conditional "
+                f"probability exact. Received: for image {i}, pixel {unknown} "
+                f"unknown and pixel {late} after it known. For other masks "
+                "estimate `log_prob(images) - particles(images, mask)"
+                ".log_prob_known`."
+            )
