@@ -1,0 +1,86 @@
+"""Does everything see exactly what it should: past, and nothing else?
+
+Two-sided: equality with the expected reach means that the future has exactly
+no influence, and that all of the past in reach has some. By changing values
+one at a time, and by gradients.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_pixel
+from keras_pixel import order
+from tests.support import catalogue
+from tests.support.catalogue import named
+from tests.support.reach import as_grid
+from tests.support.reach import gradient_reach
+from tests.support.reach import measured_reach
+
+SIZES = {1: (4, 5), 2: (3, 4), 3: (3, 4)}
+
+
+def assert_equal_reach(found, expected):
+    expected = np.broadcast_to(expected, found.shape)
+    wrong = np.argwhere(found != expected)
+    if len(wrong):
+        place = tuple(wrong[0][3:])
+        grids = [
+            as_grid(x[(..., *place)].any(axis=-1)) for x in (found, expected)
+        ]
+        pytest.fail(
+            f"Output at {place} (from {tuple(wrong[0][:3])}), seen:\n"
+            + "\nexpected:\n".join(grids)
+        )
+
+
+@pytest.mark.parametrize("case", **named(catalogue.LAYERS))
+@pytest.mark.parametrize("proof", ["change", "gradient"])
+def test_layer_sees_exactly_its_reach(case, proof):
+    height, width = SIZES[case.channels]
+    model = catalogue.randomize(case.on_features(height, width))
+    measure = measured_reach if proof == "change" else gradient_reach
+    found = measure(model, case.channels)
+    expected = case.reach((height, width, case.channels))
+    assert_equal_reach(found, expected)
+
+
+@pytest.mark.parametrize("case", **named(catalogue.LAYERS))
+def test_expected_reach_of_layer_is_causal(case):
+    shape = (4, 5, case.channels)
+    allowed = order.is_before(shape)
+    if case.mask_type == "B":
+        index = order.sequence_index(shape).reshape(-1)
+        allowed = allowed | (index[:, None] == index).reshape(allowed.shape)
+    assert not (case.reach(shape) & ~allowed).any()
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_model_sees_exactly_its_reach(case):
+    model = case.make()
+    found = measured_reach(model, case.channels, model.num_levels)
+    assert_equal_reach(found, case.reach(model.image_shape))
+    assert not (found & ~order.is_before(model.image_shape)).any()
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_gradients_of_model_go_exactly_as_far(case):
+    model = case.make(num_frequencies=0)
+    scaled = model.get_layer("scale_levels").output
+    found = gradient_reach(keras.Model(scaled, model.outputs[0]), case.channels)
+    assert_equal_reach(found, case.reach(model.image_shape))
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_image_sees_no_other_image(case):
+    model = case.make()
+    images = catalogue.levels(model, 3)
+    others = images.copy()
+    others[1:] = model.num_levels - 1 - others[1:]
+    first, second = (model(x, training=False)[0] for x in (images, others))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_public_check_passes(case):
+    assert keras_pixel.check_causality(case.make()) is None

@@ -1,0 +1,65 @@
+"""Do the probabilities of ALL tiny images sum to 1?
+
+Fails for any leak, any wrong likelihood and any wrong order.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from keras_pixel import layers
+from keras_pixel import models
+from tests.support import catalogue
+
+SMALLEST = {
+    models.PixelCNN: {"filters": 6, "num_blocks": 1, "head_filters": 6},
+    models.GatedPixelCNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
+}
+IMAGES = {
+    "2x2_grey": ((2, 2, 1), 2),
+    "2x1_rgb": ((2, 1, 3), 2),
+    "1x3_two_channels_3_levels": ((1, 3, 2), 3),
+    "1x4_sequence_4_levels": ((1, 4, 1), 4),
+}
+
+
+def all_images(image_shape, num_levels):
+    """Every image there is."""
+    size = int(np.prod(image_shape))
+    values = list(itertools.product(range(num_levels), repeat=size))
+    return np.array(values, "uint8").reshape(-1, *image_shape)
+
+
+def total_probability(model):
+    images = all_images(model.image_shape, model.num_levels)
+    log_prob = model.log_prob(images, batch_size=len(images))
+    return np.exp(log_prob.astype("float64")).sum()
+
+
+def test_all_images_are_counted():
+    assert len(np.unique(all_images((2, 1, 3), 2), axis=0)) == 64
+
+
+@pytest.mark.parametrize("image_shape, num_levels", IMAGES.values(), ids=IMAGES)
+@pytest.mark.parametrize("model_class", SMALLEST)
+def test_probabilities_of_all_images_sum_to_one(
+    model_class, image_shape, num_levels
+):
+    model = model_class(image_shape, num_levels, **SMALLEST[model_class])
+    catalogue.randomize(model)
+    assert total_probability(model) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_every_model_class_is_asked():
+    assert set(SMALLEST) == {case.model_class for case in catalogue.MODELS}
+
+
+def test_mask_b_in_the_first_layer_is_found():
+    images = keras.Input((2, 2, 1), dtype="int32")
+    x = layers.ScaleLevels(2)(images)
+    x = layers.MaskedConv2D(4, 3, mask_type="B")(x)
+    logits = layers.CategoricalHead(2)(x)
+    leaking = catalogue.randomize(models.PixelModel(images, logits, 2))
+    assert abs(total_probability(leaking) - 1.0) > 1e-3

@@ -1,0 +1,54 @@
+"""Is a saved model the same model when it is loaded again?"""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_pixel
+from tests.support import catalogue
+from tests.support.catalogue import named
+
+
+def assert_same(again, model):
+    assert type(again) is type(model)
+    assert again.get_config() == model.get_config()
+    images = catalogue.levels(model)
+    np.testing.assert_array_equal(
+        again(images, training=False), model(images, training=False)
+    )
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_keras_file_gives_the_same_model(case, tmp_path):
+    model = case.make()
+    model.save(tmp_path / "model.keras")
+    assert_same(keras.saving.load_model(tmp_path / "model.keras"), model)
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_preset_gives_the_same_model(case, tmp_path):
+    model = case.make()
+    model.save_preset(tmp_path / "preset")
+    assert_same(keras_pixel.load(tmp_path / "preset"), model)
+
+
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_preset_fits_a_larger_image(case, tmp_path):
+    model = case.make()
+    model.save_preset(tmp_path / "preset")
+    shape = (5, 6, case.channels)
+    again = keras_pixel.load(tmp_path / "preset", image_shape=shape)
+    assert again.image_shape == shape
+    for weight, expected in zip(again.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_compiled_model_is_saved_and_trains_on(tmp_path):
+    case = catalogue.MODELS[0]
+    model = case.make()
+    model.compile(optimizer="sgd")
+    model.fit(catalogue.levels(model), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert_same(again, model)
+    assert again.optimizer is not None

@@ -1,0 +1,157 @@
+"""What may depend on what, as matrices: expected, measured, by gradient.
+
+A reach is a bool array `(height, width, channels, height, width, channels)`:
+`[i, j, c, k, l, d]` is True where the output at sub-pixel `(k, l, d)` sees
+the input at `(i, j, c)`.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_pixel import order
+
+
+def _offsets(image_shape):
+    """Rows down, columns right, and channels up, from input to output."""
+    axes = np.ogrid[tuple(slice(n) for n in image_shape * 2)]
+    return axes[3] - axes[0], axes[4] - axes[1], axes[5] - axes[2]
+
+
+def window(kernel_size, mask_type):
+    """Reach of a masked convolution, from its words, not from its mask."""
+
+    def reach(image_shape):
+        down, right, up = _offsets(image_shape)
+        inside = (down <= kernel_size[0] // 2) & (
+            abs(right) <= kernel_size[1] // 2
+        )
+        above, left = down > 0, (down == 0) & (right > 0)
+        same = (down == 0) & (right == 0)
+        same = same & ((up > 0) if mask_type == "A" else (up >= 0))
+        return inside & (above | left | same)
+
+    return reach
+
+
+def gated_window(kernel_size, mask_type):
+    """Reach of the horizontal output of a gated convolution.
+
+    The vertical stack is shifted down by one row: with mask B it reaches one
+    row further up than its kernel.
+    """
+
+    def reach(image_shape):
+        down, right, up = _offsets(image_shape)
+        rows = kernel_size[0] // 2 + (mask_type == "B")
+        side = kernel_size[1] // 2
+        above = (down > 0) & (down <= rows) & (abs(right) <= side)
+        own_row = window((1, kernel_size[1]), mask_type)(image_shape)
+        return (above & np.ones_like(up, bool)) | own_row
+
+    return reach
+
+
+def same_channel(image_shape):
+    down, right, up = _offsets(image_shape)
+    return (down == 0) & (right == 0) & (up == 0)
+
+
+def chain(*reaches):
+    """Reach of one layer after the other."""
+
+    def reach(image_shape):
+        size = int(np.prod(image_shape))
+        total = np.eye(size, dtype=int)
+        for step in reaches:
+            step = np.broadcast_to(step(image_shape), image_shape * 2)
+            total = (total @ step.reshape(size, size) > 0).astype(int)
+        return total.astype(bool).reshape(image_shape * 2)
+
+    return reach
+
+
+def whole_past(image_shape):
+    """No blind spot: everything before."""
+    return order.is_before(image_shape)
+
+
+def measured_reach(model, channels, num_levels=None, num_images=4):
+    """Change each sub-pixel (or group of features) alone, see what moves."""
+    height, width, features = model.inputs[0].shape[1:]
+    image_shape = (height, width, channels)
+    size = height * width * channels
+    random = np.random.default_rng(0)
+    reach = np.zeros((size, size), bool)
+    for _ in range(num_images):
+        images = np.repeat(_draw(random, model, num_levels), size, axis=0)
+        changed = images.copy()
+        for position in range(size):
+            row, column, channel = np.unravel_index(position, image_shape)
+            group = changed[position, row, column, channel::channels]
+            other = _draw(random, model, num_levels)[0, row, column]
+            other = other[channel::channels]
+            if num_levels:
+                other = (group + 1 + other % (num_levels - 1)) % num_levels
+            group[:] = other
+        moved = _run(model, changed) != _run(model, images)
+        reach |= _by_channel(moved, channels).reshape(size, size)
+    return reach.reshape(image_shape * 2)
+
+
+def gradient_reach(model, channels):
+    """Where the gradient of a sub-pixel's features by the input is not 0.
+
+    Each image of a batch is asked about one output position, so that one
+    backward pass answers for all.
+    """
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("takes gradients with TensorFlow")
+    import tensorflow as tf
+
+    height, width, features = model.inputs[0].shape[1:]
+    image_shape = (height, width, channels)
+    size = height * width * channels
+    random = np.random.default_rng(0)
+    reach = np.zeros((size, size), bool)
+    for _ in range(4):
+        images = tf.constant(
+            np.repeat(_draw(random, model, None), size, axis=0)
+        )
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = model(images, training=False)
+            asked = np.zeros(outputs.shape, "float32")
+            for position in range(size):
+                row, column, channel = np.unravel_index(position, image_shape)
+                if len(outputs.shape) == 5:
+                    asked[position, row, column, channel] = 1.0
+                else:
+                    asked[position, row, column, channel::channels] = 1.0
+            asked *= random.uniform(0.5, 1.0, asked.shape)
+            total = tf.reduce_sum(outputs * asked)
+        gradient = tape.gradient(total, images).numpy()
+        reach |= _by_channel(gradient != 0, channels).reshape(size, size).T
+    return reach.reshape(image_shape * 2)
+
+
+def as_grid(flags):
+    """Rows of `#` and `.`, for errors and hand-worked expectations."""
+    return "\n".join("".join(".#"[int(x)] for x in row) for row in flags)
+
+
+def _draw(random, model, num_levels):
+    shape = (1, *model.inputs[0].shape[1:])
+    if num_levels:
+        return random.integers(num_levels, size=shape).astype("int32")
+    return random.uniform(-1, 1, shape).astype("float32")
+
+
+def _run(model, images):
+    return keras.ops.convert_to_numpy(model(images, training=False))
+
+
+def _by_channel(flags, channels):
+    if flags.ndim == 5:  # (batch, height, width, channels, levels)
+        return flags.any(axis=-1)
+    return flags.reshape(*flags.shape[:3], -1, channels).any(axis=3)
