@@ -195,7 +195,7 @@ class GatedMaskedConv2D(CausalLayer):
         seen = seen + weights["vertical_bias"]  # (width, batch, 2 * filters)
         flat = ops.reshape(seen, (-1, seen.shape[-1]))
         link = ops.matmul(flat, weights["link_kernel"]) + weights["link_bias"]
-        state = {**state, "rows": kept, "link": ops.reshape(link, seen.shape)}
+        state = {**state, "rows": kept, "link": ops.reshape(link, ops.shape(seen))}
         for part in (self.horizontal, self.output_convolution):
             _, state[part.name] = part.begin_row(
                 weights[part.name], state[part.name], [None]

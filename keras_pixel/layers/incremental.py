@@ -1,8 +1,26 @@
 """Pieces that the incremental faces of the layers share."""
 
+import contextlib
+import contextvars
+
 from keras import ops
 
 from keras_pixel import order
+
+_PORTABLE = contextvars.ContextVar("portable", default=False)
+
+
+@contextlib.contextmanager
+def portable():
+    """Makes the faces use operations that run and convert without XLA.
+
+    The other form is faster under XLA: it updates slices in place.
+    """
+    token = _PORTABLE.set(True)
+    try:
+        yield
+    finally:
+        _PORTABLE.reset(token)
 
 
 def known_groups(layer, inputs, number):
@@ -33,6 +51,8 @@ def known_groups(layer, inputs, number):
 
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
+    if _PORTABLE.get():
+        return buffer[index]
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     part = ops.slice(buffer, start, (1, *ops.shape(buffer)[1:]))
     return ops.squeeze(part, axis=0)
@@ -40,6 +60,10 @@ def read_at(buffer, index):
 
 def write_at(buffer, index, value):
     """`buffer` with `buffer[index]` replaced by `value`."""
+    if _PORTABLE.get():
+        return ops.scatter_update(
+            buffer, ops.reshape(index, (1, 1)), value[None]
+        )
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     return ops.slice_update(buffer, start, value[None])
 
