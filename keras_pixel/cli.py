@@ -17,7 +17,6 @@ from keras_pixel import _images_io
 from keras_pixel import _preset_files
 
 app = typer.Typer(
-    name="keras-pixel",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -201,6 +200,7 @@ def train(
     recipe: options.Recipe,
     output: options.RunFolder,
     data_dir: options.DataDir = None,
+    download: options.Download = False,
     resume: options.Resume = True,
     tensorboard: options.TensorBoard = False,
     quiet: options.Quiet = False,
@@ -208,7 +208,11 @@ def train(
     """Train a model, or go on with a stopped training."""
     _cli_output.start_keras()
     from keras_pixel import training
+    from keras_pixel.data import load_data
 
+    if download:
+        source = training.Recipe.from_json(recipe).data["source"]
+        load_data(source, data_dir=data_dir, download=True)
     result = training.train(
         recipe,
         output,

@@ -188,3 +188,26 @@ def test_evaluation_of_the_own_data(capsys, tiny, model, images):
     out = run(capsys, *args, "-n", "2")[1]
     assert "on 2 of 5 images" in out
     assert "bits/dim" in out
+
+
+def test_training_by_a_recipe(capsys, tmp_path, monkeypatch):
+    from keras_pixel import training
+
+    calls = []
+
+    def train(recipe, output_dir, **options):
+        calls.append((recipe, output_dir, options))
+        return training.TrainingResult(tmp_path / "preset", 1200, 3, 3, 1)
+
+    monkeypatch.setattr(training, "train", train)
+    args = ["train", "r.json", "-o", "run", "--data-dir", "data", "-q"]
+    code, out, _ = run(capsys, *args, "--no-resume")
+    assert code == 0
+    assert out == f"{tmp_path / 'preset'}: the model after 1,200 steps\n"
+    options = {
+        "resume": False,
+        "data_dir": "data",
+        "progress": False,
+        "tensorboard": False,
+    }
+    assert calls == [("r.json", "run", options)]

@@ -129,9 +129,9 @@ def _numbers(metadata):
     lines += [
         "",
         "Lower is better. Exact, not a bound: the mean of "
-        f"`-model.log_prob(images)` over {dataset['num_images']:,} images "
-        f"({dataset['description']}), in {measured['precision']}, with the "
-        f"{metadata['weights_dtype']} weights of this folder:",
+        f"`-model.log_prob(images)` over {dataset['description']}. Computed "
+        f"in {measured['precision']} with the {metadata['weights_dtype']} "
+        "weights of this folder:",
         "",
         f"    {measured['command']}",
     ]

@@ -156,7 +156,7 @@ def training_entry(arguments, recipe, step):
         hours = hours_until(arguments.run, step)
     return {
         "command": f"keras-pixel train zoo/{arguments.name}/recipe.json "
-        f"--output runs/{arguments.name}",
+        f"--output runs/{arguments.name} --download",
         "hardware": arguments.hardware,
         "hours": round(hours, 2),
         "step": step,
@@ -217,7 +217,7 @@ def publish(arguments, zoo):
         "headline": "nats" if model.num_levels == 2 else "bits_per_dim",
         **result,
         "precision": "float32",
-        "command": f"keras-pixel evaluate {arguments.name}",
+        "command": f"keras-pixel evaluate {arguments.name} --download",
         "before_rounding": {
             **exact,
             "rounded_bits_per_dim": short["bits_per_dim"],
