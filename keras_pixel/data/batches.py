@@ -12,11 +12,14 @@ class ImageBatches(keras.utils.PyDataset):
     that stopped after `s` steps goes on with `start_step=s` as if it had never
     stopped.
 
-    Without `repeat` one pass is one epoch and the last batch may be smaller.
-    Keras then tells this object when an epoch ends, and the next pass has
-    another order. `fit` would shuffle the batches once more: give it
-    `shuffle=False`. With `repeat` the batches never end, epoch follows epoch
-    within them, and every batch is full: give `fit` its `steps_per_epoch`.
+    With `repeat` the batches never end, epoch follows epoch within them, and
+    every batch is full: give `fit` its `steps_per_epoch`. This is the form for
+    trainings that must resume.
+
+    Without `repeat` one pass is one epoch and its last batch may be smaller.
+    Keras calls `on_epoch_end` between passes (and once before the first pass
+    of a `fit`); the next pass then is the next epoch. `fit` would shuffle
+    these batches once more: give it `shuffle=False`.
 
     Args:
         images: uint8 array `(images, height, width, channels)`.
@@ -31,7 +34,7 @@ class ImageBatches(keras.utils.PyDataset):
         drop_remainder: bool. Whether a smaller last batch is left out.
         **kwargs: arguments of `keras.utils.PyDataset`, such as `workers`.
 
-    Returns of `batches[i]`: `images`, or `{"images": …, "labels": …}`.
+    Batches are `images`, or `{"images": …, "labels": …}` with labels.
 
     Example:
 

@@ -37,6 +37,7 @@ class PixelConverter:
                 f"Received: resize={resize!r}, image_shape=None. Pass for "
                 "example image_shape=(32, 32, 3)."
             )
+        self._asked = image_shape is not None
         self._blended = False
 
     def fit_shape(self, image: np.ndarray, name: str) -> np.ndarray:
@@ -113,6 +114,14 @@ class PixelConverter:
 
     def _recolour(self, image, name):
         channels, wanted = image.shape[-1], self.image_shape[2]
+        if not self._asked:
+            raise ValueError(
+                "All images must have the same number of channels, as no "
+                f"`image_shape` is asked for. Received: {name} of shape "
+                f"{image.shape[-3:]}, after images of {self.image_shape}. Pass "
+                f"image_shape={(*self.image_shape[:2], 3)} to make all RGB, "
+                f"or {(*self.image_shape[:2], 1)} to make all grey."
+            )
         if (channels, wanted) == (1, 3):
             return np.repeat(image, 3, axis=-1)
         if (channels, wanted) == (3, 1) and not (
@@ -120,16 +129,12 @@ class PixelConverter:
         ):
             self._blended = True
             return grey(image)
-        if self.resize is None:
-            way_out = f"Pass image_shape={(*self.image_shape[:2], channels)}"
-        else:
-            way_out = f"Use {channels} as the last number of `image_shape`"
         raise ValueError(
-            "Images can only go from 1 channel (grey) to 3 (RGB), or from 3 "
-            "to 1 where they are 8-bit values; all images of a source have "
-            f"the same channels unless `image_shape` says. Received: {name} "
-            f"of {channels} channels, image_shape={self.image_shape}, "
-            f"values={self.values!r}. {way_out}, or convert the images first."
+            "`image_shape` can turn 1 channel (grey) into 3 (RGB), and 3 into "
+            f"1 where they are 8-bit values. Received: {name} of {channels} "
+            f"channels, image_shape={self.image_shape}, "
+            f"values={self.values!r}. Pass {channels} as the last number of "
+            "`image_shape`, or convert the images first."
         )
 
     def _rescale(self, image):

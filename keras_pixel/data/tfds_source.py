@@ -56,8 +56,12 @@ class TfdsSource:
         with tf.device("CPU"):
             wanted = tf.constant(wanted)
             # Only the images asked for are decoded.
-            dataset = self._raw(part, {self._image, self._label} - {None})
-            dataset = dataset.enumerate().filter(lambda at, _: wanted[at])
+            first, last = int(stored.min()), int(stored.max())
+            dataset = self._raw(
+                f"{self._names[part]}[{first}:{last + 1}]",
+                {self._image, self._label} - {None},
+            ).enumerate(first)
+            dataset = dataset.filter(lambda at, _: wanted[at])
             dataset = dataset.map(
                 lambda at, example: (
                     at,
@@ -69,7 +73,7 @@ class TfdsSource:
         images: list[np.ndarray | None] = [None] * len(stored)
         labels = np.zeros(len(stored), "int32")
         names = self._file_ids(part)
-        for at, image, label in dataset.as_numpy_iterator():
+        for at, image, label in self._examples(dataset):
             place = rank[int(at)]
             images[place] = converter.fit_shape(image, f"image {names[at]}")
             labels[place] = label if self._label else 0
@@ -118,12 +122,12 @@ class TfdsSource:
             self.num_classes = info.features[self._label].num_classes
             self.class_names = tuple(info.features[self._label].names)
 
-    def _raw(self, part, keys):
-        """Examples of `part` as stored, pictures not yet decoded."""
+    def _raw(self, split, keys):
+        """Examples of a TFDS split as stored, pictures not yet decoded."""
         tfds = self._tfds
         skip = {self._image: tfds.decode.SkipDecoding()}
         return self._builder.as_dataset(
-            split=self._names[part],
+            split=split,
             shuffle_files=False,
             decoders=tfds.decode.PartialDecoding(
                 {key: True for key in sorted(keys)},
@@ -135,6 +139,18 @@ class TfdsSource:
             ),
         )
 
+    def _examples(self, dataset):
+        import tensorflow as tf
+
+        try:
+            yield from dataset.as_numpy_iterator()
+        except tf.errors.OpError as error:
+            raise ValueError(
+                "The files of a TFDS data set must be readable. Received: "
+                f"{self.name} in {self._builder.data_path}; {error.message} "
+                "Prepare it again."
+            ) from error
+
     def _file_ids(self, part):
         if part not in self._order_of:
             names = [f"{part}/{place}" for place in range(self.sizes[part])]
@@ -142,9 +158,9 @@ class TfdsSource:
             if self._id:
                 names = [
                     example[self._id].decode()
-                    for example in self._raw(
-                        part, {self._id}
-                    ).as_numpy_iterator()
+                    for example in self._examples(
+                        self._raw(self._names[part], {self._id})
+                    )
                 ]
                 order = np.argsort(np.array(names), kind="stable")
             self._order_of[part] = (names, order)
