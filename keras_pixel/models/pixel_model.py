@@ -145,6 +145,11 @@ class PixelModel(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self._untracked.bits_per_dim = keras.metrics.Mean("bits_per_dim")
 
+    def compile_from_config(self, config):
+        # Keras leaves this to models with a `compile` of their own.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     @property
     def metrics(self):
         bits_per_dim = self._untracked.bits_per_dim
