@@ -44,9 +44,7 @@ def test_fit_reports_what_log_prob_says(case):
     found = model.evaluate(images, batch_size=2, verbose=0, return_dict=True)
     nats = -model.log_prob(images).mean() / np.prod(model.image_shape)
     assert found["loss"] == pytest.approx(nats, rel=1e-4)
-    assert found["bits_per_dim"] == pytest.approx(
-        nats / math.log(2), rel=1e-4
-    )
+    assert found["bits_per_dim"] == pytest.approx(nats / math.log(2), rel=1e-4)
     assert model.bits_per_dim(images).mean() == pytest.approx(
         nats / math.log(2), rel=1e-4
     )
