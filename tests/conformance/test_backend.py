@@ -1,0 +1,84 @@
+"""Does everything but data sets and export work on JAX without TensorFlow?
+
+In a process of its own, in which TensorFlow cannot be imported.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.support.imports import ROOT
+
+PROGRAM = """
+import sys
+
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_probability"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoTensorFlow())
+
+import keras
+import numpy as np
+import pytest
+import keras_pixel
+from keras_pixel import layers, models
+
+assert keras.backend.backend() == "jax"
+folder = sys.argv[1]
+small = {"filters": 6, "head_filters": 6}
+model = models.PixelCNN((2, 3, 3), 2, num_blocks=1, **small)
+keras_pixel.check_causality(model)
+images = np.random.randint(2, size=(4, 2, 3, 3))
+model.compile("adam")
+loss = model.fit(images, batch_size=4, verbose=0).history["loss"]
+assert np.isfinite(loss).all()
+
+noise = np.random.rand(4, *model.noise_shape).astype("float32")
+drawn = model.sample(noise=noise)
+naive = model.sample(noise=noise, method="naive")
+np.testing.assert_array_equal(drawn, naive)
+mask = np.zeros((2, 3), bool)
+mask[:1] = True
+completed = model.complete(images, mask, noise=noise)
+np.testing.assert_array_equal(completed[:, :1], images[:, :1])
+
+log_prob = model.log_prob(images)
+assert log_prob.shape == (4,) and (log_prob < 0).all()
+model.save_preset(folder)
+again = keras_pixel.load(folder)
+np.testing.assert_allclose(again.log_prob(images), log_prob, rtol=1e-4)
+
+gated = models.GatedPixelCNN((3, 4, 1), 4, num_layers=1, **small)
+assert gated.sample(1, seed=0).shape == (1, 3, 4, 1)
+assert (gated.bits_per_dim(gated.sample(1, seed=0)) > 0).all()
+
+with pytest.raises(ImportError, match="TensorFlow Probability"):
+    model.distribution(images)
+assert "tensorflow" not in sys.modules
+print("all is well")
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_models_work_on_jax_without_tensorflow(tmp_path):
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "all is well" in done.stdout

@@ -1,0 +1,122 @@
+"""Is a sample a function of its noise, whatever way it is drawn?
+
+Each compiled sampler takes seconds to build, so few models are asked and they
+are shared; the random graphs of `test_compositions.py` cover the steps.
+"""
+
+import numpy as np
+import pytest
+
+from keras_pixel import models
+from keras_pixel.levels import check_images
+from tests.support import catalogue
+from tests.support.catalogue import named
+
+CASES = [
+    case
+    for case in catalogue.MODELS
+    if case.name in ("pixel_cnn_rgb", "gated_pixel_cnn_grey")
+]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=[c.name for c in CASES])
+def model(request):
+    return request.param.make()
+
+
+def noise_for(model, count=4):
+    random = np.random.default_rng(0)
+    return random.random((count, *model.noise_shape), dtype="float32")
+
+
+def test_every_model_class_is_asked():
+    classes = {case.model_class for case in catalogue.MODELS}
+    assert {case.model_class for case in CASES} == classes
+
+
+def test_same_noise_same_images(model):
+    noise = noise_for(model)
+    images = model.sample(noise=noise)
+    assert images.shape == noise.shape
+    assert images.dtype == "uint8"
+    check_images(images, model.image_shape, model.num_levels)
+    np.testing.assert_array_equal(model.sample(noise=noise), images)
+    other = model.sample(noise=noise[::-1].copy())
+    np.testing.assert_array_equal(other[::-1], images)
+
+
+def test_cached_sampler_draws_what_the_naive_one_draws(model):
+    noise = noise_for(model)
+    np.testing.assert_array_equal(
+        model.sample(noise=noise), model.sample(noise=noise, method="naive")
+    )
+
+
+def test_levels_are_those_of_the_inverse_cdf_given_the_image(model):
+    # Fed back are the drawn levels themselves: scoring the finished images
+    # gives the very probabilities that they were drawn with.
+    noise = noise_for(model)
+    images = model.sample(noise=noise)
+    logits = np.asarray(model(images, training=False), "float64")
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    ends = np.cumsum(weights, axis=-1) / weights.sum(axis=-1, keepdims=True)
+    slack = 1e-5
+    low = (ends <= noise[..., None] - slack).sum(axis=-1)
+    high = (ends <= noise[..., None] + slack).sum(axis=-1)
+    assert ((low <= images) & (images <= high)).all()
+
+
+def test_known_pixels_stay_untouched(model):
+    images = catalogue.levels(model, 4, seed=1)
+    mask = np.random.default_rng(2).random(images.shape[:3]) < 0.5
+    noise = noise_for(model)
+    completed = model.complete(images, mask, noise=noise)
+    np.testing.assert_array_equal(completed[mask], images[mask])
+    naive = model.complete(images, mask, noise=noise, method="naive")
+    np.testing.assert_array_equal(completed, naive)
+    # What was in the unknown pixels makes no difference.
+    other = np.where(mask[..., None], images, model.num_levels - 1 - images)
+    again = model.complete(other, mask, noise=noise)
+    np.testing.assert_array_equal(completed, again)
+
+
+def test_nothing_and_everything_known(model):
+    images = catalogue.levels(model, 4, seed=1)
+    noise = noise_for(model)
+    nothing = np.zeros(images.shape[1:3], bool)
+    np.testing.assert_array_equal(
+        model.complete(images, nothing, noise=noise), model.sample(noise=noise)
+    )
+    np.testing.assert_array_equal(
+        model.complete(images, ~nothing, noise=noise), images
+    )
+
+
+@pytest.mark.parametrize("case", **named(CASES[:1]))
+def test_options_give_the_same_images_in_both_samplers(case):
+    model = case.make(num_levels=4, head_rank=None)
+    noise = noise_for(model)
+    options = {
+        "temperature": [0.5, 1.0, 2.0, 1.0],
+        "top_k": [4, 2, 1, 3],
+        "top_p": [0.5, 1.0, 1.0, 0.9],
+    }
+    cached = model.sample(noise=noise, **options)
+    naive = model.sample(noise=noise, method="naive", **options)
+    np.testing.assert_array_equal(cached, naive)
+    # With top_k=1 each level is the most probable one given those before.
+    best = np.argmax(model(cached[2:3], training=False), axis=-1)
+    np.testing.assert_array_equal(cached[2:3], best)
+
+
+def test_frequencies_are_the_probabilities():
+    # 2x1x1 with 2 levels: four images, drawn 4,000 times.
+    model = models.PixelCNN(
+        (2, 1, 1), 2, filters=4, num_blocks=1, head_filters=4
+    )
+    catalogue.randomize(model)
+    images = model.sample(4000, seed=0, batch_size=4000, method="naive")
+    codes = images[:, 0, 0, 0] * 2 + images[:, 1, 0, 0]
+    found = np.bincount(codes, minlength=4) / 4000
+    every = np.array([0, 0, 0, 1, 1, 0, 1, 1], "uint8").reshape(4, 2, 1, 1)
+    np.testing.assert_allclose(found, np.exp(model.log_prob(every)), atol=0.03)
