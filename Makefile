@@ -14,7 +14,7 @@ help:
 	@echo "make test        run the tests (ARGS='tests/layers --slow' chooses)"
 	@echo "make lint        ruff and mypy"
 	@echo "make wheel-test  build the wheel and try it in another environment"
-	@echo "make bench       time scoring and sampling (ARGS='--batch-size 64')"
+	@echo "make bench       time sampling against scoring (ARGS='--no-peer')"
 	@echo "make clean       remove $(VENV), builds and caches"
 
 demo: $(VENV)/.installed
@@ -31,7 +31,7 @@ wheel-test: $(VENV)/.installed-dev
 	$(BIN)/python tools/wheel_test.py
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/speed.py $(ARGS)
+	$(BIN)/python -m benchmarks.sampling $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -87,7 +87,12 @@ class NaiveProgram(keras.Model):
     Args:
         model: model from images to parameters.
         distribution: its `PixelDistribution`.
+
+    Attributes:
+        num_places: int, sub-pixels to draw, the rest stay 0; `None` for all.
     """
+
+    num_places = None
 
     def __init__(self, model, distribution):
         super().__init__()
@@ -124,7 +129,8 @@ class NaiveProgram(keras.Model):
             images = ops.where(places == index, levels[:, None], images)
             return index + 1, images
 
-        _, images = repeat(count, draw, (ops.zeros_like(given),))
+        times = self.num_places or count
+        _, images = repeat(times, draw, (ops.zeros_like(given),))
         return ops.reshape(images, (batch_size, height, width, channels))
 
 
