@@ -57,10 +57,8 @@ class TfdsSource:
             wanted = tf.constant(wanted)
             # Only the images asked for are decoded.
             first, last = int(stored.min()), int(stored.max())
-            dataset = self._raw(
-                f"{self._names[part]}[{first}:{last + 1}]",
-                {self._image, self._label} - {None},
-            ).enumerate(first)
+            split = f"{self._names[part]}[{first}:{last + 1}]"
+            dataset = self._raw(split).enumerate(first)
             dataset = dataset.filter(lambda at, _: wanted[at])
             dataset = dataset.map(
                 lambda at, example: (
@@ -122,19 +120,14 @@ class TfdsSource:
             self.num_classes = info.features[self._label].num_classes
             self.class_names = tuple(info.features[self._label].names)
 
-    def _raw(self, split, keys):
+    def _raw(self, split):
         """Examples of a TFDS split as stored, pictures not yet decoded."""
-        tfds = self._tfds
-        skip = {self._image: tfds.decode.SkipDecoding()}
         return self._builder.as_dataset(
             split=split,
             shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding(
-                {key: True for key in sorted(keys)},
-                decoders=skip if self._image in keys else None,
-            ),
+            decoders={self._image: self._tfds.decode.SkipDecoding()},
             # One file after the other: the order is that of the files.
-            read_config=tfds.ReadConfig(
+            read_config=self._tfds.ReadConfig(
                 interleave_cycle_length=1, try_autocache=False
             ),
         )
@@ -156,12 +149,9 @@ class TfdsSource:
             names = [f"{part}/{place}" for place in range(self.sizes[part])]
             order = np.arange(len(names))
             if self._id:
-                names = [
-                    example[self._id].decode()
-                    for example in self._examples(
-                        self._raw(self._names[part], {self._id})
-                    )
-                ]
+                stored = self._raw(self._names[part])
+                stored = stored.map(lambda example: example[self._id])
+                names = [name.decode() for name in self._examples(stored)]
                 order = np.argsort(np.array(names), kind="stable")
             self._order_of[part] = (names, order)
         return self._order_of[part][0]
