@@ -20,6 +20,7 @@ import keras
 from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
+from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.models.pixel_model import PixelModel
 from keras_pixel.models.pixel_model import check_image_arguments
 
@@ -76,6 +77,8 @@ class PixelCNN(PixelModel):
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
         channels = image_shape[-1]
+        check_divisible("filters", filters, channels)
+        check_divisible("head_filters", head_filters, channels)
 
         def convolution(features, size, name, mask_type="B", scale=1.0):
             return MaskedConv2D(
