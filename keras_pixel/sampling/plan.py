@@ -148,7 +148,7 @@ class _Node:
                 )
             self.outputs_by_row = layer.known_by_row(by_row)
         else:
-            self.kind = pointwise_kind(layer)
+            self.kind = pointwise_kind(layer, args)
             self.outputs_by_row = [all(by_row)]
             self._check_pointwise()
 

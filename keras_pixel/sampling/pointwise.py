@@ -1,6 +1,7 @@
 """Which Keras layers work on each pixel by itself."""
 
 import keras
+import numpy as np
 from keras import layers
 from keras import ops
 
@@ -31,14 +32,20 @@ _DROPOUT = (
 # y` of symbolic tensors makes such an operation, and Keras names no public
 # class for them.
 _OPERATIONS = frozenset(
-    "Abs Add Divide Elu Exp Gelu HardSigmoid HardSwish HardTanh LeakyRelu "
-    "Log1p Maximum Minimum Multiply Negative Relu Relu6 Selu Sigmoid Silu "
-    "Softplus Softsign Sqrt Square Subtract Tanh TrueDivide".split()
+    "Abs Absolute Add Celu Clip Cos Divide Elu Erf Exp Gelu HardShrink "
+    "HardSigmoid HardSwish HardTanh LeakyRelu Log Log1p LogSigmoid Maximum "
+    "Minimum Multiply Negative Power ReLU Relu Relu6 Selu Sigmoid Silu Sin "
+    "SoftShrink Softplus Softsign SparsePlus Sqrt Square Squareplus Subtract "
+    "Tanh TanhShrink TrueDivide".split()
 )
 
 
-def pointwise_kind(layer):
+def pointwise_kind(layer, args=()):
     """How `layer` works on a pixel.
+
+    Args:
+        layer: a layer or an operation of a graph.
+        args: the arguments of its symbolic call.
 
     Returns:
         `"element"` if feature by feature, `"pixel"` if it may mix all
@@ -73,7 +80,12 @@ def pointwise_kind(layer):
         return "pixel" if one_by_one and last else None
     if not isinstance(layer, keras.layers.Layer):
         if type(layer).__name__ in _OPERATIONS:
-            return "element"
+            # `x * array` works on all features of a pixel at once.
+            scalar = all(
+                isinstance(x, keras.KerasTensor) or np.ndim(x) == 0
+                for x in keras.tree.flatten(args)
+            )
+            return "element" if scalar else "pixel"
     return None
 
 

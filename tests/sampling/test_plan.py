@@ -1,0 +1,145 @@
+"""Which graphs can be stepped along, and how the others are refused."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_pixel import layers
+from keras_pixel.sampling.plan import Plan
+from keras_pixel.sampling.plan import split_channels
+from keras_pixel.sampling.pointwise import pointwise_kind
+from tests.conformance.test_incremental import assert_step_is_call
+from tests.support import catalogue
+
+
+def graph(build, channels=1):
+    images = keras.Input((3, 4, channels), dtype="int32")
+    x = layers.ScaleLevels(4)(images)
+    x = build(
+        layers.MaskedConv2D(6, 3, "A", channels=channels, name="first")(x)
+    )
+    head = layers.CategoricalHead(4, channels=channels)
+    return keras.Model(images, head(x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (keras.layers.ReLU(), "element"),
+        (keras.layers.Activation("gelu"), "element"),
+        (keras.layers.Activation("softmax"), "pixel"),
+        (keras.layers.Add(), "element"),
+        (keras.layers.Concatenate(), "element"),
+        (keras.layers.Concatenate(axis=1), None),
+        (keras.layers.Dropout(0.5), "element"),
+        (keras.layers.Rescaling(2.0), "element"),
+        (keras.layers.Dense(3), "pixel"),
+        (keras.layers.Conv2D(3, 1), "pixel"),
+        (keras.layers.Conv2D(3, 1, strides=2), None),
+        (keras.layers.Conv2D(3, 3), None),
+        (keras.layers.LayerNormalization(), "pixel"),
+        (keras.layers.LayerNormalization(axis=(1, 2)), None),
+        (keras.layers.BatchNormalization(), "pixel"),
+        (keras.layers.BatchNormalization(axis=1), None),
+        (keras.layers.Flatten(), None),
+        (keras.layers.GlobalAveragePooling2D(), None),
+        (layers.ScaleLevels(4), "element"),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_kinds_of_layers(layer, kind):
+    assert pointwise_kind(layer) == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    "relu celu elu gelu hard_tanh leaky_relu relu6 selu sigmoid silu softplus "
+    "softsign squareplus tanh exponential log_sigmoid".split(),
+)
+def test_activations_as_functions_work_feature_by_feature(name):
+    x = getattr(keras.activations, name)(keras.Input((2, 2, 3)))
+    assert pointwise_kind(x._keras_history.operation) == "element"
+
+
+def test_array_for_each_feature_is_no_work_of_one_group():
+    scale = np.arange(6, dtype="float32")
+    Plan(graph(lambda x: x * scale))
+    with pytest.raises(NotImplementedError, match="Multiply"):
+        Plan(graph(lambda x: x * scale, channels=3))
+
+
+def test_layer_that_looks_around_is_refused_by_name():
+    pool = keras.layers.AveragePooling2D(3, 1, padding="same", name="culprit")
+    with pytest.raises(
+        NotImplementedError,
+        match=r'Received: AveragePooling2D \(name="culprit"\).*"naive"',
+    ):
+        Plan(graph(pool))
+
+
+def test_layer_that_mixes_channels_is_refused_by_name():
+    dense = keras.layers.Dense(6, name="culprit")
+    Plan(graph(dense))
+    with pytest.raises(
+        NotImplementedError,
+        match=r'Dense \(name="culprit"\) in a model of 3 channels. Use',
+    ):
+        Plan(graph(dense, channels=3))
+
+
+def test_layer_of_other_channels_is_refused_by_name():
+    convolution = layers.MaskedConv2D(6, 3, channels=1, name="culprit")
+    with pytest.raises(ValueError, match='channels=1 in .*"culprit".*with 3'):
+        Plan(graph(convolution, channels=3))
+
+
+def test_vertical_stack_that_is_not_shifted_is_refused():
+    gated = layers.GatedMaskedConv2D(6, 3, name="culprit")
+    with pytest.raises(ValueError, match='mask_type "A".*"culprit"'):
+        Plan(graph(lambda x: gated([x, x])[1]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_graph_without_mask_a_is_refused(channels):
+    images = keras.Input((2, 2, channels), dtype="int32")
+    x = layers.ScaleLevels(4)(images)
+    x = layers.MaskedConv2D(6, 3, channels=channels, name="culprit")(x)
+    model = keras.Model(images, x)
+    with pytest.raises(ValueError, match='not causal.*"culprit".*type "A"'):
+        assert_step_is_call(model, np.zeros((1, 2, 2, channels), int))
+
+
+def test_image_added_at_the_end_is_refused():
+    images = keras.Input((2, 2, 1), dtype="int32")
+    x = layers.ScaleLevels(4)(images)
+    model = keras.Model(images, x + layers.MaskedConv2D(1, 3, mask_type="A")(x))
+    with pytest.raises(ValueError, match="not causal: .*channel 0 of 1"):
+        assert_step_is_call(model, np.zeros((1, 2, 2, 1), int))
+
+
+def test_normalisation_dense_and_operations_are_stepped():
+    def build(x):
+        x = keras.layers.LayerNormalization()(x)
+        x = keras.layers.BatchNormalization()(keras.layers.Dense(4)(x))
+        x = keras.ops.tanh(x) * keras.ops.sigmoid(-x) + 0.5
+        x = keras.layers.Concatenate()([x, keras.activations.relu(x)])
+        return keras.layers.Conv2D(4, 1)(keras.layers.GaussianNoise(1.0)(x))
+
+    model = graph(build)
+    random = np.random.default_rng(0)
+    for weight in model.weights:  # variances must be above 0
+        weight.assign(random.uniform(0.1, 1.0, weight.shape))
+    assert_step_is_call(model, random.integers(4, size=(2, 3, 4, 1)))
+
+
+def test_layer_used_twice_has_two_states():
+    shared = layers.MaskedConv2D(6, 3)
+    model = catalogue.randomize(graph(lambda x: shared(shared(x))))
+    images = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    assert_step_is_call(model, images)
+
+
+def test_split_channels_takes_interleaved_features():
+    features = np.arange(6, dtype="float32").reshape(1, 6)
+    parts = [np.asarray(x).tolist() for x in split_channels(features, 3)]
+    assert parts == [[[0, 3]], [[1, 4]], [[2, 5]]]

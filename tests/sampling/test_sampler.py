@@ -1,0 +1,110 @@
+"""The samplers' arguments and what comes back, on the naive sampler."""
+
+import numpy as np
+import pytest
+
+from keras_pixel.models import PixelCNN
+from tests.support import catalogue
+
+
+@pytest.fixture(scope="module")
+def model():
+    return catalogue.randomize(
+        PixelCNN((2, 2, 1), 4, filters=4, num_blocks=1, head_filters=0)
+    )
+
+
+def sample(model, *args, **kwargs):
+    return model.sample(*args, method="naive", **kwargs)
+
+
+def test_seed_makes_noise_and_nothing_else(model):
+    images = sample(model, 4, seed=3)
+    assert images.shape == (4, 2, 2, 1)
+    assert images.dtype == "uint8"
+    np.testing.assert_array_equal(sample(model, 4, seed=3), images)
+    # The first images are the same whatever the number and the batches.
+    np.testing.assert_array_equal(sample(model, 3, seed=3), images[:3])
+    np.testing.assert_array_equal(
+        sample(model, 4, seed=3, batch_size=3), images
+    )
+
+
+def test_no_images_are_no_images(model):
+    assert sample(model, 0).shape == (0, 2, 2, 1)
+
+
+def test_extreme_noise_gives_lowest_and_highest_levels(model):
+    noise = np.zeros((1, 2, 2, 1), "float32")
+    assert (sample(model, noise=noise) == 0).all()
+    assert (sample(model, noise=noise + np.float32(1 - 2**-24)) == 3).all()
+
+
+def test_images_come_batch_by_batch(model):
+    batches = list(
+        model.sampler.stream(4, seed=3, batch_size=3, method="naive")
+    )
+    assert [len(x) for x in batches] == [3, 1]
+    np.testing.assert_array_equal(
+        np.concatenate(batches), sample(model, 4, seed=3)
+    )
+
+
+def test_variants_of_a_completion_differ_where_unknown(model):
+    images = catalogue.levels(model, 2)
+    mask = np.array([[True, True], [False, False]])
+    variants = model.complete(
+        images, mask, num_variants=2, seed=0, method="naive"
+    )
+    assert variants.shape == (2, 2, 2, 2, 1)
+    assert (variants[:, :, 0] == images[:, None, 0]).all()
+    assert (variants[:, 0] != variants[:, 1]).any()
+
+
+def test_unknown_pixels_are_not_looked_at(model):
+    images = np.full((1, 2, 2, 1), 99)
+    completed = model.complete(
+        images, np.zeros((2, 2), bool), seed=0, method="naive"
+    )
+    assert completed.max() < 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "`num_images` or `noise` must be given"),
+        (
+            {"num_images": 2, "noise": np.zeros((2, 2, 2, 1))},
+            "Leave out `num_images` and `seed`",
+        ),
+        ({"noise": np.zeros((2, 2, 2, 1)), "seed": 0}, "seed=0"),
+        ({"noise": np.zeros((2, 2, 2, 3))}, "`noise` must have the shape"),
+        ({"num_images": 1, "method": "fast"}, "`method` must be one of.*fast"),
+        ({"num_images": 1, "batch_size": 0}, "`batch_size` must be.*=0"),
+        ({"num_images": 1, "temperature": -1}, "`temperature` must be above"),
+        ({"num_images": 2, "top_k": [1, 2, 3]}, "each of the 2 images"),
+    ],
+    ids=lambda value: str(value)[:25],
+)
+def test_wrong_argument_is_refused(model, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        model.sample(**arguments)
+
+
+def test_arguments_are_checked_before_the_first_batch(model):
+    with pytest.raises(ValueError, match="`temperature`"):
+        model.sampler.stream(4, temperature=0)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "words"),
+    [
+        (np.zeros((1, 2, 2, 1)), TypeError, "must hold integer levels"),
+        (np.full((1, 2, 2, 1), 4), ValueError, "levels from 0 to 3"),
+        (np.zeros((2, 2, 1), int), ValueError, "`images` must have the shape"),
+    ],
+    ids=["floats", "range", "shape"],
+)
+def test_wrong_known_images_are_refused(model, images, error, words):
+    with pytest.raises(error, match=words):
+        model.complete(images, np.ones((2, 2), bool))
