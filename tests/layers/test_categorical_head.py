@@ -1,3 +1,5 @@
+"""The head's logits, by hand."""
+
 import keras
 import numpy as np
 import pytest

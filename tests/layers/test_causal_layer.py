@@ -1,3 +1,5 @@
+"""What all causal layers share."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""The two stacks: what each sees, and the gate, by hand."""
+
 import keras
 import numpy as np
 import pytest

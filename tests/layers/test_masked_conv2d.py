@@ -1,3 +1,5 @@
+"""Masked convolutions counted by hand."""
+
 import keras
 import numpy as np
 import pytest

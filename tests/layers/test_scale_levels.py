@@ -1,3 +1,5 @@
+"""Scaled levels and their waves, by hand."""
+
 import numpy as np
 import pytest
 

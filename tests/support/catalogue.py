@@ -88,40 +88,37 @@ class ModelCase:
         return self.arguments["image_shape"][-1]
 
 
-def _masked(name, kernel_size, mask_type, channels=1, **arguments):
-    pair = np.broadcast_to(kernel_size, 2)
+def _convolution(
+    layer_class, window, name, kernel_size, mask_type, channels=1, **arguments
+):
     return LayerCase(
-        f"masked_conv2d_{name}",
-        layers.MaskedConv2D,
+        name,
+        layer_class,
         {
-            "filters": 4 * channels,
+            "filters": 2 * channels,
             "kernel_size": kernel_size,
             "mask_type": mask_type,
             "channels": channels,
             **arguments,
         },
         in_features=channels * (1 if mask_type == "A" else 2),
-        reach=reach.window(pair, mask_type),
+        reach=window(np.broadcast_to(kernel_size, 2), mask_type),
         channels=channels,
         mask_type=mask_type,
     )
 
 
-def _gated(name, kernel_size, mask_type, channels=1):
-    pair = np.broadcast_to(kernel_size, 2)
-    return LayerCase(
-        f"gated_masked_conv2d_{name}",
-        layers.GatedMaskedConv2D,
-        {
-            "filters": 2 * channels,
-            "kernel_size": kernel_size,
-            "mask_type": mask_type,
-            "channels": channels,
-        },
-        in_features=channels * (1 if mask_type == "A" else 2),
-        reach=reach.gated_window(pair, mask_type),
-        channels=channels,
-        mask_type=mask_type,
+def _masked(name, *args, **arguments):
+    name = f"masked_conv2d_{name}"
+    return _convolution(
+        layers.MaskedConv2D, reach.window, name, *args, **arguments
+    )
+
+
+def _gated(name, *args, **arguments):
+    name = f"gated_masked_conv2d_{name}"
+    return _convolution(
+        layers.GatedMaskedConv2D, reach.gated_window, name, *args, **arguments
     )
 
 
@@ -170,13 +167,6 @@ LAYERS = [
 DISTRIBUTIONS = {distributions.Categorical: {"num_levels": 4}}
 
 
-def _pixel_cnn_reach(first_kernel_size, num_blocks, kernel_size=3):
-    blocks = [reach.window((kernel_size, kernel_size), "B")] * num_blocks
-    first = reach.window((first_kernel_size, first_kernel_size), "A")
-    # The head mixes channels that come before, inside a pixel.
-    return reach.chain(first, *blocks, reach.window((1, 1), "B"))
-
-
 MODELS = [
     ModelCase(
         "pixel_cnn_grey",
@@ -190,7 +180,7 @@ MODELS = [
             "head_filters": 8,
         },
         # Two kernels of 3 in a row: two rows up, and a blind spot.
-        reach=_pixel_cnn_reach(3, 1),
+        reach=reach.pixel_cnn(3, 3),
     ),
     ModelCase(
         "pixel_cnn_rgb",
@@ -207,7 +197,7 @@ MODELS = [
             "dropout": 0.5,
             "activation": "gelu",
         },
-        reach=_pixel_cnn_reach(3, 2),
+        reach=reach.pixel_cnn(3, 3, 3),
     ),
     ModelCase(
         "gated_pixel_cnn_grey",

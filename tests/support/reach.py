@@ -71,6 +71,16 @@ def chain(*reaches):
     return reach
 
 
+def pixel_cnn(first_kernel_size, *kernel_sizes):
+    """A convolution with mask A, then some with mask B."""
+    sizes = (first_kernel_size, *kernel_sizes)
+    windows = [
+        window((size, size), "B" if i else "A") for i, size in enumerate(sizes)
+    ]
+    # The 1x1 kernels mix each channel with those before it.
+    return chain(*windows, window((1, 1), "B"))
+
+
 def whole_past(image_shape):
     """No blind spot: everything before."""
     return order.is_before(image_shape)
