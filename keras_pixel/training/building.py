@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_pixel import models
 from keras_pixel.training._checks import did_you_mean
+from keras_pixel.training.averaging import WarmAverage
 from keras_pixel.training.recipe import OPTIMIZERS
 
 
@@ -62,24 +63,21 @@ def compile_model(model, recipe):
 
 
 def make_optimizer(recipe):
-    """The recipe's optimizer.
-
-    Keras moves the average of the weights after every batch, not only after
-    every step, so that the momentum is spread over a step's batches.
-    """
+    """The recipe's optimizer."""
     arguments = dict(recipe.optimizer)
-    name = arguments.pop("name")
+    optimizer_class = OPTIMIZERS[arguments.pop("name")]
     arguments["learning_rate"] = recipe.make_schedule()
     if recipe.clip_norm is not None:
         arguments["global_clipnorm"] = float(recipe.clip_norm)
     if recipe.ema_momentum:
         arguments["use_ema"] = True
-        arguments["ema_momentum"] = recipe.ema_momentum ** (
-            1 / recipe.accumulation_steps
+        arguments["ema_momentum"] = recipe.ema_momentum
+        optimizer_class = type(
+            optimizer_class.__name__, (WarmAverage, optimizer_class), {}
         )
     if recipe.accumulation_steps > 1:
         arguments["gradient_accumulation_steps"] = recipe.accumulation_steps
-    return OPTIMIZERS[name](**arguments)
+    return optimizer_class(**arguments)
 
 
 def copy_average(model, twin):

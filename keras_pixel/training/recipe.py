@@ -86,9 +86,10 @@ class Recipe:
         schedule: dict. `warmup_steps`, `decay`, `final_fraction`: see
             `WarmupDecay`. Defaults to a constant learning rate.
         accumulation_steps: int. Batches per step. Defaults to `1`.
-        ema_momentum: float in [0, 1). Momentum per step of the moving average
-            of the weights that is evaluated and published. Defaults to `0`:
-            no average.
+        ema_momentum: float in [0, 1). Highest momentum per step of the moving
+            average of the weights that is evaluated and published; step `s`
+            (from 0) uses at most `(1 + s) / (10 + s)`, so that a young
+            average forgets its beginnings. Defaults to `0`: no average.
         clip_norm: float. Greatest global norm of a step's gradients. Defaults
             to `null`: no clipping.
         precision: "float32", "mixed_bfloat16" or "mixed_float16". Evaluation
