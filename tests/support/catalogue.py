@@ -95,11 +95,8 @@ def _convolution(
         name,
         layer_class,
         {
-            "filters": 2 * channels,
-            "kernel_size": kernel_size,
-            "mask_type": mask_type,
-            "channels": channels,
-            **arguments,
+            **{"filters": 2 * channels, "kernel_size": kernel_size},
+            **{"mask_type": mask_type, "channels": channels, **arguments},
         },
         in_features=channels * (1 if mask_type == "A" else 2),
         reach=window(np.broadcast_to(kernel_size, 2), mask_type),
@@ -172,8 +169,7 @@ MODELS = [
         "pixel_cnn_grey",
         models.PixelCNN,
         {
-            "image_shape": (4, 5, 1),
-            "num_levels": 4,
+            **{"image_shape": (4, 5, 1), "num_levels": 4},
             "filters": 8,
             "num_blocks": 1,
             "first_kernel_size": 3,
@@ -203,8 +199,7 @@ MODELS = [
         "gated_pixel_cnn_grey",
         models.GatedPixelCNN,
         {
-            "image_shape": (4, 5, 1),
-            "num_levels": 4,
+            **{"image_shape": (4, 5, 1), "num_levels": 4},
             "filters": 4,
             "num_layers": 2,
             "first_kernel_size": 5,
