@@ -13,6 +13,7 @@ _HOMES = {
     "check_causality": "models",
     "data": "",
     "distributions": "",
+    "export": "",
     "floats_to_levels": "levels",
     "layers": "",
     "levels_to_floats": "levels",

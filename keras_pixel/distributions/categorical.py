@@ -106,8 +106,10 @@ def _pick(weights, noise):
     noise = ops.cast(noise, "float32")[..., None]
     if num_levels % _BLOCK or num_levels == _BLOCK:
         return _first_above(ops.cumsum(weights, axis=-1), noise)
+    # One axis may be of unknown size while exporting.
+    lead = [-1 if size is None else size for size in weights.shape[:-1]]
     blocks = ops.reshape(
-        weights, (*ops.shape(weights)[:-1], num_levels // _BLOCK, _BLOCK)
+        weights, (*lead, num_levels // _BLOCK, _BLOCK)
     )  # (..., blocks, 16)
     block_ends = ops.cumsum(ops.sum(blocks, axis=-1), axis=-1)
     target = noise * block_ends[..., -1:]

@@ -195,7 +195,8 @@ class GatedMaskedConv2D(CausalLayer):
         seen = seen + weights["vertical_bias"]  # (width, batch, 2 * filters)
         flat = ops.reshape(seen, (-1, seen.shape[-1]))
         link = ops.matmul(flat, weights["link_kernel"]) + weights["link_bias"]
-        state = {**state, "rows": kept, "link": ops.reshape(link, ops.shape(seen))}
+        link = ops.reshape(link, (seen.shape[0], -1, link.shape[-1]))
+        state = {**state, "rows": kept, "link": link}
         for part in (self.horizontal, self.output_convolution):
             _, state[part.name] = part.begin_row(
                 weights[part.name], state[part.name], [None]

@@ -7,20 +7,26 @@ from keras import ops
 
 from keras_pixel import order
 
-_PORTABLE = contextvars.ContextVar("portable", default=False)
+# (read_at, write_at) in place of the ones below, or None.
+_REPLACED = contextvars.ContextVar("replaced", default=None)
 
 
 @contextlib.contextmanager
-def portable():
-    """Makes the faces use operations that run and convert without XLA.
+def replaced(read, write):
+    """Makes the faces read and write buffers by other operations.
 
-    The other form is faster under XLA: it updates slices in place.
+    The ones below are those that XLA does in place. They need XLA, so
+    exporters hand in ones that their format knows.
+
+    Args:
+        read: function like `read_at`.
+        write: function like `write_at`.
     """
-    token = _PORTABLE.set(True)
+    token = _REPLACED.set((read, write))
     try:
         yield
     finally:
-        _PORTABLE.reset(token)
+        _REPLACED.reset(token)
 
 
 def known_groups(layer, inputs, number):
@@ -51,8 +57,8 @@ def known_groups(layer, inputs, number):
 
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
-    if _PORTABLE.get():
-        return buffer[index]
+    if _REPLACED.get() is not None:
+        return _REPLACED.get()[0](buffer, index)
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     part = ops.slice(buffer, start, (1, *ops.shape(buffer)[1:]))
     return ops.squeeze(part, axis=0)
@@ -60,10 +66,8 @@ def read_at(buffer, index):
 
 def write_at(buffer, index, value):
     """`buffer` with `buffer[index]` replaced by `value`."""
-    if _PORTABLE.get():
-        return ops.scatter_update(
-            buffer, ops.reshape(index, (1, 1)), value[None]
-        )
+    if _REPLACED.get() is not None:
+        return _REPLACED.get()[1](buffer, index, value)
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     return ops.slice_update(buffer, start, value[None])
 

@@ -9,13 +9,14 @@ from keras import ops
 from keras_pixel import presets
 from keras_pixel.distributions import Categorical
 from keras_pixel.levels import check_images
+from keras_pixel.models.deployment import Deployment
 from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search
 from keras_pixel.sampling import conditional_bits_per_dim
 from keras_pixel.sampling import draw_particles
 
 
-class PixelModel(keras.Model):
+class PixelModel(Deployment, keras.Model):
     """A Functional model of integer images, one sub-pixel after the other.
 
     Subclasses build a graph from an integer input `"images"` of shape

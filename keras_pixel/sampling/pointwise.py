@@ -101,14 +101,18 @@ def run_pointwise(layer, args, tensors):
     """
     if isinstance(layer, _DROPOUT):
         return tensors[0]
-    shape = ops.shape(tensors[0])[:-1]
-    # Layers see the images' four axes: (batch or row, 1, 1, features).
-    flat = iter(ops.reshape(x, (-1, 1, 1, x.shape[-1])) for x in tensors)
+    width = tensors[0].shape[:-2]  # () on a pixel
+    if not isinstance(layer, _ELEMENTWISE):
+        # Layers see the images' four axes: (batch or row, 1, 1, features).
+        tensors = [ops.reshape(x, (-1, 1, 1, x.shape[-1])) for x in tensors]
+    given = iter(tensors)
     filled = keras.tree.map_structure(
-        lambda x: next(flat) if isinstance(x, keras.KerasTensor) else x, args
+        lambda x: next(given) if isinstance(x, keras.KerasTensor) else x, args
     )
     outputs = layer(*filled)
-    return ops.reshape(outputs, (*shape, outputs.shape[-1]))
+    if isinstance(layer, _ELEMENTWISE):
+        return outputs
+    return ops.reshape(outputs, (*width, -1, outputs.shape[-1]))
 
 
 def _is_scalar(layer):

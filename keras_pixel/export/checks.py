@@ -1,0 +1,117 @@
+"""Is what was exported what Keras computes?"""
+
+import math
+
+import numpy as np
+from keras import tree
+
+# A level may differ where the cumulative probability lies this close to the
+# noise: one float rounds the other way there.
+TIE = 1e-5
+SCORE_TOLERANCE = 1e-5
+LOGITS_TOLERANCE = 1e-4
+
+
+class ExportError(RuntimeError):
+    """What was exported does not give what Keras gives."""
+
+
+def check_scores(model, images, log_prob, bits_per_dim):
+    """Compare scores with those of Keras.
+
+    Raises:
+        ExportError: if they differ by more than a relative 1e-5.
+    """
+    expected = model.log_prob(images)
+    check_close("log_prob", log_prob, expected, SCORE_TOLERANCE)
+    bits = math.prod(model.image_shape) * math.log(2)
+    check_close("bits_per_dim", bits_per_dim, -expected / bits, SCORE_TOLERANCE)
+
+
+def check_close(name, received, expected, tolerance):
+    """Compare tensors, relative to the largest value of the expected one.
+
+    Raises:
+        ExportError: if they differ in shape or by more than `tolerance`.
+    """
+    received, expected = np.asarray(received), np.asarray(expected)
+    if received.shape != expected.shape or received.dtype != expected.dtype:
+        raise ExportError(
+            f"The exported `{name}` must have the shape and dtype that Keras "
+            f"gives. Received: {received.dtype} {received.shape}, expected "
+            f"{expected.dtype} {expected.shape}."
+        )
+    scale = max(float(np.abs(expected).max(initial=0)), 1e-30)
+    error = float(np.abs(received - expected).max(initial=0)) / scale
+    if not error <= tolerance:
+        raise ExportError(
+            f"The exported `{name}` must equal that of Keras within a "
+            f"relative {tolerance}. Received: {error:.3g}."
+        )
+
+
+def check_drawn(model, images, noise, temperature, known=None):
+    """Check that images are those that `noise` makes, by Keras.
+
+    One forward pass of Keras says, given the sub-pixels before it, which
+    level the noise makes of every sub-pixel.
+
+    Args:
+        model: `PixelModel`.
+        images: levels that the exported sampler drew.
+        noise: float array of the same shape.
+        temperature: float array `(batch,)`.
+        known: bool array `(batch, height, width)` of pixels not drawn, or
+            `None`.
+
+    Returns:
+        Number of sub-pixels that differ because the cumulative probability
+        is within 1e-5 of the noise.
+
+    Raises:
+        ExportError: if a level differs for another reason.
+    """
+    images = np.asarray(images)
+    parameters = model(images.astype("int32"), training=False)
+    tail = np.asarray(temperature, "float32")[:, None, None, None]
+
+    def levels_for(shift):
+        shifted = np.clip(noise + np.float32(shift), 0, np.float32(1 - 2**-24))
+        drawn = model.pixel_distribution.sample_from_noise(
+            parameters, shifted.astype("float32"), temperature=tail
+        )
+        return np.asarray(drawn)
+
+    differs = levels_for(0.0) != images
+    if known is not None:
+        differs &= ~np.asarray(known, bool)[..., None]
+    is_tie = (levels_for(-TIE) <= images) & (images <= levels_for(TIE))
+    if (differs & ~is_tie).any():
+        raise ExportError(
+            "The exported sampler must draw what Keras draws from the same "
+            f"noise. Received: {int((differs & ~is_tie).sum())} of "
+            f"{images.size} sub-pixels differ."
+        )
+    return int(differs.sum())
+
+
+def small_batch(model, count=2):
+    """Images, noise, temperature and mask to compare with.
+
+    Returns:
+        Dict of NumPy arrays.
+    """
+    random = np.random.default_rng(0)
+    shape = (count, *model.image_shape)
+    return {
+        "images": random.integers(model.num_levels, size=shape).astype("uint8"),
+        "noise": random.random((count, *model.noise_shape), "float32"),
+        "temperature": np.linspace(1.0, 0.8, count, dtype="float32"),
+        "mask": random.integers(2, size=shape[:3]).astype("uint8"),
+        "seed": np.arange(count, dtype="int32"),
+    }
+
+
+def to_numpy(outputs):
+    """Nest of tensors as NumPy arrays."""
+    return tree.map_structure(np.asarray, outputs)

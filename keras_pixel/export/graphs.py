@@ -1,0 +1,200 @@
+"""What is exported, as TensorFlow functions whose batch size is free."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+
+from keras_pixel.sampling.portable import drawing_function
+
+# The largest float32 below 1: noise of 1 would lie above every level.
+_BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
+# Below this the most probable level is drawn anyway.
+LOWEST_TEMPERATURE = 1e-4
+
+
+class Graphs:
+    """The functions of a model that are exported.
+
+    Every input has the batch as its first dimension. Bad values cannot be
+    refused without failing the requests of others in the same batch, so each
+    row stands for itself: a row whose levels are out of range scores NaN,
+    noise is clipped to [0, 1) and temperature to `LOWEST_TEMPERATURE`.
+
+    Args:
+        model: `PixelModel`.
+        xla: bool. Compile the sampler by XLA. Defaults to `False`.
+    """
+
+    def __init__(self, model, xla=False):
+        import tensorflow as tf
+
+        self.model = model
+        self.image_shape = tuple(model.image_shape)
+        self.noise_shape = tuple(model.noise_shape)
+        self._feature_model = model.feature_model()
+        batch = {
+            "noise": tf.TensorSpec((None, *self.noise_shape), "float32"),
+            "temperature": tf.TensorSpec((None,), "float32"),
+            "images": tf.TensorSpec((None, *self.image_shape), "int32"),
+            "known": tf.TensorSpec((None, *self.image_shape[:2]), "bool"),
+        }
+        # One graph for all signatures that draw.
+        self._draw = tf.function(
+            drawing_function(
+                model,
+                model.pixel_distribution,
+                operations=None if xla else buffer_operations(),
+            ),
+            input_signature=[batch],
+            autograph=False,
+            jit_compile=xla or None,
+        )
+
+    def signatures(self):
+        """Function and input specifications of every signature.
+
+        Returns:
+            Dict from a signature's name to (function, list of TensorSpec).
+        """
+        import tensorflow as tf
+
+        # A model of labels or another condition adds its inputs here.
+        images = tf.TensorSpec((None, *self.image_shape), "uint8", "images")
+        mask = tf.TensorSpec((None, *self.image_shape[:2]), "uint8", "mask")
+        noise = tf.TensorSpec((None, *self.noise_shape), "float32", "noise")
+        seed = tf.TensorSpec((None,), "int32", "seed")
+        temperature = tf.TensorSpec((None,), "float32", "temperature")
+        return {
+            "serving_default": (self.score, [images]),
+            "logits": (self.logits, [images]),
+            "sample": (self.sample, [seed, temperature]),
+            "sample_from_noise": (
+                self.sample_from_noise,
+                [noise, temperature],
+            ),
+            "complete": (self.complete, [images, mask, seed, temperature]),
+            "features": (self.features, [images]),
+        }
+
+    def score(self, images):
+        """Nats and bits/dim of each image, by the TFP distribution."""
+        levels, is_valid = self._levels(images)
+        distribution = self.model.pixel_distribution.tfp(
+            self.model(levels, training=False)
+        )
+        return self._scores(distribution.log_prob(levels), is_valid)
+
+    def score_by_operations(self, images):
+        """The same without TFP, whose graph does not convert to ONNX."""
+        import tensorflow as tf
+
+        levels, is_valid = self._levels(images)
+        log_prob = self.model.pixel_distribution.log_prob(
+            self.model(levels, training=False), levels
+        )
+        return self._scores(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
+
+    def logits(self, images):
+        """Parameters of every sub-pixel's distribution."""
+        levels, _ = self._levels(images)
+        return {"logits": self.model(levels, training=False)}
+
+    def features(self, images):
+        """The last hidden features of every pixel."""
+        levels, _ = self._levels(images)
+        return {"features": self._feature_model(levels, training=False)}
+
+    def sample(self, seed, temperature):
+        """New images; each depends on its own seed alone."""
+        return self.sample_from_noise(self.noise(seed), temperature)
+
+    def sample_from_noise(self, noise, temperature):
+        """New images, the same for the same noise."""
+        import tensorflow as tf
+
+        images = tf.zeros_like(noise, "int32")
+        return self._drawn(noise, temperature, images, images[..., 0] > 0)
+
+    def complete(self, images, mask, seed, temperature):
+        """Images whose pixels of mask 0 are drawn; the others are kept."""
+        import tensorflow as tf
+
+        known = mask > 0
+        images = tf.where(known[..., None], tf.cast(images, "int32"), 0)
+        return self._drawn(self.noise(seed), temperature, images, known)
+
+    def noise(self, seed):
+        """Uniform noise; each row depends on its own seed alone."""
+        import tensorflow as tf
+
+        uniform = functools.partial(
+            tf.random.stateless_uniform, self.noise_shape, alg="philox"
+        )
+        return tf.map_fn(
+            lambda one: uniform(seed=tf.stack([one, tf.zeros_like(one)])),
+            seed,
+            fn_output_signature=tf.TensorSpec(self.noise_shape, "float32"),
+        )
+
+    def _drawn(self, noise, temperature, images, known):
+        import tensorflow as tf
+
+        drawn = self._draw(
+            {
+                "noise": tf.clip_by_value(noise, 0.0, _BELOW_ONE),
+                "temperature": tf.maximum(temperature, LOWEST_TEMPERATURE),
+                "images": images,
+                "known": known,
+            }
+        )
+        return {"images": tf.cast(drawn, "uint8")}
+
+    def _levels(self, images):
+        import tensorflow as tf
+
+        levels = tf.cast(images, "int32")
+        highest = self.model.num_levels - 1
+        is_valid = tf.reduce_all(levels <= highest, axis=(1, 2, 3))
+        return tf.minimum(levels, highest), is_valid
+
+    def _scores(self, log_prob, is_valid):
+        import tensorflow as tf
+
+        log_prob = tf.where(is_valid, log_prob, math.nan)
+        bits = math.prod(self.image_shape) * math.log(2)
+        return {"log_prob": log_prob, "bits_per_dim": log_prob / -bits}
+
+
+def buffer_operations():
+    """How to read and write buffers without XLA, and so that it converts."""
+    import tensorflow as tf
+
+    def write(buffer, index, value):
+        index = tf.reshape(index, (1, 1))
+        return tf.tensor_scatter_nd_update(buffer, index, value[None])
+
+    return tf.gather, write
+
+
+def check_exportable(model):
+    """Refuse what cannot be exported.
+
+    Raises:
+        TypeError: if `model` is no `PixelModel`.
+        RuntimeError: if Keras does not run on TensorFlow.
+        ImportError: if TensorFlow is missing.
+    """
+    if not hasattr(model, "pixel_distribution"):
+        raise TypeError(
+            "`model` must be a `keras_pixel.PixelModel`. "
+            f"Received: {type(model).__name__}. Wrap a Functional graph as "
+            "`PixelModel(inputs, outputs, num_levels)`."
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "Export needs Keras to run on TensorFlow. "
+            f"Received: backend={keras.backend.backend()!r}. Save a preset, "
+            "and export it in a process with KERAS_BACKEND=tensorflow."
+        )

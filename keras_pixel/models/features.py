@@ -1,0 +1,63 @@
+"""Hidden states of a model, for downstream tasks."""
+
+import keras
+from keras import ops
+
+_POOLINGS = {
+    None: lambda features: features,
+    "mean": lambda features: ops.mean(features, axis=(1, 2)),
+    "max": lambda features: ops.max(features, axis=(1, 2)),
+}
+
+
+def feature_model(model, layer=None, pooling=None):
+    """A model from images to hidden states of `model`.
+
+    Args:
+        model: Functional model of images.
+        layer: name of the layer whose output is wanted; outputs of a layer
+            with several are joined. Defaults to `None`: the last hidden
+            features, which the model's last layer turns into its output.
+        pooling: `None` for the features of every pixel, "mean" or "max" over
+            all pixels. Defaults to `None`.
+
+    Returns:
+        `keras.Model` from images to features `(batch, height, width,
+        features)`, or `(batch, features)` if pooled.
+
+    Raises:
+        ValueError: if there is no such layer or pooling, or the layer's
+            output is no features of pixels.
+    """
+    if pooling not in _POOLINGS:
+        raise ValueError(
+            f"`pooling` must be one of {list(_POOLINGS)}. "
+            f"Received: pooling={pooling!r}"
+        )
+    outputs = _outputs_of(model, layer)
+    size = tuple(model.inputs[0].shape[1:3])
+    if any(len(x.shape) != 4 or tuple(x.shape[1:3]) != size for x in outputs):
+        raise ValueError(
+            "`layer` must give features of pixels, (batch, height, width, "
+            f"features). Received: layer={layer!r} of output "
+            f"{[tuple(x.shape) for x in outputs]}. Use a layer before it."
+        )
+    joined = outputs[0]
+    if len(outputs) > 1:
+        joined = ops.concatenate(outputs, axis=-1)
+    return keras.Model(model.inputs, _POOLINGS[pooling](joined))
+
+
+def _outputs_of(model, layer):
+    if layer is None:
+        history = model.outputs[0]._keras_history
+        return history.operation._inbound_nodes[
+            history.node_index
+        ].input_tensors
+    names = [found.name for found in model.layers]
+    if layer not in names:
+        raise ValueError(
+            "`layer` must be the name of a layer of the model. "
+            f"Received: layer={layer!r}. There are {names}."
+        )
+    return keras.tree.flatten(model.get_layer(layer).output)
