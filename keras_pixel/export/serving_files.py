@@ -1,0 +1,223 @@
+"""The files beside the models that TF-Serving is started with."""
+
+import os
+import pathlib
+import tempfile
+import textwrap
+
+IMAGE = "tensorflow/serving:latest"
+# Where the containers see the folder.
+MOUNT = "/models"
+# A sampler takes longer than the 30 s after which REST gives up by default.
+REST_TIMEOUT_MS = 600_000
+GRPC_PORT, REST_PORT = 8500, 8501
+
+_HEADER = """\
+# Written by keras_pixel.export.tf_serving, and written anew with each export:
+# keep changes in a file of another name.
+"""
+
+
+def models_config(paths):
+    """models.config: a ModelServerConfig.
+
+    Args:
+        paths: dict from the models' names to their folders, as the server
+            sees them. Absolute paths: TF-Serving takes no others.
+    """
+    entries = "".join(
+        f"""\
+  config {{
+    name: "{name}"
+    base_path: "{_escaped(str(path))}"
+    model_platform: "tensorflow"
+    model_version_policy {{ latest {{ num_versions: 1 }} }}
+  }}
+"""
+        for name, path in paths.items()
+    )
+    return f"{_HEADER}model_config_list {{\n{entries}}}\n"
+
+
+def batching_config(batch_sizes):
+    """batching.config: BatchingParameters.
+
+    Requests that come within 5 ms are computed together, and padded to the
+    next of `batch_sizes`, for which the models are warmed up.
+    """
+    sizes = "".join(f"allowed_batch_sizes: {size}\n" for size in batch_sizes)
+    return f"""\
+{_HEADER}max_batch_size {{ value: {max(batch_sizes)} }}
+batch_timeout_micros {{ value: 5000 }}
+max_enqueued_batches {{ value: 100 }}
+{sizes}"""
+
+
+def monitoring_config():
+    """monitoring.config: Prometheus' page beside the REST interface."""
+    return f"""\
+{_HEADER}prometheus_config {{
+  enable: true
+  path: "/monitoring/prometheus/metrics"
+}}
+"""
+
+
+def server_flags(base=MOUNT, config="models.config", xla=False):
+    """Flags of tensorflow_model_server that go with the folder.
+
+    Args:
+        base: the folder as the server sees it.
+        config: path of models.config, relative to `base` or absolute.
+        xla: bool. Is there a model to compile?
+    """
+    flags = [
+        f"--model_config_file={os.path.join(base, config)}",
+        "--model_config_file_poll_wait_seconds=60",
+        "--enable_batching=true",
+        f"--batching_parameters_file={base}/batching.config",
+        f"--monitoring_config_file={base}/monitoring.config",
+        f"--rest_api_timeout_in_ms={REST_TIMEOUT_MS}",
+    ]
+    return flags + ["--xla_cpu_compilation_enabled=true"] * bool(xla)
+
+
+def compose_file(xla=False):
+    """compose.yaml: one server for scores, another for sampling."""
+    flags = "".join(f"      - {flag}\n" for flag in server_flags(xla=xla))
+    # Both interfaces of the second server have ports 10 higher.
+    services = "".join(
+        f"""\
+  {service}:
+    image: ${{TF_SERVING_IMAGE:-{IMAGE}}}
+    command:
+{flags}\
+    ports:
+      - "127.0.0.1:{GRPC_PORT + offset}:{GRPC_PORT}"
+      - "127.0.0.1:{REST_PORT + offset}:{REST_PORT}"
+    volumes:
+      - .:{MOUNT}:ro
+    restart: unless-stopped
+"""
+        for service, offset in (("scoring", 0), ("sampling", 10))
+    )
+    return f"""\
+{_HEADER}
+# Two servers of the same models: drawing images takes long, and must not hold
+# up scores. Send sample, sample_from_noise and complete to the second one.
+services:
+{services}"""
+
+
+def readme(names, xla=False):
+    """README.md: how to start the server, and what to ask it."""
+    about = (
+        f"Models: {', '.join(names)}. Each version is a SavedModel of its own, "
+        "with requests to warm it up; TF-Serving takes up a new version by "
+        "itself."
+    )
+    minutes = REST_TIMEOUT_MS // 60_000
+    docker = " \\\n  ".join(
+        [
+            "docker run --rm",
+            f"-p 127.0.0.1:{GRPC_PORT}:{GRPC_PORT}",
+            f"-p 127.0.0.1:{REST_PORT}:{REST_PORT}",
+            f'-v "$PWD:{MOUNT}:ro"',
+            IMAGE,
+            *server_flags(xla=xla),
+        ]
+    )
+    binary = " \\\n  ".join(
+        [
+            "tensorflow_model_server",
+            f"--port={GRPC_PORT} --rest_api_port={REST_PORT}",
+            *server_flags('"$PWD"', "models.local.config", xla),
+        ]
+    )
+    return f"""\
+# Models for TF-Serving
+
+Written by `keras_pixel.export.tf_serving`, and written anew with each export.
+
+{textwrap.fill(about, 80)}
+
+Run in this folder one of
+
+```
+docker compose up
+```
+
+```
+{docker}
+```
+
+```
+sed "s|{MOUNT}/|$PWD/|" models.config > models.local.config
+{binary}
+```
+
+A server older than the TensorFlow that wrote the models may not load them: pin
+the image's tag to one you have tried. For a GPU take the image
+`tensorflow/serving:latest-gpu` and add `--gpus all`. `tensorflow_model_server`
+listens on all interfaces; the containers' ports are bound to this machine.
+
+Drawing images takes long, so `compose.yaml` starts a second server for it, with
+REST at {REST_PORT + 10} and gRPC at {GRPC_PORT + 10}. REST requests may take
+{minutes} minutes.
+
+```
+curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}
+curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}/metadata
+curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
+  '{{"signature_name": "sample",
+    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]}}}}'
+```
+
+| signature | inputs | outputs |
+| --- | --- | --- |
+| `serving_default` | `images` uint8 | `log_prob` (nats), `bits_per_dim` |
+| `logits` | `images` | `logits` |
+| `features` | `images` | `features` |
+| `sample` | `seed` int32, `temperature` float32 | `images` |
+| `sample_from_noise` | `noise` float32 in [0, 1), `temperature` | `images` |
+| `complete` | `images`, `mask` uint8, `seed`, `temperature` | `images` |
+
+Every input has one row for each image. Images are integer levels, channels
+last; a pixel whose `mask` is 1 is kept. A row does not depend on the other rows
+of its batch.
+"""
+
+
+def write_serving_files(folder, names, batch_sizes, xla=False):
+    """Write all of them; each appears whole."""
+    texts = {
+        "models.config": models_config(
+            {name: f"{MOUNT}/{name}" for name in names}
+        ),
+        "batching.config": batching_config(batch_sizes),
+        "monitoring.config": monitoring_config(),
+        "compose.yaml": compose_file(xla),
+        "README.md": readme(names, xla),
+    }
+    for name, text in texts.items():
+        _write(pathlib.Path(folder) / name, text)
+
+
+def _write(path, text):
+    # A server may be reading the old one: it is replaced, not rewritten.
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{path.name}.", dir=path.parent
+    )
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _escaped(text):
+    """As a string of protobuf's text format."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,161 @@
+"""A folder of models that TF-Serving serves as it is."""
+
+import contextlib
+import pathlib
+import re
+
+from keras_pixel.export import serving_files
+from keras_pixel.export import warmup
+from keras_pixel.export.folder import whole_folder
+from keras_pixel.export.graphs import check_exportable
+from keras_pixel.export.server.repository import find_models
+from keras_pixel.export.server.repository import find_versions
+from keras_pixel.export.server.servable import uses_xla
+from keras_pixel.export.to_saved_model import saved_model
+
+BATCH_SIZES = (1, 4, 16, 32)
+
+
+def tf_serving(
+    models, folder, version=None, batch_sizes=BATCH_SIZES, xla=False
+):
+    """Write models as TF-Serving wants them, with all it is started with.
+
+    The folder gets, for each model, NAME/VERSION with the SavedModel (see
+    `saved_model`) and requests to warm it up: one for each signature and
+    batch size. Beside them: models.config, batching.config,
+    monitoring.config, compose.yaml, and a README.md with the lines that start
+    the server.
+
+    A version is never overwritten, and appears only when it is whole; a
+    running server takes it up by itself. Should one model fail, none is
+    written.
+
+    Args:
+        models: `PixelModel`, served by its own name; or a dict from names to
+            models.
+        folder: folder to write to; it may hold other models and versions.
+        version: int. Defaults to `None`: one more than the highest there is,
+            for each model.
+        batch_sizes: ints. To these batches of requests are padded; a request
+            may have as many rows as the largest. Defaults to
+            `(1, 4, 16, 32)`.
+        xla: bool. See `saved_model`; the lines that start the server then
+            switch XLA on. Defaults to `False`.
+
+    Returns:
+        Dict from names to `pathlib.Path` of the versions written.
+
+    Raises:
+        TypeError: if a model is no `PixelModel`.
+        ValueError: if a name, the version or the batch sizes cannot be used.
+        FileExistsError: if there is that version already.
+        ImportError: if the extra `serve` is not installed.
+        RuntimeError: see `saved_model`.
+    """
+    models = models if isinstance(models, dict) else {models.name: models}
+    folder = pathlib.Path(folder)
+    batch_sizes = _checked_batch_sizes(batch_sizes)
+    _check_models(models)
+    _check_installed()
+    places = {
+        name: folder / name / str(_new_version(folder / name, version))
+        for name in models
+    }
+    new_folders = [
+        path
+        for path in (*(folder / name for name in models), folder)
+        if not path.exists()
+    ]
+    try:
+        with contextlib.ExitStack() as stack:
+            for name, model in models.items():
+                place = stack.enter_context(whole_folder(places[name]))
+                saved_model(model, place, xla=xla)
+                warmup.write_warmup(place, name, model.num_levels, batch_sizes)
+                warmup.check_warmup(place)
+    except BaseException:
+        for path in new_folders:
+            # One that somebody else put something in stays.
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
+    _write_files(folder, batch_sizes)
+    return places
+
+
+def _write_files(folder, batch_sizes):
+    found = find_models(folder)
+    xla = any(
+        uses_xla(version)
+        for path in found.values()
+        for version in find_versions(path).values()
+    )
+    serving_files.write_serving_files(folder, list(found), batch_sizes, xla)
+
+
+def _check_models(models):
+    if not models:
+        raise ValueError("`models` must have a model. Received: models={}")
+    for name, model in models.items():
+        check_exportable(model)
+        # The name stands in paths, addresses and models.config.
+        if (
+            not isinstance(name, str)
+            or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name)
+            or name.isdigit()
+        ):
+            raise ValueError(
+                "A model's name must be of letters, digits, '_', '-' and '.', "
+                "and not of digits alone. "
+                f"Received: {name!r}. Give another one by "
+                "`tf_serving({name: model}, folder)`."
+            )
+
+
+def _checked_batch_sizes(batch_sizes):
+    sizes = sorted(set(batch_sizes))
+    if not sizes or any(
+        isinstance(size, bool) or not isinstance(size, int) or size < 1
+        for size in sizes
+    ):
+        raise ValueError(
+            "`batch_sizes` must be positive ints. "
+            f"Received: batch_sizes={batch_sizes!r}"
+        )
+    # Each is a record for each signature; TF-Serving takes 1,000 of them.
+    if len(sizes) > 100:
+        raise ValueError(
+            "`batch_sizes` must be at most 100. "
+            f"Received: {len(sizes)} batch sizes."
+        )
+    return sizes
+
+
+def _new_version(folder, version):
+    taken = find_versions(folder) if folder.is_dir() else {}
+    if version is None:
+        return max(taken, default=0) + 1
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ValueError(
+            f"`version` must be a positive int. Received: version={version!r}"
+        )
+    path = folder / str(version)
+    if version in taken or path.exists():
+        raise FileExistsError(
+            "A version is never overwritten. "
+            f"Received: version={version}, which exists: {str(path)!r}. Leave "
+            "`version` out to write the next one."
+        )
+    return version
+
+
+def _check_installed():
+    try:
+        from tensorflow_serving.apis import prediction_log_pb2  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "Requests for the warm-up need tensorflow-serving-api. "
+            f"Received: {error}. Install it by "
+            '`pip install "keras-pixel[serve]"`.'
+        ) from error

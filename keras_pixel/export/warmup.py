@@ -1,0 +1,105 @@
+"""Requests that TF-Serving replays when it loads a model."""
+
+import numpy as np
+
+from keras_pixel.export.server.servable import Servable
+from keras_pixel.export.server.servable import read_signature_defs
+
+# TF-Serving looks for it in every version's folder.
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+# More records make TF-Serving refuse the model.
+MAX_RECORDS = 1000
+
+
+def write_warmup(folder, name, num_levels, batch_sizes):
+    """Write one PredictionLog per signature and batch size.
+
+    Args:
+        folder: `pathlib.Path` of the SavedModel.
+        name: the model's name in the server.
+        num_levels: int. Levels of an image.
+        batch_sizes: ints.
+    """
+    import tensorflow as tf
+
+    path = folder / WARMUP_FILE
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for log in _logs(folder, name, num_levels, batch_sizes):
+            writer.write(log.SerializeToString())
+
+
+def read_warmup(folder):
+    """PredictionLogs of a version's folder."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    records = tf.data.TFRecordDataset(str(folder / WARMUP_FILE))
+    return [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        for record in records
+    ]
+
+
+def check_warmup(folder):
+    """Replay the smallest request of each signature; look at all others.
+
+    TF-Serving does not load a model whose warm-up fails.
+
+    Raises:
+        RequestError: if a request is refused.
+    """
+    import tensorflow as tf
+
+    servable = Servable(folder)
+    replayed = set()
+    for log in read_warmup(folder):
+        request = log.predict_log.request
+        name = request.model_spec.signature_name
+        inputs = {
+            key: tf.make_ndarray(proto) for key, proto in request.inputs.items()
+        }
+        if name in replayed:
+            shapes = {k: (v.dtype, v.shape) for k, v in inputs.items()}
+            servable.check(name, shapes)
+        else:
+            servable.predict(name, inputs)
+            replayed.add(name)
+
+
+def _logs(folder, name, num_levels, batch_sizes):
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    for signature, definition in sorted(read_signature_defs(folder).items()):
+        # The initialiser has no inputs, and nobody calls it.
+        if not definition.inputs:
+            continue
+        for size in sorted(batch_sizes):
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = name
+            request.model_spec.signature_name = signature
+            for key, info in sorted(definition.inputs.items()):
+                shape = [dim.size for dim in info.tensor_shape.dim]
+                value = _values(key, (size, *shape[1:]), num_levels)
+                request.inputs[key].CopyFrom(
+                    tf.make_tensor_proto(value, dtype=info.dtype)
+                )
+            yield log
+
+
+def _values(name, shape, num_levels):
+    random = np.random.default_rng(0)
+    if name == "images":
+        return random.integers(num_levels, size=shape)
+    if name == "mask":
+        return random.integers(2, size=shape)
+    if name == "noise":
+        return random.random(shape)
+    if name == "seed":
+        return np.arange(shape[0])
+    if name == "temperature":
+        return np.ones(shape)
+    # Labels and other conditions.
+    return np.zeros(shape)
