@@ -1,2 +1,102 @@
-def onnx(model, folder):
-    raise NotImplementedError
+"""ONNX files: scores, the whole sampler, and the sampler step by step."""
+
+import pathlib
+
+from keras_pixel.export import checks
+from keras_pixel.export.conversion import check_packages
+from keras_pixel.export.conversion import convert
+from keras_pixel.export.conversion import session
+from keras_pixel.export.folder import whole_folder
+from keras_pixel.export.graphs import Graphs
+from keras_pixel.export.graphs import check_exportable
+from keras_pixel.export.step_graphs import check_steps
+from keras_pixel.export.step_graphs import write_steps
+
+
+def onnx(model, folder, step_batch_size=16):
+    """Write a model, its sampler included, as ONNX files.
+
+    They use ONNX's own operations only (opset 17) and no random numbers:
+    noise is an input, so the same noise gives the same images as in Keras.
+
+    - `log_prob.onnx`: images uint8 `(batch, height, width, channels)` →
+      `log_prob` (nats), `bits_per_dim`, each float32 `(batch,)`. Any batch.
+    - `sample.onnx`: noise float32 `(batch, height, width, channels)` in
+      [0, 1), temperature float32 `(batch,)` → `images` uint8. The whole
+      sampler as one `Loop`. Any batch.
+    - `row.onnx` and `step.onnx`: the same sampler cut into a graph that runs
+      at the start of a row and one that runs for each pixel, of fixed shapes
+      and without control flow, so that their inputs and outputs can stay on
+      a GPU. See `export/onnx/README.md` for how to drive them.
+
+    Before they are put in their place they are run with ONNX Runtime and
+    compared with Keras.
+
+    Args:
+        model: `PixelModel`.
+        folder: folder to write; it must not exist, or be empty.
+        step_batch_size: int. Batch size of `row.onnx` and `step.onnx`.
+            Defaults to `16`.
+
+    Returns:
+        `pathlib.Path` of the folder.
+
+    Raises:
+        TypeError: if `model` is no `PixelModel`.
+        ValueError: if `step_batch_size` is no positive integer.
+        ImportError: if a package is missing, naming the extra.
+        NotImplementedError: if the model does not convert.
+        RuntimeError: if Keras runs on another backend, or what was written
+            does not give what Keras gives (`ExportError`).
+        FileExistsError: if there is something at `folder`.
+    """
+    check_exportable(model)
+    if not isinstance(step_batch_size, int) or step_batch_size < 1:
+        raise ValueError(
+            "`step_batch_size` must be a positive integer. "
+            f"Received: step_batch_size={step_batch_size}"
+        )
+    check_packages()
+    with whole_folder(folder) as temporary:
+        metadata = {
+            "model": model.name,
+            "image_shape": list(model.image_shape),
+            "num_levels": model.num_levels,
+        }
+        _write(model, temporary, metadata)
+        write_steps(model, temporary, metadata, step_batch_size)
+        check_onnx(model, temporary)
+    return pathlib.Path(folder)
+
+
+def _write(model, folder, metadata):
+    graphs = Graphs(model)
+    signatures = graphs.signatures()
+    _, images = signatures["serving_default"]
+    convert(
+        graphs.score_by_operations,
+        images,
+        folder / "log_prob.onnx",
+        {**metadata, "units": {"log_prob": "nats", "bits_per_dim": "bits"}},
+    )
+    sample, noise = signatures["sample_from_noise"]
+    convert(sample, noise, folder / "sample.onnx", metadata, optimize=False)
+
+
+def check_onnx(model, folder):
+    """Run ONNX files and compare them with Keras.
+
+    Returns:
+        Number of sub-pixels that differ because of a tie.
+
+    Raises:
+        ExportError: if they give something else than Keras.
+    """
+    batch = checks.small_batch(model)
+    run = session(folder / "log_prob.onnx")
+    checks.check_scores(model, batch["images"], **run(images=batch["images"]))
+    noise, temperature = batch["noise"], batch["temperature"]
+    run = session(folder / "sample.onnx")
+    drawn = run(noise=noise, temperature=temperature)["images"]
+    ties = checks.check_drawn(model, drawn, noise, temperature)
+    return ties + check_steps(model, folder)

@@ -1,0 +1,160 @@
+"""TensorFlow function -> ONNX model."""
+
+import contextlib
+import json
+import logging
+
+import numpy as np
+
+OPSET = 17
+
+
+def check_packages():
+    """Refuse to begin without the packages that an export to ONNX needs.
+
+    Raises:
+        ImportError: naming what to install.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import tf2onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "Export to ONNX needs onnx, tf2onnx and onnxruntime (it runs what "
+            f"it wrote). Received: no module {error.name!r}. "
+            'Install them: pip install "keras-pixel[onnxruntime]".'
+        ) from error
+
+
+def convert(function, specs, path, metadata, optimize=True):
+    """Write a function as an ONNX file.
+
+    Args:
+        function: Python function of tensors that returns a dict of tensors.
+        specs: list of `tf.TensorSpec` with the names of the arguments.
+        path: file to write.
+        metadata: dict that is stored with the model, values as JSON.
+        optimize: bool. Whether tf2onnx simplifies the graph. It takes hours
+            for a sampler's loops, which the runtime simplifies in a moment.
+            Defaults to `True`.
+    """
+    import onnx
+    import tensorflow as tf
+    from tf2onnx import optimizer
+    from tf2onnx import tf_loader
+    from tf2onnx import tfonnx
+
+    concrete = tf.function(function, autograph=False).get_concrete_function(
+        **{spec.name: spec for spec in specs}
+    )
+    captured = {id(tensor) for tensor in concrete.captured_inputs}
+    placeholders = [
+        x
+        for x in concrete.inputs
+        if x.dtype != tf.resource and id(x) not in captured
+    ]
+    inputs = [x.name for x in placeholders]
+    outputs = [x.name for x in concrete.outputs]
+    # Outputs come in the order of their sorted names.
+    names = dict(zip(outputs, sorted(concrete.structured_outputs), strict=True))
+    names.update({name: name.removesuffix(":0") for name in inputs})
+    with _quiet("tf2onnx"), tf.device("/cpu:0"):
+        frozen = tf_loader.from_function(concrete, inputs, outputs)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = tfonnx.process_tf_graph(
+                graph,
+                opset=OPSET,
+                input_names=inputs,
+                output_names=outputs,
+                tensors_to_rename=names,
+                custom_op_handlers={"Erfc": (_convert_erfc, [])},
+            )
+        converted = optimizer.optimize_graph(
+            converted, optimizers=None if optimize else {}
+        )
+        proto = converted.make_model("keras_pixel")
+    _check_operations(proto)
+    metadata = {"opset": OPSET, **metadata}
+    onnx.helper.set_model_props(
+        proto, {key: json.dumps(value) for key, value in metadata.items()}
+    )
+    onnx.checker.check_model(proto)
+    onnx.save_model(proto, str(path))
+
+
+def session(path):
+    """An ONNX file as a function of arrays by name.
+
+    Returns:
+        Function that returns a dict of arrays.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # The operations of one pixel are too small to be shared by threads.
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    loaded = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in loaded.get_outputs()]
+
+    def run(**inputs):
+        arrays = {key: np.asarray(x) for key, x in inputs.items()}
+        return dict(zip(names, loaded.run(names, arrays), strict=True))
+
+    run.loaded = loaded
+    return run
+
+
+def _check_operations(proto):
+    """Refuse operations that are not ONNX's own."""
+    from onnx import defs
+
+    foreign = set()
+
+    def visit(graph):
+        for node in graph.node:
+            if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type):
+                foreign.add(node.op_type)
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    visit(attribute.g)
+
+    visit(proto.graph)
+    if foreign:
+        raise NotImplementedError(
+            "The model must be made of operations that convert to ONNX. "
+            f"Received: {sorted(foreign)}."
+        )
+
+
+def _convert_erfc(graph, node, name, arguments):
+    """1 - erf (part of `gelu`), for which tf2onnx has no rule."""
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    graph.remove_node(node.name)
+    erf = graph.make_node(
+        "Erf", node.input, name=f"{name}_erf", shapes=shapes, dtypes=dtypes
+    )
+    one = graph.make_const(f"{name}_one", np.array(1, "float32"))
+    graph.make_node(
+        "Sub",
+        [one.output[0], erf.output[0]],
+        outputs=node.output,
+        shapes=shapes,
+        dtypes=dtypes,
+    )
+
+
+@contextlib.contextmanager
+def _quiet(name):
+    """Without the progress that a package logs."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
