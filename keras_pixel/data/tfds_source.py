@@ -151,7 +151,9 @@ class TfdsSource:
             if self._id:
                 stored = self._raw(self._names[part])
                 stored = stored.map(lambda example: example[self._id])
-                names = [name.decode() for name in self._examples(stored)]
+                # Many at once: each step of the iterator costs more than an id.
+                batches = self._examples(stored.batch(1000))
+                names = [name.decode() for batch in batches for name in batch]
                 order = np.argsort(np.array(names), kind="stable")
             self._order_of[part] = (names, order)
         return self._order_of[part][0]
