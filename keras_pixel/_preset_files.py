@@ -184,10 +184,15 @@ def check_files(folder, metadata, skip=()):
             _check_hash(folder / filename, expected)
 
 
+def is_plain(filename):
+    """Whether a name is that of a file in the folder itself."""
+    plain = pathlib.PurePath(filename).name == filename
+    return plain and filename not in ("", "..") and "\\" not in filename
+
+
 def _check_inside(folder, filename):
     resolved = (folder / filename).resolve()
-    plain = pathlib.PurePath(filename).name == filename and "\\" not in filename
-    if not plain or resolved.parent != folder.resolve():
+    if not is_plain(filename) or resolved.parent != folder.resolve():
         raise ValueError(
             "A preset's files must lie in its own folder. Received: "
             f"{filename!r} in `{METADATA_FILE}` of {str(folder)!r}, which "

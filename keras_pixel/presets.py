@@ -122,6 +122,7 @@ def save_preset(
             "`metadata` must not hold what is found from the model itself. "
             f"Received: metadata with {taken}. Rename those entries."
         )
+    _check_names(files or {})
     config = {
         "class_name": type(model).__name__,
         "registered_name": keras.saving.get_registered_name(type(model)),
@@ -179,6 +180,21 @@ def _check_model(model):
             "`model` must be built before it is saved. Received: "
             f"model={model.name!r}, not built. Call it on a batch first."
         )
+
+
+def _check_names(names):
+    own = (
+        _preset_files.CONFIG_FILE,
+        _preset_files.METADATA_FILE,
+        _preset_files.WEIGHTS_FILE,
+    )
+    for name in names:
+        if name in own or not _preset_files.is_plain(name):
+            raise ValueError(
+                "`files` must have plain names, other than those of the "
+                f"preset's own files {own}. Received: name={name!r}. "
+                "Rename it."
+            )
 
 
 def _weights(model, dtype):

@@ -170,6 +170,13 @@ def test_unknown_dtype(model, tmp_path):
         presets.save_preset(model, tmp_path / "a", dtype="int8")
 
 
+@pytest.mark.parametrize("name", ["../a", "/tmp/a", "..", "", "config.json"])
+def test_other_files_have_plain_names(model, tmp_path, name):
+    with pytest.raises(ValueError, match="plain names.*Received: name="):
+        presets.save_preset(model, tmp_path / "a", files={name: b"x"})
+    assert os.listdir(tmp_path) == []
+
+
 def test_existing_folder_is_kept_unless_asked(model, folder, tmp_path):
     with pytest.raises(FileExistsError, match="overwrite=True"):
         presets.save_preset(model, folder)
