@@ -1,5 +1,7 @@
 """The publishing tool: from a training's folder to a preset and its pages."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -101,6 +103,15 @@ def test_best_weights_are_published_while_training(run, zoo, tmp_path):
     (going_on / "checkpoints" / "best.npz").unlink()
     with pytest.raises(FileNotFoundError, match="best.npz`. Wait"):
         publish.trained_model(going_on, recipe)
+
+
+def test_a_prolonged_training_says_the_step_of_its_preset(run, tmp_path):
+    prolonged = tmp_path / "prolonged"
+    shutil.copytree(run, prolonged)
+    recipe = training.Recipe.from_dict(
+        {**training.Recipe.from_json(run / "recipe.json").to_dict(), "steps": 8}
+    )
+    assert publish.trained_model(prolonged, recipe)[1] == 4
 
 
 def test_worse_number_is_refused_unless_forced():

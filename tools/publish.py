@@ -26,7 +26,6 @@ import numpy as np
 from keras_pixel import _cli_output
 from keras_pixel import presets
 from keras_pixel import training
-from keras_pixel.data import load_data
 from keras_pixel.training import building
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.history import History
@@ -63,10 +62,8 @@ def trained_model(run, recipe):
     """The published weights of a training, and the step they are from."""
     best = run / "checkpoints" / "best.npz"
     if (run / "preset").is_dir():
-        model = presets.load(run / "preset")
-        if recipe.publish == "best":
-            return model, load_arrays(best)[1]["step"]
-        return model, recipe.steps
+        metadata = presets.read_metadata(run / "preset")
+        return presets.load(run / "preset"), metadata["training"]["step"]
     if not best.is_file():
         raise FileNotFoundError(
             "A training must be done, or have evaluated its weights once, to "
@@ -78,23 +75,6 @@ def trained_model(run, recipe):
     for index, weight in enumerate(model.weights):
         weight.assign(arrays[f"{index:05d}"])
     return model, metadata["step"]
-
-
-def load_test_images(recipe, data_dir):
-    options = {
-        key: value
-        for key, value in recipe.data.items()
-        if key not in ("source", "flip")
-    }
-    config = recipe.model["config"]
-    return load_data(
-        recipe.data["source"],
-        "test",
-        data_dir=data_dir,
-        image_shape=tuple(config["image_shape"]),
-        num_levels=config["num_levels"],
-        **options,
-    )
 
 
 def measure(title, model, data, batch_size, num_images=None):
@@ -198,7 +178,7 @@ def publish(arguments, zoo):
         )
     recipe_path = arguments.run / "recipe.json"
     recipe = training.Recipe.from_json(recipe_path)
-    data = load_test_images(recipe, arguments.data_dir)
+    data = recipe.load_data("test", data_dir=arguments.data_dir)
     model, step = trained_model(arguments.run, recipe)
     half = rounded(model)
     result = measure("float16", half, data, arguments.batch_size)

@@ -151,7 +151,11 @@ class Bookkeeping(keras.callbacks.Callback):
                 self._stop(step, f"validation_bits_per_dim={value}")
             )
         if self.best is None or value < self.best["bits_per_dim"]:
-            self.best = {"step": step, "bits_per_dim": value}
+            self.best = {
+                "step": step,
+                "bits_per_dim": value,
+                "validation_images": self.recipe.validation_images,
+            }
             weights = {
                 f"{index:05d}": keras.ops.convert_to_numpy(weight.value)
                 for index, weight in enumerate(self.twin.weights)
@@ -163,10 +167,13 @@ class Bookkeeping(keras.callbacks.Callback):
         if not self.best_path.exists():
             return None
         try:
-            return load_arrays(self.best_path)[1]
+            best = load_arrays(self.best_path)[1]
         except ValueError as error:
             self.progress.say(f"{error} Going on without it.")
             return None
+        # A number of other images does not compare.
+        images = self.recipe.validation_images
+        return best if best.get("validation_images", images) == images else None
 
     def _sample(self, step):
         images = self.twin.sample(SAMPLES, seed=self.recipe.seed)

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from keras_pixel.training._checks import check_number
+
 
 def evaluate(model, data, batch_size=100, num_images=None, progress=None):
     """Mean negative log-likelihood of images under a model.
@@ -25,19 +27,19 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
         A dict: `bits_per_dim`, `nats` (per image), `num_images`.
 
     Raises:
-        ValueError: if there are no images, or `batch_size` is below `1`.
+        ValueError: if there are no images, or `batch_size` or `num_images` is
+            below `1`.
     """
-    images = np.asarray(getattr(data, "images", data))[:num_images]
+    images = np.asarray(getattr(data, "images", data))
     if images.ndim != 4 or not len(images):
         raise ValueError(
             "`data` must hold at least one image, as (images, height, width, "
             f"channels). Received: data of shape {images.shape}."
         )
-    if batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be at least 1. Received: "
-            f"batch_size={batch_size}."
-        )
+    check_number("batch_size", batch_size, int, 1)
+    if num_images is not None:
+        check_number("num_images", num_images, int, 1)
+    images = images[:num_images]
     batch_size = min(batch_size, len(images))
     # Many batches at once: each call of the network has its own overhead.
     stride = batch_size * max(1, 1000 // batch_size)

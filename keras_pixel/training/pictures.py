@@ -33,9 +33,8 @@ def image_sheet(images, num_levels, columns=None, scale=None):
         images = images.transpose(0, 1, 3, 2)
         images = images.reshape(count, height, channels * width, 1)
         width = channels * width
-    # Rounded up, so that quantising the picture gives the same levels.
-    scaled = -(-images.astype("int64") * 255 // (num_levels - 1))
-    images = np.broadcast_to(scaled.astype("uint8"), (count, height, width, 3))
+    images = to_bytes(images, num_levels)
+    images = np.broadcast_to(images, (count, height, width, 3))
     columns = columns or max(1, round(math.sqrt(count * height / width)))
     rows = math.ceil(count / columns)
     scale = scale or max(1, 64 // max(height, width))
@@ -51,6 +50,13 @@ def image_sheet(images, num_levels, columns=None, scale=None):
         left = gap + index % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image
     return Image.fromarray(sheet)
+
+
+def to_bytes(levels, num_levels):
+    """8-bit values of levels; quantised again they give the same levels."""
+    # Rounded up: what is read back is rounded down.
+    scaled = -(-np.asarray(levels, "int64") * 255 // (num_levels - 1))
+    return scaled.astype("uint8")
 
 
 def learning_curve(history, size=(720, 400)):

@@ -103,7 +103,7 @@ class Recipe:
         validation_images: int. Images of such an evaluation, the first of the
             split. Defaults to `null`: all.
         sample_every: int. Steps between sample sheets, a multiple of
-            `log_every`; `0` for none. Defaults to `0`.
+            `log_every`; `0` for none. Defaults to `1000`.
         publish: "last" weights, or the "best" by validation. Defaults to
             "last".
         initial_weights: str. Preset (name or folder) to start from. Defaults
@@ -131,7 +131,7 @@ class Recipe:
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
     validation_images: int | None = None
-    sample_every: int = 0
+    sample_every: int = 1000
     publish: str = "last"
     initial_weights: str | None = None
     description: str = ""
@@ -274,6 +274,19 @@ class Recipe:
         """SHA-256 of the part that may not change."""
         text = json.dumps(self.fixed(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def load_data(self, split, **options):
+        """The images of a split, as `keras_pixel.data.load_data` gives them.
+
+        Args:
+            split: "train", "validation", "test" or "all".
+            **options: arguments of `load_data` instead of the recipe's.
+        """
+        own = {key: value for key, value in self.data.items() if key != "flip"}
+        config = self.model["config"]
+        own["image_shape"] = tuple(config["image_shape"])
+        own["num_levels"] = config["num_levels"]
+        return load_data(split=split, **{**own, **options})
 
     def make_schedule(self):
         """The learning rate over the whole training."""

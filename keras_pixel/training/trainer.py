@@ -2,13 +2,11 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 from pathlib import Path
 
 import keras
 
-from keras_pixel.data import load_data
 from keras_pixel.training import building
 from keras_pixel.training._files import one_owner
 from keras_pixel.training._files import remove_leftovers
@@ -98,15 +96,11 @@ def train(
         if tensorboard:
             board = TensorBoard(output_dir / "tensorboard")
             stack.callback(board.close)
-        load = functools.partial(
-            load_data, data_dir=data_dir, download=download
-        )
-        return _train(recipe, output_dir, load, report, board)
+        options = {"data_dir": data_dir, "download": download}
+        return _train(recipe, output_dir, options, report, board)
 
 
-def _train(recipe, output_dir, load, report, board):
-    building.model_class(recipe.model["class_name"])
-    images, validation = _load_data(recipe, load)
+def _train(recipe, output_dir, options, report, board):
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
     twin = building.build_model(recipe, "float32")
@@ -114,6 +108,11 @@ def _train(recipe, output_dir, load, report, board):
     checkpoints = Checkpoints(output_dir / "checkpoints")
     remove_leftovers(output_dir)
     step = _restore(recipe, model, checkpoints, report)
+    # Read last: whatever is wrong with the model is said before.
+    images = recipe.load_data("train", **options)
+    validation = None
+    if recipe.evaluate_every:
+        validation = recipe.load_data("validation", **options)
     with written_whole(output_dir / "recipe.json") as file:
         file.write(recipe.to_json().encode())
     history = History(output_dir / "history.csv")
@@ -177,22 +176,6 @@ def _check_folder(recipe, output_dir, resume):
             f"output_dir={str(output_dir)!r}. Use another folder for another "
             "recipe."
         )
-
-
-def _load_data(recipe, load):
-    options = {
-        key: value
-        for key, value in recipe.data.items()
-        if key not in ("source", "flip")
-    }
-    options["num_levels"] = recipe.model["config"]["num_levels"]
-    options["image_shape"] = tuple(recipe.model["config"]["image_shape"])
-    source = recipe.data["source"]
-    images = load(source, "train", **options)
-    validation = None
-    if recipe.evaluate_every:
-        validation = load(source, "validation", **options)
-    return images, validation
 
 
 def _restore(recipe, model, checkpoints, report):
