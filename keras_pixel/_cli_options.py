@@ -98,6 +98,16 @@ Count = Annotated[
 CountOfEach = Annotated[
     int, typer.Option("--count", "-n", min=1, help="Completions of an image.")
 ]
+Particles = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Draw this many at once, to fit all that is known."
+    ),
+]
+BeamWidth = Annotated[
+    int | None,
+    typer.Option(min=1, help="Look for the most probable ones instead."),
+]
 FirstOnly = Annotated[
     int | None, typer.Option("--count", "-n", min=1, help="First n only.")
 ]

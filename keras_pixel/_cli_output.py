@@ -116,17 +116,6 @@ def _facts(metadata, prefix=""):
             yield f"{prefix}{key}", str(value)
 
 
-def own_data(name, metadata):
-    """The data set which a model was trained on."""
-    data = metadata.get("dataset", {}).get("name")
-    if data is None:
-        raise ValueError(
-            "DATA must be given for a model that does not say its data set. "
-            f"Received: model={name!r} alone. Give a TFDS name or a path."
-        )
-    return data
-
-
 def scores(names, log_prob, image_shape):
     """Rows of names, nats per image and bits/dim, the mean last."""
     values = [float(value) for value in log_prob]

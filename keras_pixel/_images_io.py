@@ -1,10 +1,11 @@
 """Image files for the command line: levels in, levels out."""
 
+import os
 import pathlib
 
 import numpy as np
 
-FORMATS = ("grid", "files", "npy")
+from keras_pixel import _preset_files
 
 
 def read_images(sources, model, resize=None, values=None):
@@ -47,6 +48,41 @@ def read_images(sources, model, resize=None, values=None):
         else:
             names.append(str(source))
     return np.concatenate(images), names
+
+
+def read_split(data, split, preset, model, **options):
+    """Images of a split of a data set, as `ImageData`.
+
+    Args:
+        data: TFDS name or path; None for the data set of the preset's recipe,
+            split as it was for training.
+        split: "train", "validation", "test" or "all".
+        preset: name or folder of the preset.
+        model: the preset's model.
+        **options: arguments of `load_data`; those that are None are left out.
+    """
+    options = {
+        key: value for key, value in options.items() if value is not None
+    }
+    if data is not None:
+        from keras_pixel.data import load_data
+
+        return load_data(
+            data,
+            split,
+            image_shape=model.image_shape,
+            num_levels=model.num_levels,
+            **options,
+        )
+    from keras_pixel.training import Recipe
+
+    path = _preset_files.find(preset) / "recipe.json"
+    if not path.is_file():
+        raise ValueError(
+            "DATA must be given for a model without a recipe. "
+            f"Received: model={preset!r} alone. Give a TFDS name or a path."
+        )
+    return Recipe.from_json(path).load_data(split, **options)
 
 
 def read_mask(path, image_shape):
@@ -166,6 +202,13 @@ def check_output(output, file_format, channels):
             f"Received: {str(path)!r}, a folder. Give another path, or "
             "--format files."
         )
+    folder = path if path.is_dir() else path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            "`--output` must be in a folder that can be written. "
+            f"Received: {str(path)!r}. Give another path."
+        )
 
 
 def write_images(images, num_levels, output, file_format, columns=None):
@@ -196,16 +239,11 @@ def write_images(images, num_levels, output, file_format, columns=None):
         return f"{len(images)} images in {path}"
     from PIL import Image
 
+    from keras_pixel.training.pictures import to_bytes
+
     path.mkdir(exist_ok=True)
     digits = len(str(len(images) - 1))
     for index, values in enumerate(to_bytes(images, num_levels)):
         values = values[..., 0] if values.shape[-1] == 1 else values
         Image.fromarray(values).save(path / f"{index:0{digits}d}.png")
     return f"{len(images)} images in {path}{'/'}"
-
-
-def to_bytes(images, num_levels):
-    """8-bit values of levels; quantised again they give the same levels."""
-    # Rounded up: what is read back is rounded down.
-    scaled = -(-images.astype("int64") * 255 // (num_levels - 1))
-    return scaled.astype("uint8")

@@ -8,11 +8,13 @@ import os
 import sys
 from typing import Annotated
 
-import numpy as np
 import typer
 
+from keras_pixel import __version__
+from keras_pixel import _cli_drawing
 from keras_pixel import _cli_options as options
 from keras_pixel import _cli_output
+from keras_pixel import _cli_serve
 from keras_pixel import _images_io
 from keras_pixel import _preset_files
 
@@ -24,14 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# What a wrong argument, a missing file or a missing extra raises.
-_BAD_INPUT = (ValueError, TypeError, OSError, ImportError)
+# What a wrong argument, a missing file or extra, or an unfit model raises.
+_BAD_INPUT = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
 
 
 def _show_version(shown: bool):
     if shown:
-        from keras_pixel import __version__
-
         print(f"keras-pixel {__version__}")
         raise typer.Exit()
 
@@ -97,20 +97,23 @@ def sample(
     file_format = _images_io.output_format(output, output_format)
     loaded = _load(model, image_shape)
     _images_io.check_output(output, file_format, loaded.image_shape[2])
-    batches = []
-    with _cli_output.progress("Sampling", count) as done:
-        for batch in loaded.sampler.stream(
-            count,
-            seed=seed,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            batch_size=batch_size,
-        ):
-            batches.append(batch)
-            done(sum(len(batch) for batch in batches), count)
-    images = np.concatenate(batches)
-    _write(loaded, images, output, file_format, columns)
+    drawn = loaded.sampler.stream(
+        count,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    _cli_drawing.draw(
+        "Sampling",
+        count,
+        drawn,
+        loaded.num_levels,
+        output,
+        file_format,
+        columns,
+    )
 
 
 @app.command()
@@ -121,6 +124,8 @@ def complete(
     fraction: options.Fraction = 0.5,
     mask: options.Mask = None,
     count: options.CountOfEach = 1,
+    particles: options.Particles = None,
+    beam_width: options.BeamWidth = None,
     output: options.Output = "completions.png",
     output_format: options.OutputFormat = None,
     columns: options.Columns = None,
@@ -134,6 +139,9 @@ def complete(
     values: options.ValuesOption = None,
 ):
     """Fill in the unknown part of images; what is known stays."""
+    _cli_drawing.check_completion(
+        particles, beam_width, temperature, top_k, top_p
+    )
     file_format = _images_io.output_format(output, output_format)
     loaded = _load(model, image_shape)
     _images_io.check_output(output, file_format, loaded.image_shape[2])
@@ -142,26 +150,29 @@ def complete(
     else:
         known = _images_io.read_mask(mask, loaded.image_shape)
     given, _ = _images_io.read_images(images, loaded, resize, values)
-    given, known = _images_io.repeat(given, known, count)
-    from keras_pixel.sampling.arguments import make_noise
-
-    with _cli_output.progress("Completing", len(given)) as done:
-        completed = _images_io.in_batches(
-            lambda noise, batch, known: loaded.complete(
-                batch,
-                known,
-                noise=noise,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-            ),
-            make_noise(len(given), loaded.noise_shape, seed),
-            given,
-            known,
-            batch_size=batch_size,
-            done=done,
-        )
-    _write(loaded, completed, output, file_format, columns)
+    total = count * len(given)
+    drawn = _cli_drawing.completions(
+        loaded,
+        given,
+        known,
+        count,
+        particles=particles,
+        beam_width=beam_width,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    _cli_drawing.draw(
+        "Completing",
+        total,
+        drawn,
+        loaded.num_levels,
+        output,
+        file_format,
+        columns,
+    )
 
 
 @app.command()
@@ -208,16 +219,13 @@ def train(
     """Train a model, or go on with a stopped training."""
     _cli_output.start_keras()
     from keras_pixel import training
-    from keras_pixel.data import load_data
 
-    if download:
-        source = training.Recipe.from_json(recipe).data["source"]
-        load_data(source, data_dir=data_dir, download=True)
     result = training.train(
         recipe,
         output,
         resume=resume,
         data_dir=data_dir,
+        download=download,
         progress=not quiet,
         tensorboard=tensorboard,
     )
@@ -240,18 +248,15 @@ def evaluate(
     """Measure bits/dim and nats over a whole split."""
     _cli_output.start_keras()
     from keras_pixel import training
-    from keras_pixel.data import load_data
 
-    if data is None:
-        data = _cli_output.own_data(model, _preset_files.read_metadata(model))
     loaded = _load(model)
-    found = load_data(
+    found = _images_io.read_split(
         data,
         split,
+        model,
+        loaded,
         data_dir=data_dir,
         download=download,
-        image_shape=loaded.image_shape,
-        num_levels=loaded.num_levels,
         resize=resize,
         values=values,
     )
@@ -266,19 +271,14 @@ def evaluate(
         _cli_output.print_evaluation(result, found)
 
 
+app.command()(_cli_serve.serve)
+
+
 def _load(model, image_shape=None):
     _cli_output.start_keras()
     from keras_pixel import presets
 
     return presets.load(model, image_shape=image_shape)
-
-
-def _write(model, images, output, file_format, columns):
-    print(
-        _images_io.write_images(
-            images, model.num_levels, output, file_format, columns
-        )
-    )
 
 
 def main(args=None):

@@ -68,11 +68,12 @@ ALLOWED = {
         ),
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
+    "_cli_drawing": (("_cli_output", "_images_io"), ("numpy",)),
     "_cli_options": ((), ("typer",)),
     "_cli_serve": (("_cli_output", "export"), ("typer",)),
     "_cli_output": ((), ("keras", "rich")),
     "_keras_version": ((), ("keras",)),
-    "_images_io": (("data", "training"), ("numpy", "PIL")),
+    "_images_io": (("data", "training", "_preset_files"), ("numpy", "PIL")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
 }

@@ -14,6 +14,22 @@ from keras_pixel import _preset_files
 from keras_pixel import cli
 from keras_pixel import presets
 
+RECIPE = {
+    "name": "tiny",
+    "model": {
+        "class_name": "PixelCNN",
+        "config": {"image_shape": [4, 4, 1], "num_levels": 4},
+    },
+    "data": {
+        "source": "images.npy",
+        "values": "levels",
+        "validation": 2,
+        "test": 1,
+    },
+    "optimizer": {"name": "adam", "learning_rate": 0.01},
+    "batch_size": 1,
+    "steps": 100,
+}
 COMMANDS = ("list", "info", "sample", "complete", "score", "train", "evaluate")
 
 
@@ -32,7 +48,9 @@ def model():
 def tiny(model, tmp_path, monkeypatch):
     """Path of a preset; loading it gives the model compiled before."""
     monkeypatch.chdir(tmp_path)
-    presets.save_preset(model, "tiny", {"dataset": {"name": "images.npy"}})
+    presets.save_preset(
+        model, "tiny", files={"recipe.json": json.dumps(RECIPE).encode()}
+    )
     load = presets.load
 
     def load_once(path, image_shape=None):
@@ -125,42 +143,6 @@ def test_list_shows_a_table(capsys, tiny, monkeypatch):
         assert words in out
 
 
-def test_samples_in_each_format(capsys, tiny, model):
-    expected = model.sample(3, seed=7)
-    args = ["sample", tiny, "-n", "3", "--seed", "7", "--batch-size", "2"]
-    assert run(capsys, *args, "-o", "a/x.npy")[0] == 0
-    np.testing.assert_array_equal(np.load("a/x.npy"), expected)
-    assert run(capsys, *args, "-o", "folder")[0] == 0
-    for index, image in enumerate(expected):
-        np.testing.assert_array_equal(
-            read_picture(f"folder/{index}.png"), image[..., 0] * 85
-        )
-    code, out, _ = run(capsys, *args, "-o", "x.png", "--columns", "3")
-    assert (code, out) == (0, "3 images in x.png\n")
-    height, width = read_picture("x.png").shape[:2]
-    assert width > 2 * height
-
-
-def test_completion_keeps_what_is_known(capsys, tiny, images):
-    args = ["complete", tiny, "pictures", "--fraction", "0.5", "-n", "2"]
-    code, _, _ = run(capsys, *args, "--keep", "left", "-o", "x.npy")
-    assert code == 0
-    completed = np.load("x.npy")
-    assert completed.shape == (10, 4, 4, 1)
-    np.testing.assert_array_equal(
-        completed[:, :, :2], np.repeat(images, 2, axis=0)[:, :, :2]
-    )
-
-
-def test_completion_with_a_mask(capsys, tiny, images):
-    mask = np.eye(4, dtype="uint8") * 255
-    Image.fromarray(mask).save("mask.png")
-    args = ["complete", tiny, "images.npy", "--mask", "mask.png"]
-    assert run(capsys, *args, "-o", "x.npy")[0] == 0
-    known = mask == 255
-    np.testing.assert_array_equal(np.load("x.npy")[:, known], images[:, known])
-
-
 def test_scores_of_pictures_and_arrays(capsys, tiny, model, images, tmp_path):
     nats = -model.log_prob(images)
     out = run(capsys, "score", tiny, "images.npy", "--json")[1]
@@ -180,7 +162,7 @@ def test_scores_of_pictures_and_arrays(capsys, tiny, model, images, tmp_path):
 
 
 def test_evaluation_of_the_own_data(capsys, tiny, model, images):
-    args = ["evaluate", tiny, "--split", "all", "--values", "levels"]
+    args = ["evaluate", tiny, "--split", "all"]
     result = json.loads(run(capsys, *args, "--json")[1])
     assert result["num_images"] == 5
     nats = -model.log_prob(images).mean()
@@ -188,6 +170,9 @@ def test_evaluation_of_the_own_data(capsys, tiny, model, images):
     out = run(capsys, *args, "-n", "2")[1]
     assert "on 2 of 5 images" in out
     assert "bits/dim" in out
+    # The split is that of the training, not one of another size.
+    args[-1] = "validation"
+    assert json.loads(run(capsys, *args, "--json")[1])["num_images"] == 2
 
 
 def test_training_by_a_recipe(capsys, tmp_path, monkeypatch):
@@ -207,6 +192,7 @@ def test_training_by_a_recipe(capsys, tmp_path, monkeypatch):
     options = {
         "resume": False,
         "data_dir": "data",
+        "download": False,
         "progress": False,
         "tensorboard": False,
     }

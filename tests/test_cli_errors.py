@@ -8,6 +8,7 @@ from keras_pixel import _images_io
 from keras_pixel import _preset_files
 from keras_pixel import cli
 from keras_pixel import presets
+from keras_pixel.training.pictures import to_bytes
 from tests import test_cli
 from tests.test_cli import refused
 from tests.test_cli import run
@@ -106,7 +107,7 @@ def test_traceback_on_request(monkeypatch):
         cli.main(["--traceback", "info", "x"])
 
 
-def test_model_without_a_data_set(capsys, tiny, model):
+def test_model_without_a_recipe(capsys, tiny, model):
     presets.save_preset(model, "plain")
     assert "DATA must be given" in refused(capsys, "evaluate", "plain")
 
@@ -114,9 +115,21 @@ def test_model_without_a_data_set(capsys, tiny, model):
 def test_written_levels_are_read_back():
     for num_levels in range(2, 257):
         levels = np.arange(num_levels)
-        values = _images_io.to_bytes(levels, num_levels).astype(int)
+        values = to_bytes(levels, num_levels).astype(int)
         assert (values.min(), values.max()) == (0, 255)
         np.testing.assert_array_equal(values * num_levels // 256, levels)
+
+
+def test_output_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        _images_io.check_output(tmp_path / "file" / "x.png", "grid", 1)
+    _images_io.check_output(tmp_path / "new" / "x.png", "grid", 1)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match="that can be written.*x.png"):
+        _images_io.check_output(tmp_path / "x.png", "grid", 1)
 
 
 def test_separate_files_need_grey_or_rgb():

@@ -21,7 +21,10 @@ def check_positive(name, value):
 
 
 def make_noise(num_images, image_shape, seed):
-    """Uniform noise in [0, 1); image i depends on `seed` and i only."""
+    """Uniform noise in [0, 1); image i depends on `seed` and i only.
+
+    `seed` may also be a NumPy generator, which goes on from noise to noise.
+    """
     if num_images is None:
         raise ValueError(
             "`num_images` or `noise` must be given. Received: neither."
