@@ -6,14 +6,15 @@ from keras_pixel import _cli_output
 from keras_pixel import _images_io
 
 
-def draw(title, total, batches, num_levels, output, file_format, columns):
+def draw(title, total, batches, model, output, file_format, columns):
     """Writes drawn images; an interruption leaves those finished before it.
 
     Args:
         title: str. What the progress bar says.
         total: int. Images there will be.
         batches: iterator of integer levels (batch, height, width, channels).
-        num_levels, output, file_format, columns: see `write_images`.
+        model: the `PixelModel` they come from.
+        output, file_format, columns: see `write_images`.
     """
     finished, count = [], 0
     try:
@@ -27,7 +28,7 @@ def draw(title, total, batches, num_levels, output, file_format, columns):
             images = np.concatenate(finished)
             print(
                 _images_io.write_images(
-                    images, num_levels, output, file_format, columns
+                    images, model.num_levels, output, file_format, columns
                 )
             )
 

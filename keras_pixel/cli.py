@@ -106,13 +106,7 @@ def sample(
         batch_size=batch_size,
     )
     _cli_drawing.draw(
-        "Sampling",
-        count,
-        drawn,
-        loaded.num_levels,
-        output,
-        file_format,
-        columns,
+        "Sampling", count, drawn, loaded, output, file_format, columns
     )
 
 
@@ -165,13 +159,7 @@ def complete(
         batch_size=batch_size,
     )
     _cli_drawing.draw(
-        "Completing",
-        total,
-        drawn,
-        loaded.num_levels,
-        output,
-        file_format,
-        columns,
+        "Completing", total, drawn, loaded, output, file_format, columns
     )
 
 
