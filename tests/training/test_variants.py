@@ -12,6 +12,7 @@ import keras_pixel
 from keras_pixel.training import train
 from keras_pixel.training._files import one_owner
 from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.checkpoint import save_arrays
 from keras_pixel.training.progress import Progress
 from keras_pixel.training.progress import duration
 
@@ -22,10 +23,18 @@ import json, sys
 sys.modules["tensorflow"] = None
 import keras
 from keras_pixel.training import train
+from keras_pixel.training.checkpoint import load_arrays
 config = json.loads(sys.argv[1])
-for steps in (4, 8):
-    result = train({**config, "steps": steps}, sys.argv[2], progress=False)
-print(keras.backend.backend(), result.step, "tensorflow.python" in sys.modules)
+ends = []
+for folder, lengths in (("resumed", (4, 8)), ("whole", (8,))):
+    folder = f"{sys.argv[2]}/{folder}"
+    for steps in lengths:
+        result = train({**config, "steps": steps}, folder, progress=False)
+    ends.append(load_arrays(folder + "/checkpoints/checkpoint-000000008.npz"))
+(ours, _), (theirs, _) = ends
+same = all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+print(keras.backend.backend(), result.step, len(ours) == len(theirs) and same)
+print("tensorflow.python" in sys.modules)
 """
 
 
@@ -53,6 +62,7 @@ def config(tmp_path):
         "log_every": 1,
         "checkpoint_every": 1,
         "evaluate_every": 0,
+        "sample_every": 0,
     }
 
 
@@ -130,6 +140,19 @@ def test_the_best_by_validation_can_be_published(config, tmp_path):
         np.testing.assert_array_equal(weight.numpy(), arrays[f"{index:05d}"])
 
 
+def test_the_best_of_other_validation_images_does_not_count(config, tmp_path):
+    config.update(publish="best", evaluate_every=1, validation_images=1)
+    train(config, tmp_path / "run", progress=False)
+    path = tmp_path / "run/checkpoints/best.npz"
+    arrays, metadata = load_arrays(path)
+    # As good as can be, were it measured on the images of the next run.
+    save_arrays(path, arrays, {**metadata, "bits_per_dim": 0.0})
+    config.update(steps=3, validation_images=3)
+    result = train(config, tmp_path / "run", progress=False)
+    assert result.step == 3 and result.validation_bits_per_dim > 0
+    assert load_arrays(path)[1]["validation_images"] == 3
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_publishes_float32(config, tmp_path, precision):
     config["precision"] = precision
@@ -157,7 +180,7 @@ def test_works_on_jax_without_tensorflow(config, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["jax", "8", "False"]
+    assert done.stdout.split() == ["jax", "8", "True", "False"]
 
 
 def test_tensorboard_gets_the_history(config, tmp_path):
@@ -176,6 +199,13 @@ def test_missing_tensorboard_is_named(config, tmp_path, monkeypatch):
 def test_unknown_model_class_is_refused_with_near_names(config, tmp_path):
     config["model"]["class_name"] = "PixelCnn"
     with pytest.raises(ValueError, match="Did you mean 'PixelCNN'"):
+        train(config, tmp_path / "run", progress=False)
+
+
+def test_a_wrong_model_is_refused_before_the_data_are_read(config, tmp_path):
+    config["model"]["config"]["num_levels"] = 1
+    config["data"]["source"] = "./no_such_folder"
+    with pytest.raises(ValueError, match="num_levels=1"):
         train(config, tmp_path / "run", progress=False)
 
 
