@@ -76,6 +76,9 @@ def convert(function, specs, path, metadata, optimize=True):
         )
         proto = converted.make_model("keras_pixel")
     _check_operations(proto)
+    # tf2onnx names a second set of operations, used or not.
+    del proto.opset_import[:]
+    proto.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     metadata = {"opset": OPSET, **metadata}
     onnx.helper.set_model_props(
         proto, {key: json.dumps(value) for key, value in metadata.items()}

@@ -1,0 +1,126 @@
+"""The ONNX files: what they give, and the runner of the steps."""
+
+import importlib.util
+import json
+import sys
+
+import numpy as np
+import onnx
+import pytest
+
+from keras_pixel import export
+from keras_pixel.export import checks
+from keras_pixel.export import to_onnx
+from keras_pixel.export.conversion import session
+from tests.support import catalogue
+from tests.support.imports import ROOT
+
+
+@pytest.fixture(scope="module")
+def files(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "onnx"
+    assert export.onnx(model, path, step_batch_size=2) == path
+    return path
+
+
+@pytest.fixture(scope="module")
+def runner():
+    path = ROOT / "export" / "onnx" / "runner.py"
+    spec = importlib.util.spec_from_file_location("runner", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_files_are_standard_onnx_and_say_what_they_are(files, model):
+    names = ["log_prob.onnx", "row.onnx", "sample.onnx", "step.onnx"]
+    assert sorted(path.name for path in files.iterdir()) == names
+    for name in names:
+        loaded = onnx.load(files / name)
+        onnx.checker.check_model(loaded, full_check=True)
+        assert [x.domain for x in loaded.opset_import] == [""]
+        metadata = {x.key: json.loads(x.value) for x in loaded.metadata_props}
+        assert metadata["opset"] == loaded.opset_import[0].version == 17
+        assert metadata["image_shape"] == list(model.image_shape)
+        assert metadata["num_levels"] == model.num_levels
+
+
+def test_step_and_row_have_fixed_shapes_and_no_control_flow(files):
+    for name in ("row.onnx", "step.onnx"):
+        graph = onnx.load(files / name).graph
+        assert not {"If", "Loop", "Scan"} & {x.op_type for x in graph.node}
+        for value in [*graph.input, *graph.output]:
+            sizes = value.type.tensor_type.shape.dim
+            assert all(size.dim_value > 0 for size in sizes)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_scores_are_those_of_keras(files, model, count):
+    images = catalogue.levels(model, count)
+    scores = session(files / "log_prob.onnx")(images=images)
+    np.testing.assert_allclose(
+        scores["log_prob"], model.log_prob(images), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        scores["bits_per_dim"], model.bits_per_dim(images), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_same_noise_gives_the_images_of_keras(files, model, runner, count):
+    random = np.random.default_rng(count)
+    noise = random.random((count, *model.noise_shape), "float32")
+    temperature = np.linspace(0.5, 1.5, count, dtype="float32")
+    expected = model.sample(noise=noise, temperature=temperature)
+    run = session(files / "sample.onnx")
+    drawn = run(noise=noise, temperature=temperature)["images"]
+    assert drawn.dtype == np.uint8
+    np.testing.assert_array_equal(drawn, expected)
+    # The steps have a fixed batch of two: filled up, or in several turns.
+    stepped = runner.StepSampler(files, "cpu").sample(noise, temperature)
+    np.testing.assert_array_equal(stepped, expected)
+
+
+def test_steps_complete_images(files, model, runner):
+    images = catalogue.levels(model, 2)
+    known = np.zeros(images.shape[:3], bool)
+    known[:, :2] = known[0, 3] = True
+    random = np.random.default_rng(0)
+    noise = random.random(images.shape, "float32")
+    sampler = runner.StepSampler(files, "cpu")
+    drawn = sampler.sample(noise, images=images, known=known)
+    expected = model.complete(images, known, noise=noise)
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_runner_runs_from_the_command_line(
+    files, runner, tmp_path, monkeypatch
+):
+    output = tmp_path / "samples.npy"
+    monkeypatch.setattr(
+        sys, "argv", ["runner.py", str(files), "3", str(output)]
+    )
+    runner.main()
+    assert np.load(output).shape == (3, 4, 5, 1)
+
+
+def test_mismatch_leaves_nothing(model, tmp_path, monkeypatch):
+    def wrong(*args):
+        raise checks.ExportError("wrong")
+
+    monkeypatch.setattr(to_onnx, "check_onnx", wrong)
+    monkeypatch.setattr(to_onnx, "write_steps", lambda *args: None)
+    with pytest.raises(RuntimeError, match="wrong"):
+        export.onnx(model, tmp_path / "onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_package_is_named(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r"keras-pixel\[onnxruntime\]"):
+        export.onnx(model, tmp_path / "onnx")
+
+
+def test_step_batch_size_is_checked(model, tmp_path):
+    with pytest.raises(ValueError, match="step_batch_size=0"):
+        export.onnx(model, tmp_path / "onnx", step_batch_size=0)
