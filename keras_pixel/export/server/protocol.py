@@ -16,7 +16,11 @@ def status_response(repository, name, version=None, label=""):
         versions = [repository.find(name, version, label)[0]]
     response = get_model_status_pb2.GetModelStatusResponse()
     for number in reversed(versions):
-        response.model_version_status.add(version=number, state="AVAILABLE")
+        found = response.model_version_status.add(
+            version=number, state="AVAILABLE"
+        )
+        # Shown in JSON though all its values are defaults.
+        found.status.SetInParent()
     return response
 
 

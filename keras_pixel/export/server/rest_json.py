@@ -182,14 +182,17 @@ def _decode_strings(value, spec):
                 f'{{"b64": "…"}} with base64. Received: {_shown(one)}.'
             ) from error
 
-    decoded = decode(value)
+    # Through fixed-size bytes the trailing zeros would be lost.
     try:
-        # Through fixed-size bytes the trailing zeros would be lost.
-        return np.array(decoded, dtype=object)
-    except ValueError as error:
+        array = np.array(decode(value), dtype=object)
+    except ValueError:
+        array = np.array([None])
+    if not all(isinstance(one, bytes) for one in array.flat):
         raise invalid(
-            f"The input {spec.name!r} must be lists of equal length: {error}"
-        ) from error
+            f"The input {spec.name!r} must hold strings in lists of equal "
+            f"length. Received: {_shown(value)}."
+        )
+    return array
 
 
 def _encode(name, value):
