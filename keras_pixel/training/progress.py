@@ -29,7 +29,7 @@ class Progress:
                 progress.TextColumn("{task.description}"),
                 console=Console(stderr=True),
             )
-            self._task = self._bar.add_task("compiling", total=self.steps)
+            self._task = self._bar.add_task("starting", total=self.steps)
             self._bar.start()
         return self
 

@@ -106,7 +106,8 @@ def _train(recipe, output_dir, options, report, board):
     twin = building.build_model(recipe, "float32")
     building.compile_model(model, recipe)
     checkpoints = Checkpoints(output_dir / "checkpoints")
-    remove_leftovers(output_dir)
+    for folder in (output_dir, output_dir / "samples"):
+        remove_leftovers(folder)
     step = _restore(recipe, model, checkpoints, report)
     # Read last: whatever is wrong with the model is said before.
     images = recipe.load_data("train", **options)

@@ -155,7 +155,7 @@ def test_the_best_of_other_validation_images_does_not_count(config, tmp_path):
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_publishes_float32(config, tmp_path, precision):
-    config["precision"] = precision
+    config.update(precision=precision, ema_momentum=0.9)
     result = train(config, tmp_path / "run", progress=False)
     model = keras_pixel.load(result.preset_dir)
     assert {weight.dtype for weight in model.weights} == {"float32"}
