@@ -12,6 +12,7 @@ import typer
 
 from keras_pixel import __version__
 from keras_pixel import _cli_drawing
+from keras_pixel import _cli_export
 from keras_pixel import _cli_options as options
 from keras_pixel import _cli_output
 from keras_pixel import _cli_serve
@@ -259,6 +260,7 @@ def evaluate(
         _cli_output.print_evaluation(result, found)
 
 
+app.command()(_cli_export.export)
 app.command()(_cli_serve.serve)
 
 

@@ -69,6 +69,10 @@ ALLOWED = {
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
     "_cli_drawing": (("_cli_output", "_images_io"), ("numpy",)),
+    "_cli_export": (
+        ("_cli_options", "_cli_output", "export", "presets"),
+        ("typer",),
+    ),
     "_cli_options": ((), ("typer",)),
     "_cli_serve": (("_cli_output", "export"), ("typer",)),
     "_cli_output": ((), ("keras", "rich")),
