@@ -1,7 +1,9 @@
 """Checks of a recipe's values, each with an error that says the way out."""
 
 import difflib
+import json
 import math
+from pathlib import Path
 
 
 def check_type(name, value, kind):
@@ -64,6 +66,22 @@ def check_multiple(name, value, log_every):
             f"{name}={(value // log_every + 1) * log_every} or another "
             "`log_every`."
         )
+
+
+def read_json(what, path):
+    """Read a JSON file, or say which file cannot be read."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{what} must be a file that exists. Received: "
+            f"path={str(path)!r}, which does not. Check the path."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"{what} must be a JSON file. Received: path={str(path)!r}, "
+            f"which is not: {error}."
+        ) from error
 
 
 def did_you_mean(word, known):

@@ -14,6 +14,7 @@ from keras_pixel.training._checks import check_keys
 from keras_pixel.training._checks import check_multiple
 from keras_pixel.training._checks import check_number
 from keras_pixel.training._checks import check_type
+from keras_pixel.training._checks import read_json
 from keras_pixel.training.schedule import DECAYS
 from keras_pixel.training.schedule import WarmupDecay
 
@@ -245,14 +246,7 @@ class Recipe:
     @classmethod
     def from_json(cls, path):
         """Read a recipe from a JSON file."""
-        try:
-            config = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(
-                "A recipe must be a JSON file. Received: "
-                f"path={str(path)!r}, which is not: {error}."
-            ) from error
-        return cls.from_dict(config)
+        return cls.from_dict(read_json("A recipe", path))
 
     def to_dict(self):
         """The recipe as plain values, every default written out."""

@@ -116,7 +116,9 @@ def test_a_file_that_is_no_json_is_named(tmp_path):
 
 
 def test_missing_file():
-    with pytest.raises(FileNotFoundError, match="no_such.json"):
+    with pytest.raises(
+        FileNotFoundError, match="A recipe must be a file.*no_such.json"
+    ):
         Recipe.from_json("no_such.json")
 
 
