@@ -1,0 +1,160 @@
+"""Times exported models against Keras: scoring and sampling side by side.
+
+    python -m benchmarks.export                       # the table, in README.md
+    python -m benchmarks.export --untrained --shape 16x16x3 --no-write
+
+All rows are measured in one process, one after the other. Scoring is the
+log-probability of a batch. Sampling draws a batch from the same noise in every
+form; `same` is the share of sub-pixels that equal those of Keras (they differ
+where a cumulative probability is rounded to the other side of the noise, and
+in what follows from it). First calls (compilation) are not timed.
+"""
+
+import argparse
+import importlib.util
+import pathlib
+import tempfile
+
+import numpy as np
+
+from benchmarks.tables import best_seconds
+from benchmarks.tables import markdown
+from benchmarks.tables import write_section
+
+ROOT = pathlib.Path(__file__).parents[1]
+HEADER = ["", "batch", "s", "images/s", "of Keras' time", "same"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("preset", nargs="?", default="pixelcnn_cifar10")
+    parser.add_argument("--untrained", action="store_true")
+    parser.add_argument("--shape", default="32x32x3", help="if untrained")
+    parser.add_argument("--filters", type=int, default=48, help="if untrained")
+    parser.add_argument("--num-blocks", type=int, default=6)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--no-write", action="store_true")
+    arguments = parser.parse_args()
+    model, name = make_model(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = measure(model, pathlib.Path(folder), arguments)
+    text = (
+        f"{name}, {model.image_shape}, {model.count_params():,} parameters.\n\n"
+        + markdown(HEADER, lines)
+    )
+    print(text)
+    if not arguments.no_write:
+        write_section("export", text)
+
+
+def make_model(arguments):
+    import keras_pixel
+
+    if not arguments.untrained:
+        return keras_pixel.load(arguments.preset), arguments.preset
+    shape = tuple(int(size) for size in arguments.shape.split("x"))
+    model = keras_pixel.PixelCNN(
+        image_shape=shape,
+        filters=arguments.filters,
+        num_blocks=arguments.num_blocks,
+        head_filters=2 * arguments.filters,
+        head_rank=64,
+    )
+    return model, (
+        f"Untrained PixelCNN, {arguments.num_blocks} blocks of "
+        f"{arguments.filters}"
+    )
+
+
+def measure(model, folder, arguments):
+    """Rows of the table."""
+    import onnxruntime
+    import tensorflow as tf
+
+    from keras_pixel import export
+    from keras_pixel.export.conversion import session
+
+    size = arguments.batch_size
+    paths = {
+        "plain": export.saved_model(model, folder / "plain"),
+        "xla": export.saved_model(model, folder / "xla", xla=True),
+        "onnx": export.onnx(model, folder / "onnx", step_batch_size=size),
+    }
+    random = np.random.default_rng(0)
+    noise = random.random((size, *model.noise_shape), "float32")
+    images = random.integers(model.num_levels, size=noise.shape)
+    images = images.astype("uint8")
+    temperature = np.ones(size, "float32")
+    plain, xla = (
+        tf.saved_model.load(str(paths[form])).signatures
+        for form in ("plain", "xla")
+    )
+    scorer = onnxruntime.InferenceSession(
+        str(paths["onnx"] / "log_prob.onnx"), providers=PROVIDERS
+    )
+    loop = session(paths["onnx"] / "sample.onnx")
+    steps = load_runner().StepSampler(paths["onnx"])
+    drawn = {
+        "noise": tf.constant(noise),
+        "temperature": tf.constant(temperature),
+    }
+    scoring = {
+        "Keras predict": lambda: model.log_prob(images, batch_size=size),
+        "SavedModel": lambda: plain["serving_default"](
+            images=tf.constant(images)
+        )["log_prob"].numpy(),
+        "ONNX Runtime": lambda: scorer.run(["log_prob"], {"images": images})[0],
+    }
+    sampling = {
+        "Keras, XLA": lambda: model.sample(noise=noise, batch_size=size),
+        "SavedModel": lambda: plain["sample_from_noise"](**drawn)[
+            "images"
+        ].numpy(),
+        "SavedModel, XLA": lambda: xla["sample_from_noise"](**drawn)[
+            "images"
+        ].numpy(),
+        "ONNX Loop": lambda: loop(noise=noise, temperature=temperature)[
+            "images"
+        ],
+        f"ONNX steps ({steps.device})": lambda: steps.sample(noise),
+    }
+    lines = []
+    for title, functions in (("scoring", scoring), ("sampling", sampling)):
+        keras_result = keras_seconds = None
+        for name, function in functions.items():
+            result = function()
+            seconds = best_seconds(function, arguments.repeats, warm_up=False)
+            if keras_result is None:
+                keras_result, keras_seconds = result, seconds
+            same = "-"
+            if title == "sampling":
+                same = f"{(result == keras_result).mean():.2%}"
+            lines.append(
+                [
+                    f"{title}: {name}",
+                    str(size),
+                    f"{seconds:.3f}",
+                    f"{size / seconds:.1f}",
+                    f"{seconds / keras_seconds:.2f}×",
+                    same,
+                ]
+            )
+            print(" | ".join(lines[-1]), flush=True)
+    return lines
+
+
+PROVIDERS = ["CPUExecutionProvider"]
+
+
+def load_runner():
+    """`export/onnx/runner.py`, which is no part of the package."""
+    path = ROOT / "export" / "onnx" / "runner.py"
+    spec = importlib.util.spec_from_file_location("runner", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()
