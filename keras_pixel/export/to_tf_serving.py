@@ -53,7 +53,9 @@ def tf_serving(
         ImportError: if the extra `serve` is not installed.
         RuntimeError: see `saved_model`.
     """
-    models = models if isinstance(models, dict) else {models.name: models}
+    if not isinstance(models, dict):
+        check_exportable(models)
+        models = {models.name: models}
     folder = pathlib.Path(folder)
     batch_sizes = _checked_batch_sizes(batch_sizes)
     _check_models(models)

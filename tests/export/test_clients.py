@@ -1,0 +1,136 @@
+"""The example clients against the development server."""
+
+import csv
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CLIENTS = pathlib.Path(__file__).parents[2] / "export" / "clients"
+pytest.importorskip("requests", reason="needs the extra serve")
+pytest.importorskip("grpc", reason="needs the extra serve")
+
+
+@pytest.fixture(params=["rest", "grpc"])
+def run(request, server, monkeypatch):
+    """Runs a client's command line."""
+    monkeypatch.syspath_prepend(str(CLIENTS))
+    pictures = importlib.import_module("pictures")
+    module = importlib.import_module(f"{request.param}_client")
+    if request.param == "rest":
+        client, address = module.RestClient, address_of(server)
+    else:
+        client, address = module.GrpcClient, f"127.0.0.1:{server.grpc_port}"
+
+    def run(*words):
+        arguments = [*words, "--server", address, "--model", "tiny"]
+        pictures.run(client, address, arguments)
+
+    return run
+
+
+def address_of(server):
+    return f"http://127.0.0.1:{server.rest_port}"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pictures of the model's size, and one of another."""
+    random = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for name in ("a", "b", "c"):
+        values = random.integers(256, size=(4, 5)).astype("uint8")
+        Image.fromarray(values).save(tmp_path / "pictures" / f"{name}.png")
+    values = random.integers(256, size=(9, 9, 3)).astype("uint8")
+    Image.fromarray(values).save(tmp_path / "pictures" / "d.jpg")
+    return tmp_path / "pictures"
+
+
+def levels_of(path):
+    return np.asarray(Image.open(path)).astype("int32") * 4 // 256
+
+
+def test_score(run, folder, model, capsys):
+    run("score", str(folder), "--batch-size", "2")
+    header, *rows = csv.reader(capsys.readouterr().out.splitlines())
+    assert header == ["file", "log_prob", "bits_per_dim"]
+    assert [pathlib.Path(row[0]).name for row in rows] == [
+        *("a.png", "b.png", "c.png", "d.jpg")
+    ]
+    images = np.stack([levels_of(row[0]) for row in rows[:3]])[..., None]
+    np.testing.assert_allclose(
+        [float(row[1]) for row in rows[:3]], model.log_prob(images), 1e-5
+    )
+    np.testing.assert_allclose(
+        [float(row[2]) for row in rows[:3]], model.bits_per_dim(images), 1e-5
+    )
+
+
+def test_sample(run, tmp_path):
+    run(
+        "sample", "--count", "3", "--batch-size", "2", "--output", str(tmp_path)
+    )
+    found = sorted(tmp_path.iterdir())
+    assert [path.name for path in found] == [f"0000{i}.png" for i in range(3)]
+    together = np.stack([np.asarray(Image.open(path)) for path in found])
+    assert together.shape == (3, 4, 5)
+    assert set(np.unique(together)) <= {0, 85, 170, 255}
+    # The same seed gives the same image, whatever it came with.
+    run(
+        "sample", "--count", "1", "--seed", "2", "--output", str(tmp_path / "x")
+    )
+    alone = np.asarray(Image.open(tmp_path / "x" / "00002.png"))
+    np.testing.assert_array_equal(alone, together[2])
+
+
+def test_complete(run, folder, tmp_path):
+    output = tmp_path / "out"
+    run("complete", str(folder), "--keep", "0.5", "--output", str(output))
+    assert len(list(output.iterdir())) == 4
+    np.testing.assert_array_equal(
+        levels_of(output / "00000.png")[:2], levels_of(folder / "a.png")[:2]
+    )
+
+
+def test_version_is_asked_for(run, tmp_path):
+    run("sample", "--count", "1", "--version", "1", "--output", str(tmp_path))
+    with pytest.raises(SystemExit, match="must be one of .1."):
+        run("sample", "--version", "7", "--output", str(tmp_path))
+
+
+def test_error_of_the_server_is_shown(run, tmp_path):
+    with pytest.raises(SystemExit, match="at most 8 rows. Received: 9 rows"):
+        run("sample", "--count", "9", "--output", str(tmp_path))
+
+
+def test_folder_without_pictures_is_named(run, tmp_path):
+    with pytest.raises(SystemExit, match="no pictures in"):
+        run("score", str(tmp_path))
+
+
+# Runs a script, and then looks at what it has imported.
+CONSUMER = """
+import runpy, sys
+script, *sys.argv[1:] = sys.argv[1:]
+runpy.run_path(script, run_name="__main__")
+heavy = {"keras", "keras_pixel", "numpy", "tensorflow"} & set(sys.modules)
+sys.exit(f"imported: {heavy}" if heavy else 0)
+"""
+
+
+def test_rest_client_needs_requests_and_pillow_alone(server, tmp_path):
+    subprocess.run(
+        [
+            *(sys.executable, "-c", CONSUMER, str(CLIENTS / "rest_client.py")),
+            *("sample", "--count", "2", "--output", str(tmp_path)),
+            *("--server", address_of(server), "--model", "tiny"),
+        ],
+        check=True,
+        timeout=120,
+        env={"PATH": "", "PYTHONPATH": str(CLIENTS)},
+    )
+    assert len(list(tmp_path.iterdir())) == 2
