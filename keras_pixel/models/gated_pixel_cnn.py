@@ -19,9 +19,9 @@ from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import GatedMaskedConv2D
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
-from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.models.arguments import check_image_arguments
+from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
-from keras_pixel.models.pixel_model import check_image_arguments
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -73,8 +73,12 @@ class GatedPixelCNN(PixelModel):
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
         channels = image_shape[-1]
-        check_divisible("filters", filters, channels)
-        check_divisible("head_filters", head_filters, channels)
+        check_sizes(
+            channels,
+            filters=filters,
+            head_filters=head_filters,
+            depth={"num_layers": num_layers},
+        )
 
         # === Functional Model ===
         inputs = keras.Input(image_shape, dtype="int32", name="images")

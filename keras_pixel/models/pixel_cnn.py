@@ -20,9 +20,9 @@ import keras
 from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
-from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.models.arguments import check_image_arguments
+from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
-from keras_pixel.models.pixel_model import check_image_arguments
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -34,13 +34,14 @@ class PixelCNN(PixelModel):
         num_levels: int from 2 to 256. Defaults to `256`.
         filters: int. Features inside a block (`h` of the paper); between
             blocks there are twice as many. Divisible by the channels.
-            Defaults to `128` (paper; with 3 channels `126`: pass a multiple).
+            Defaults to `126` (the paper has 128, which does not split into
+            three channels).
         num_blocks: int. Residual blocks. Defaults to `15` (paper, CIFAR-10).
         kernel_size: odd int, kernel inside a block. Defaults to `3`.
         first_kernel_size: odd int, kernel of the first layer. Defaults to `7`.
         head_filters: int. Features of the 1×1 convolution before the logits;
-            0 leaves it out. Defaults to `1024` (paper, CIFAR-10; 32 for
-            MNIST). Divisible by the channels.
+            0 leaves it out. Defaults to `1023` (the paper has 1024 for
+            CIFAR-10, 32 for MNIST). Divisible by the channels.
         head_rank: int or `None`, see `CategoricalHead`.
         num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
         dropout: float. Rate after each block's 3×3 convolution. Defaults to
@@ -77,8 +78,12 @@ class PixelCNN(PixelModel):
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
         channels = image_shape[-1]
-        check_divisible("filters", filters, channels)
-        check_divisible("head_filters", head_filters, channels)
+        check_sizes(
+            channels,
+            filters=filters,
+            head_filters=head_filters,
+            depth={"num_blocks": num_blocks},
+        )
 
         def convolution(features, size, name, mask_type="B", scale=1.0):
             return MaskedConv2D(

@@ -262,32 +262,6 @@ def default_jit_compile():
     return bool(keras.distribution.list_devices("gpu"))
 
 
-def check_image_arguments(image_shape, num_levels):
-    """Refuse what cannot be an image; return the checked shape.
-
-    Raises:
-        ValueError: if `image_shape` is not three positive integers or
-            `num_levels` is not from 2 to 256.
-    """
-    shape = tuple(image_shape)
-    if len(shape) != 3 or any(
-        not isinstance(n, (int, np.integer)) or n < 1 for n in shape
-    ):
-        raise ValueError(
-            "`image_shape` must be three positive integers (height, width, "
-            f"channels). Received: image_shape={image_shape}. For grey "
-            "images write (height, width, 1)."
-        )
-    if not isinstance(num_levels, (int, np.integer)) or not (
-        2 <= num_levels <= 256
-    ):
-        raise ValueError(
-            "`num_levels` must be an integer from 2 to 256. "
-            f"Received: num_levels={num_levels}"
-        )
-    return tuple(int(n) for n in shape)
-
-
 def _images_of(batch):
     if isinstance(batch, dict):
         if "images" not in batch:

@@ -144,3 +144,20 @@ def test_wrong_argument_is_refused(arguments, words):
     arguments = {"image_shape": (4, 4, 1), "num_levels": 4, **TINY, **arguments}
     with pytest.raises(ValueError, match=words):
         PixelCNN(**{"head_filters": 0, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [
+        ("filters", -1, 1),
+        ("filters", 0, 1),
+        ("head_filters", -2, 0),
+        ("num_blocks", -1, 0),
+        ("filters", 2.5, 1),
+    ],
+)
+def test_sizes_that_make_no_model_are_refused(name, value, least):
+    with pytest.raises(
+        ValueError, match=f"`{name}` must be an integer of at least {least}"
+    ):
+        PixelCNN(image_shape=(4, 4, 1), num_levels=4, **{name: value})
