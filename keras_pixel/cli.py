@@ -282,7 +282,7 @@ def main(args=None):
         # `keras-pixel list | head`: nobody reads on, which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (*_BAD_INPUT, FloatingPointError) as error:
+    except (*_BAD_INPUT, FloatingPointError, RuntimeError) as error:
         if args[:1] == ["--traceback"]:
             raise
         text = " ".join(str(error).split()) or type(error).__name__

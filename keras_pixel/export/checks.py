@@ -1,5 +1,6 @@
 """Is what was exported what Keras computes?"""
 
+import logging
 import math
 
 import numpy as np
@@ -93,6 +94,13 @@ def check_drawn(model, images, noise, temperature, known=None):
             f"{images.size} sub-pixels differ."
         )
     return int(differs.sum())
+
+
+def report_ties(path, count):
+    """Log how many levels differ because of a tie."""
+    logging.getLogger("keras_pixel").info(
+        "%s: %d sub-pixels differ from Keras by a rounding", path, count
+    )
 
 
 def small_batch(model, count=2):

@@ -65,7 +65,7 @@ def onnx(model, folder, step_batch_size=16):
         }
         _write(model, temporary, metadata)
         write_steps(model, temporary, metadata, step_batch_size)
-        check_onnx(model, temporary)
+        checks.report_ties(folder, check_onnx(model, temporary))
     return pathlib.Path(folder)
 
 

@@ -49,7 +49,7 @@ def saved_model(model, path, xla=False):
     check_exportable(model)
     with whole_folder(path) as folder:
         _write(model, folder, xla)
-        check_saved_model(model, folder)
+        checks.report_ties(path, check_saved_model(model, folder))
     return pathlib.Path(path)
 
 
