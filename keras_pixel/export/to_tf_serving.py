@@ -6,10 +6,12 @@ import re
 
 from keras_pixel.export import serving_files
 from keras_pixel.export import warmup
+from keras_pixel.export.checks import ExportError
 from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.server.repository import find_models
 from keras_pixel.export.server.repository import find_versions
+from keras_pixel.export.server.servable import RequestError
 from keras_pixel.export.server.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
 
@@ -75,7 +77,7 @@ def tf_serving(
                 place = stack.enter_context(whole_folder(places[name]))
                 saved_model(model, place, xla=xla)
                 warmup.write_warmup(place, name, model.num_levels, batch_sizes)
-                warmup.check_warmup(place)
+                _check_warmup(place)
     except BaseException:
         for path in new_folders:
             # One that somebody else put something in stays.
@@ -84,6 +86,16 @@ def tf_serving(
         raise
     _write_files(folder, batch_sizes)
     return places
+
+
+def _check_warmup(place):
+    try:
+        warmup.check_warmup(place)
+    except RequestError as error:
+        raise ExportError(
+            "TF-Serving must be able to replay the warm-up requests. "
+            f"Received: {error}"
+        ) from error
 
 
 def _write_files(folder, batch_sizes):
