@@ -162,30 +162,32 @@ class MaskedConv2D(CausalLayer):
             if rows
             else (),
             "left": (pixel,) * side,
-            # What rows above and pixels to the left add to this pixel.
-            "seen": ops.zeros((batch_size, self.filters), dtype),
+            # What rows above and pixels to the left add to this pixel,
+            # group by group.
+            "seen": self._groups(ops.zeros((batch_size, self.filters), dtype)),
         }
         return weights, state
 
     def begin_row(self, weights, state, rows):
         rows, above = state["rows"], ()
-        seen = ops.zeros_like(state["seen"]) + weights["bias"]
         if rows:
             finished = rows[1:]
             above = convolve_rows(finished, weights["above"])
             above = above + weights["bias"]  # (width, batch, filters)
             seen = above[0]
             rows = (*finished, ops.zeros_like(rows[0]))
+        else:
+            seen = self._bias(weights, state)
         left = tuple(ops.zeros_like(x) for x in state["left"])
         return [None], {
             "rows": rows,
             "above": above,
             "left": left,
-            "seen": seen,
+            "seen": self._groups(seen),
         }
 
     def step(self, weights, state, column, group, inputs):
-        outputs = state["seen"][:, self._outputs_of(group)]
+        outputs = state["seen"][group]
         groups = self._groups_seen(group)
         if groups:
             centre = known_groups(self, inputs[0], groups)
@@ -195,17 +197,34 @@ class MaskedConv2D(CausalLayer):
     def end_pixel(self, weights, state, column, inputs):
         pixel = known_groups(self, inputs[0], self.channels)
         rows, left = state["rows"], state["left"]
-        seen = ops.zeros_like(state["seen"]) + weights["bias"]
+        if not rows and not left:  # 1×1: the same for all pixels
+            return state
         if rows:
             row = write_at(rows[-1], column + self.kernel_size[1] // 2, pixel)
             rows = (*rows[:-1], row)
             width = state["above"].shape[0]
             seen = read_at(state["above"], ops.minimum(column + 1, width - 1))
+        else:
+            seen = self._bias(weights, state)
         if left:
             left = (pixel, *left[:-1])
         for features, kernel in zip(left, weights["left"], strict=True):
             seen = seen + ops.matmul(features, kernel)
-        return {**state, "rows": rows, "left": left, "seen": seen}
+        return {
+            **state,
+            "rows": rows,
+            "left": left,
+            "seen": self._groups(seen),
+        }
+
+    def _bias(self, weights, state):
+        like = ops.zeros_like(ops.concatenate(state["seen"], axis=-1))
+        return like + weights["bias"]  # (batch, filters)
+
+    def _groups(self, features):
+        if self.channels == 1:
+            return (features,)
+        return tuple(ops.split(features, self.channels, axis=-1))
 
     def _groups_seen(self, group):
         return group if self.mask_type == "A" else group + 1
