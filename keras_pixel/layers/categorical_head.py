@@ -131,6 +131,7 @@ class CategoricalHead(CausalLayer):
         kernel = group_major(
             ops.cast(self.masked_kernel(), dtype), self.channels, axes=(0,)
         )
+        bias = ops.cast(self.bias, dtype)
         features = self.kernel.shape[0] // self.channels
         size = self.rank or self.num_levels
         weights = {
@@ -138,16 +139,17 @@ class CategoricalHead(CausalLayer):
                 kernel[: (g + 1) * features, g * size : (g + 1) * size]
                 for g in range(self.channels)
             ],
-            "bias": ops.cast(self.bias, dtype),
+            "bias": [
+                bias[g * size : (g + 1) * size] for g in range(self.channels)
+            ],
             "basis": () if self.rank is None else ops.cast(self.basis, dtype),
         }
         return weights, ()
 
     def step(self, weights, state, column, group, inputs):
         features = known_groups(self, inputs[0], group + 1)
-        size = self.rank or self.num_levels
         outputs = ops.matmul(features, weights["kernel"][group])
-        outputs = outputs + weights["bias"][group * size : (group + 1) * size]
+        outputs = outputs + weights["bias"][group]
         if self.rank is not None:
             outputs = ops.matmul(outputs, weights["basis"])
         return [ops.cast(outputs, "float32")], state  # (batch, num_levels)

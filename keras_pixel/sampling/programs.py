@@ -48,8 +48,9 @@ class CachedProgram(keras.Model):
 
             def draw_pixel(column, row_images, states):
                 values = plan.begin_pixel(rows, column)
-                pixel_noise = read_at(row_noise, column)  # (channels, batch)
-                pixel_given = read_at(row_given, column)
+                # For each channel (batch,).
+                pixel_noise = ops.unstack(read_at(row_noise, column), channels)
+                pixel_given = ops.unstack(read_at(row_given, column), channels)
                 pixel_known = read_at(row_known, column)  # (batch,)
                 for channel in range(channels):
                     parameters, states = plan.step(
