@@ -98,7 +98,9 @@ def main():
     mask = np.zeros((height, width), bool)
     mask[: height // 2] = True  # True is known: the upper half stays
     columns = [images, np.where(mask[..., None], images, 0)]
-    for seed in range(3):
+    # Other seeds than the samples': the noise that drew an image's lower half
+    # would draw it again.
+    for seed in range(1, 4):
         completed = model.complete(images, mask, seed=arguments.seed + seed)
         columns.append(np.asarray(completed))
     # (batch * columns, height, width, channels): a row for each image
