@@ -2,14 +2,18 @@
 
 from keras_pixel.layers.categorical_head import CategoricalHead
 from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.embed_levels import EmbedLevels
 from keras_pixel.layers.gated_masked_conv2d import GatedMaskedConv2D
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 from keras_pixel.layers.scale_levels import ScaleLevels
+from keras_pixel.layers.shift_right import ShiftRight
 
 __all__ = [
     "CategoricalHead",
     "CausalLayer",
+    "EmbedLevels",
     "GatedMaskedConv2D",
     "MaskedConv2D",
     "ScaleLevels",
+    "ShiftRight",
 ]

@@ -39,11 +39,7 @@ class CausalLayer(keras.layers.Layer):
 
     def __init__(self, channels=1, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(channels, int) or channels < 1:
-            raise ValueError(
-                "`channels` must be a positive integer. "
-                f"Received: channels={channels}"
-            )
+        check_channels(channels)
         self.channels = channels
 
     def known_by_row(self, inputs_known_by_row):
@@ -77,6 +73,15 @@ class CausalLayer(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}
+
+
+def check_channels(channels):
+    """Refuse what is no number of channels."""
+    if not isinstance(channels, int) or channels < 1:
+        raise ValueError(
+            "`channels` must be a positive integer. "
+            f"Received: channels={channels}"
+        )
 
 
 def check_divisible(name, value, channels):

@@ -207,7 +207,8 @@ class _Node:
         known = min(len(values.get(i, [])) for i in self.inputs)
         for group in range(done, known):
             of_group = [values[i][group] for i in self.inputs]
-            self._add(values, [run_pointwise(self.layer, self.args, of_group)])
+            output = run_pointwise(self.layer, self.args, of_group, group)
+            self._add(values, [output])
 
     def _add(self, values, outputs):
         for number, by_row, output in zip(

@@ -51,7 +51,7 @@ def pointwise_kind(layer, args=()):
         `"element"` if feature by feature, `"pixel"` if it may mix all
         features of a pixel, `None` if it is neither.
     """
-    if getattr(layer, "elementwise", False):
+    if getattr(layer, "elementwise", False) or hasattr(layer, "call_group"):
         return "element"
     if isinstance(layer, layers.Activation):
         mixes = layer.activation in (
@@ -89,8 +89,11 @@ def pointwise_kind(layer, args=()):
     return None
 
 
-def run_pointwise(layer, args, tensors):
+def run_pointwise(layer, args, tensors, group=None):
     """Run a pointwise layer on a row or on a pixel.
+
+    Layers that treat channels differently have a method `call_group(inputs,
+    group)` for one channel group of a pixel.
 
     Args:
         layer: the layer or operation.
@@ -98,9 +101,13 @@ def run_pointwise(layer, args, tensors):
             are replaced, in order, by `tensors`.
         tensors: list of tensors `(width, batch, features)` or `(batch,
             features)`.
+        group: int, the channel group that `tensors` are of. Defaults to
+            `None`: all features of a row.
     """
     if isinstance(layer, _DROPOUT):
         return tensors[0]
+    if group is not None and hasattr(layer, "call_group"):
+        return layer.call_group(*tensors, group)
     width = tensors[0].shape[:-2]  # () on a pixel
     if not isinstance(layer, _ELEMENTWISE):
         # Layers see the images' four axes: (batch or row, 1, 1, features).

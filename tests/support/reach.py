@@ -57,6 +57,12 @@ def same_channel(image_shape):
     return (down == 0) & (right == 0) & (up == 0)
 
 
+def one_before(image_shape):
+    """The sub-pixel just before, in raster order."""
+    index = order.sequence_index(image_shape)
+    return index[..., None, None, None] + 1 == index
+
+
 def chain(*reaches):
     """Reach of one layer after the other."""
 

@@ -1,0 +1,93 @@
+"""What the catalogue's entries are made of."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from keras_pixel import layers
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCase:
+    """A layer with its arguments.
+
+    `reach` is that of the layer alone, `mask_type` "A" if it may come first.
+    A layer that `takes_levels` reads integer images only.
+    """
+
+    name: str
+    layer_class: type
+    arguments: dict
+    in_features: int
+    reach: Callable
+    channels: int = 1
+    mask_type: str = "B"
+    takes_levels: bool = False
+
+    def make(self):
+        return self.layer_class(**self.arguments)
+
+    def on_features(self, height, width):
+        """The layer alone: features in, features out."""
+        dtype = "int32" if self.takes_levels else None
+        inputs = keras.Input((height, width, self.in_features), dtype=dtype)
+        if not isinstance(self.make(), layers.GatedMaskedConv2D):
+            return keras.Model(inputs, self.make()(inputs))
+        vertical = inputs
+        if self.mask_type == "B":  # expects a stack that is shifted down
+            vertical = keras.layers.ZeroPadding2D(((1, 0), (0, 0)))(inputs)
+            vertical = keras.layers.Cropping2D(((0, 1), (0, 0)))(vertical)
+        return keras.Model(inputs, self.make()([vertical, inputs])[1])
+
+    def on_levels(self, height, width, num_levels=4):
+        """A causal model that ends in the layer: integer images in."""
+        inputs = keras.Input((height, width, self.channels), dtype="int32")
+        x = layers.ScaleLevels(num_levels)(inputs)
+        is_gated = isinstance(self.make(), layers.GatedMaskedConv2D)
+        if self.layer_class in (layers.ScaleLevels, layers.EmbedLevels):
+            x = self.make()(inputs)
+            x = layers.MaskedConv2D(
+                self.channels, 3, mask_type="A", channels=self.channels
+            )(x)
+        elif is_gated and self.mask_type == "A":
+            x = self.make()([x, x])[1]
+        elif is_gated:
+            first = layers.GatedMaskedConv2D(
+                self.in_features, 3, mask_type="A", channels=self.channels
+            )
+            x = self.make()(first([x, x]))[1]
+        else:
+            if self.mask_type == "B":
+                x = layers.MaskedConv2D(
+                    self.in_features, 3, "A", channels=self.channels
+                )(x)
+            x = self.make()(x)
+        return keras.Model(inputs, x)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCase:
+    """A model with its arguments; `reach` is what it sees of the past."""
+
+    name: str
+    model_class: type
+    arguments: dict
+    reach: Callable
+
+    def make(self, **overrides):
+        return randomize(self.model_class(**{**self.arguments, **overrides}))
+
+    @property
+    def channels(self):
+        return self.arguments["image_shape"][-1]
+
+
+def randomize(model, seed=0):
+    """Give every weight, biases too, mild random values."""
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        scale = 1.0 / np.sqrt(max(np.prod(weight.shape[:-1]), 4))
+        weight.assign(random.normal(0.0, scale, weight.shape))
+    return model

@@ -1,0 +1,4 @@
+"""Attention and its models."""
+
+LAYERS: list = []
+MODELS: list = []

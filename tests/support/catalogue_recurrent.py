@@ -1,0 +1,4 @@
+"""Recurrent layers and their models."""
+
+LAYERS: list = []
+MODELS: list = []
