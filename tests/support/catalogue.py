@@ -16,8 +16,14 @@ from tests.support.cases import ModelCase
 from tests.support.cases import randomize
 
 __all__ = [
-    *["DISTRIBUTIONS", "LAYERS", "MODELS", "LayerCase", "ModelCase"],
-    *["levels", "named", "randomize"],
+    "DISTRIBUTIONS",
+    "LAYERS",
+    "MODELS",
+    "LayerCase",
+    "ModelCase",
+    "levels",
+    "named",
+    "randomize",
 ]
 
 FAMILIES = [
