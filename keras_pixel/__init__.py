@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 # Imported when first used: `keras-pixel --help` waits for no backend.
 _HOMES = {
     "GatedPixelCNN": "models",
+    "ImageTransformer": "models",
     "PixelCNN": "models",
     "PixelModel": "models",
     "check_causality": "models",

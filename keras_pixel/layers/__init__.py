@@ -1,19 +1,29 @@
 """Causal layers: each sees only what comes before in raster order."""
 
 from keras_pixel.layers.categorical_head import CategoricalHead
+from keras_pixel.layers.causal_attention import CausalAttention
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.embed_levels import EmbedLevels
 from keras_pixel.layers.gated_masked_conv2d import GatedMaskedConv2D
+from keras_pixel.layers.local_attention_1d import LocalAttention1D
+from keras_pixel.layers.local_attention_2d import LocalAttention2D
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
+from keras_pixel.layers.per_sub_pixel import PerSubPixel
+from keras_pixel.layers.positional_encoding_2d import PositionalEncoding2D
 from keras_pixel.layers.scale_levels import ScaleLevels
 from keras_pixel.layers.shift_right import ShiftRight
 
 __all__ = [
     "CategoricalHead",
+    "CausalAttention",
     "CausalLayer",
     "EmbedLevels",
     "GatedMaskedConv2D",
+    "LocalAttention1D",
+    "LocalAttention2D",
     "MaskedConv2D",
+    "PerSubPixel",
+    "PositionalEncoding2D",
     "ScaleLevels",
     "ShiftRight",
 ]

@@ -2,7 +2,14 @@
 
 from keras_pixel.models.causality import check_causality
 from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN
+from keras_pixel.models.image_transformer import ImageTransformer
 from keras_pixel.models.pixel_cnn import PixelCNN
 from keras_pixel.models.pixel_model import PixelModel
 
-__all__ = ["GatedPixelCNN", "PixelCNN", "PixelModel", "check_causality"]
+__all__ = [
+    "GatedPixelCNN",
+    "ImageTransformer",
+    "PixelCNN",
+    "PixelModel",
+    "check_causality",
+]

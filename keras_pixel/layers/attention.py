@@ -1,0 +1,168 @@
+"""What the attention layers share: projections and windows of blocks."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.tokens import from_tokens
+from keras_pixel.layers.tokens import to_tokens
+
+
+class Attention(CausalLayer):
+    """Base of the layers in which tokens attend to earlier tokens.
+
+    A subclass says in `attend` which tokens a token sees. The projections to
+    queries, keys and values have no biases, as in the paper.
+
+    Args:
+        num_heads: int. Divides the size of a token.
+        channels: int. Channels of a pixel. Defaults to `1`.
+        kernel_initializer: Initializer of the projections.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        channels=1,
+        kernel_initializer="lecun_normal",
+        **kwargs,
+    ):
+        super().__init__(channels=channels, **kwargs)
+        if not isinstance(num_heads, int) or num_heads < 1:
+            raise ValueError(
+                "`num_heads` must be a positive integer. "
+                f"Received: num_heads={num_heads}"
+            )
+        self.num_heads = num_heads
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        _, height, width, in_features = input_shape
+        check_divisible("in_features", in_features, self.channels)
+        hidden_dim = in_features // self.channels
+        if hidden_dim % self.num_heads:
+            raise ValueError(
+                "`num_heads` must divide the size of a token (features / "
+                f"channels). Received: num_heads={self.num_heads}, tokens of "
+                f"{hidden_dim}."
+            )
+        if height is None or width is None:
+            raise ValueError(
+                "Attention must know the height and width of its inputs. "
+                f"Received: input_shape={tuple(input_shape)}. Give "
+                "`keras.Input` both."
+            )
+        self.rows, self.columns = height, width * self.channels
+        self.hidden_dim = hidden_dim
+        self.key_dim = hidden_dim // self.num_heads
+        # Queries, keys and values side by side, in each head after head.
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(hidden_dim, 3 * hidden_dim),
+            initializer=self.kernel_initializer,
+        )
+        self.output_kernel = self.add_weight(
+            name="output_kernel",
+            shape=(hidden_dim, hidden_dim),
+            initializer=self.kernel_initializer,
+        )
+
+    def call(self, inputs):
+        tokens = to_tokens(inputs, self.channels)
+        # (batch, rows, columns, hidden_dim)
+        flat = ops.reshape(tokens, (-1, self.hidden_dim))
+        projected = ops.matmul(flat, self.projection())
+        shape = (self.rows, self.columns, 3, self.num_heads, self.key_dim)
+        outputs = self.attend(ops.reshape(projected, (-1, *shape)))
+        flat = ops.reshape(outputs, (-1, self.hidden_dim))
+        outputs = ops.matmul(
+            flat, ops.cast(self.output_kernel, self.compute_dtype)
+        )
+        shape = (-1, self.rows, self.columns, self.hidden_dim)
+        return from_tokens(ops.reshape(outputs, shape), self.channels)
+
+    def attend(self, projected):
+        """Weighted means of the values that each token sees.
+
+        Args:
+            projected: tensor `(batch, rows, columns, 3, num_heads,
+                key_dim)`: queries (scaled), keys and values of all tokens.
+
+        Returns:
+            Tensor `(batch, rows, columns, num_heads, key_dim)`.
+        """
+        raise NotImplementedError
+
+    def projection(self):
+        """Kernel to queries, keys and values, with the queries scaled."""
+        scale = np.ones((3, self.hidden_dim), "float32")
+        scale[0] = 1.0 / math.sqrt(self.key_dim)
+        kernel = self.kernel * ops.cast(scale.reshape(-1), self.kernel.dtype)
+        return ops.cast(kernel, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+        }
+
+
+def attend_in_blocks(queries, keys, values, visible):
+    """Softmax attention inside blocks.
+
+    Args:
+        queries: tensor `(n, blocks, block, key_dim)`, scaled.
+        keys: tensor `(n, blocks, window, key_dim)`.
+        values: tensor like `keys`.
+        visible: bool tensor `(blocks, block, window)`.
+
+    Returns:
+        Tensor like `queries`.
+    """
+    # Finite also in float16: a padded token may see nothing at all.
+    hidden = ops.where(visible, 0.0, -3e4)
+    scores = ops.einsum("nbqd,nbkd->nbqk", queries, keys)
+    scores = scores + ops.cast(hidden, scores.dtype)
+    return ops.matmul(ops.softmax(scores, axis=-1), values)
+
+
+def windows(x, axis, inner, before, after):
+    """Each block of an axis with its neighbourhood: copies in linear number.
+
+    Args:
+        x: tensor with the blocks along `axis` and the places in a block along
+            `inner`.
+        axis: int.
+        inner: int.
+        before: int. Places to add in front of each block.
+        after: int. Places to add behind it.
+
+    Returns:
+        Tensor like `x` with `before + block + after` places along `inner`,
+        zeros where there is no block.
+    """
+    count, size = x.shape[axis], x.shape[inner]
+    back, ahead = -(-before // size), -(-after // size)
+    padding = [[0, 0] for _ in x.shape]
+    padding[axis] = [back, ahead]
+    padded = ops.pad(x, padding) if back or ahead else x
+    parts = []
+    for shift in range(-back, ahead + 1):
+        index = [slice(None)] * len(x.shape)
+        index[axis] = slice(back + shift, back + shift + count)
+        first = max(0, -before - shift * size)
+        index[inner] = slice(first, min(size, size + after - shift * size))
+        parts.append(padded[tuple(index)])
+    return ops.concatenate(parts, axis=inner) if len(parts) > 1 else parts[0]

@@ -1,0 +1,83 @@
+import keras
+import numpy as np
+from keras import ops
+
+from keras_pixel.layers.attention import Attention
+from keras_pixel.layers.attention import attend_in_blocks
+from keras_pixel.layers.attention import windows
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class LocalAttention2D(Attention):
+    def __init__(
+        self, num_heads, query_shape, memory_flange, channels=1, **kwargs
+    ):
+        super().__init__(num_heads, channels=channels, **kwargs)
+        self.query_shape = tuple(query_shape)
+        self.memory_flange = tuple(memory_flange)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        # In tokens, and no larger than the image.
+        scale = (1, self.channels)
+        size = (self.rows, self.columns)
+        self.block = tuple(
+            min(q * s, n)
+            for q, s, n in zip(self.query_shape, scale, size, strict=True)
+        )
+        self.blocks = tuple(
+            -(-n // b) for n, b in zip(size, self.block, strict=True)
+        )
+        self.flange = tuple(
+            min(m * s, (n - 1) * b)
+            for m, s, n, b in zip(
+                self.memory_flange, scale, self.blocks, self.block, strict=True
+            )
+        )
+
+    def attend(self, projected):
+        heads, size = self.num_heads, self.key_dim
+        (rows, columns), (height, width) = self.blocks, self.block
+        below = rows * height - self.rows
+        right = columns * width - self.columns
+        x = projected
+        if below or right:
+            x = ops.pad(
+                x, [[0, 0], [0, below], [0, right], [0, 0], [0, 0], [0, 0]]
+            )
+        x = ops.reshape(x, (-1, rows, height, columns, width, 3, heads, size))
+        x = ops.transpose(x, (5, 0, 6, 1, 3, 2, 4, 7))
+        # (3, batch, heads, rows, columns, height, width, key_dim) of blocks
+        queries = ops.reshape(x[0], (-1, rows * columns, height * width, size))
+        seen = ops.reshape(x[1:], (-1, rows, columns, height, width, size))
+        seen = windows(seen, 1, 3, self.flange[0], 0)
+        seen = windows(seen, 2, 4, self.flange[1], self.flange[1])
+        places = seen.shape[3] * seen.shape[4]
+        shape = (2, -1, rows * columns, places, size)
+        keys, values = ops.unstack(ops.reshape(seen, shape), 2)
+        outputs = attend_in_blocks(queries, keys, values, self.visible())
+        shape = (-1, heads, rows, columns, height, width, size)
+        outputs = ops.transpose(
+            ops.reshape(outputs, shape), (0, 2, 4, 3, 5, 1, 6)
+        )
+        shape = (-1, rows * height, columns * width, heads, size)
+        return ops.reshape(outputs, shape)[:, : self.rows, : self.columns]
+
+    def visible(self):
+        """Which places of its window a token of a block sees."""
+        (rows, columns), (height, width) = self.blocks, self.block
+        above, side = self.flange
+        down = np.arange(-above, height)[:, None]
+        along = np.arange(-side, width + side)[None, :]
+        row = np.arange(height)[:, None, None, None]
+        column = np.arange(width)[None, :, None, None]
+        earlier = (down < row) | ((down == row) & (along <= column))
+        top = np.arange(rows)[:, None, None, None] * height + down
+        left = np.arange(columns)[None, :, None, None] * width + along
+        inside = (top >= 0) & (left >= 0) & (left < self.columns)
+        block, window = height * width, earlier.shape[2] * earlier.shape[3]
+        # (blocks, block, window)
+        return ops.logical_and(
+            earlier.reshape(block, window),
+            inside.reshape(rows * columns, 1, window),
+        )
