@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_pixel.layers.attention import Attention
 from keras_pixel.layers.attention import attend_in_blocks
+from keras_pixel.layers.attention import part
 from keras_pixel.layers.attention import windows
 
 
@@ -35,14 +36,14 @@ class LocalAttention1D(Attention):
         x = ops.reshape(x, (-1, self.blocks, self.block, 3, heads, size))
         x = ops.transpose(x, (3, 0, 4, 1, 2, 5))
         # (3, batch, heads, blocks, block, key_dim)
-        shape = (-1, self.blocks, self.block, size)
-        queries = ops.reshape(x[0], shape)
-        seen = windows(ops.reshape(x[1:], shape), 1, 2, self.memory, 0)
-        shape = (2, -1, self.blocks, self.memory + self.block, size)
-        keys, values = ops.unstack(ops.reshape(seen, shape), 2)
+        x = ops.reshape(x, (3, -1, self.blocks, self.block, size))
+        queries, *seen = ops.unstack(x, 3)
+        keys, values = (windows(y, 1, 2, self.memory, 0) for y in seen)
         outputs = attend_in_blocks(queries, keys, values, self.visible())
         shape = (-1, heads, self.blocks * self.block, size)
-        outputs = ops.reshape(outputs, shape)[:, :, :tokens]
+        outputs = ops.reshape(outputs, shape)
+        if surplus:
+            outputs = part(outputs, 2, 0, tokens)
         outputs = ops.transpose(outputs, (0, 2, 1, 3))
         return ops.reshape(outputs, (-1, self.rows, self.columns, heads, size))
 

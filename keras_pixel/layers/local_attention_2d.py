@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_pixel.layers.attention import Attention
 from keras_pixel.layers.attention import attend_in_blocks
+from keras_pixel.layers.attention import part
 from keras_pixel.layers.attention import windows
 
 
@@ -48,20 +49,25 @@ class LocalAttention2D(Attention):
         x = ops.reshape(x, (-1, rows, height, columns, width, 3, heads, size))
         x = ops.transpose(x, (5, 0, 6, 1, 3, 2, 4, 7))
         # (3, batch, heads, rows, columns, height, width, key_dim) of blocks
-        queries = ops.reshape(x[0], (-1, rows * columns, height * width, size))
-        seen = ops.reshape(x[1:], (-1, rows, columns, height, width, size))
-        seen = windows(seen, 1, 3, self.flange[0], 0)
-        seen = windows(seen, 2, 4, self.flange[1], self.flange[1])
-        places = seen.shape[3] * seen.shape[4]
-        shape = (2, -1, rows * columns, places, size)
-        keys, values = ops.unstack(ops.reshape(seen, shape), 2)
+        x = ops.reshape(x, (3, -1, rows, columns, height, width, size))
+        queries, keys, values = ops.unstack(x, 3)
+        keys, values = self._windows(keys), self._windows(values)
+        queries, keys, values = (
+            ops.reshape(y, (-1, rows * columns, y.shape[3] * y.shape[4], size))
+            for y in (queries, keys, values)
+        )
         outputs = attend_in_blocks(queries, keys, values, self.visible())
         shape = (-1, heads, rows, columns, height, width, size)
         outputs = ops.transpose(
             ops.reshape(outputs, shape), (0, 2, 4, 3, 5, 1, 6)
         )
         shape = (-1, rows * height, columns * width, heads, size)
-        return ops.reshape(outputs, shape)[:, : self.rows, : self.columns]
+        outputs = part(ops.reshape(outputs, shape), 1, 0, self.rows)
+        return part(outputs, 2, 0, self.columns)
+
+    def _windows(self, x):
+        above, side = self.flange
+        return windows(windows(x, 1, 3, above, 0), 2, 4, side, side)
 
     def visible(self):
         """Which places of its window a token of a block sees."""
