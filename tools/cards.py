@@ -14,8 +14,9 @@ HEADINGS = ("Use", "Numbers", "Training", "Limits", "Licence")
 UNITS = {"bits_per_dim": "bits/dim", "nats": "nats per image"}
 DIGITS = {"bits_per_dim": 3, "nats": 2}
 
-# What the papers give, for the same architecture and data set. Keys: class,
-# data set. Values: number, unit, source.
+# What the papers give, for the same architecture and data set. Keys: class
+# (and which kind of it, where there are several), data set. Values: number,
+# unit, source.
 _VAN_DEN_OORD_A = {
     "title": "van den Oord et al., 2016, Pixel Recurrent Neural Networks",
     "url": "https://arxiv.org/abs/1601.06759",
@@ -24,6 +25,10 @@ _VAN_DEN_OORD_B = {
     "title": "van den Oord et al., 2016, Conditional Image Generation with "
     "PixelCNN Decoders",
     "url": "https://arxiv.org/abs/1606.05328",
+}
+_PARMAR = {
+    "title": "Parmar et al., 2018, Image Transformer",
+    "url": "https://arxiv.org/abs/1802.05751",
 }
 PAPERS = {
     ("PixelCNN", "cifar10"): {
@@ -41,7 +46,41 @@ PAPERS = {
         "unit": "bits_per_dim",
         **_VAN_DEN_OORD_B,
     },
+    ("PixelRNN row_lstm", "cifar10"): {
+        "value": 3.07,
+        "unit": "bits_per_dim",
+        **_VAN_DEN_OORD_A,
+    },
+    ("PixelRNN row_lstm", "binarized_mnist"): {
+        "value": 80.54,
+        "unit": "nats",
+        **_VAN_DEN_OORD_A,
+    },
+    ("PixelRNN diagonal_bilstm", "cifar10"): {
+        "value": 3.00,
+        "unit": "bits_per_dim",
+        **_VAN_DEN_OORD_A,
+    },
+    ("PixelRNN diagonal_bilstm", "binarized_mnist"): {
+        "value": 79.20,
+        "unit": "nats",
+        **_VAN_DEN_OORD_A,
+    },
+    ("ImageTransformer local_1d", "cifar10"): {
+        "value": 2.90,
+        "unit": "bits_per_dim",
+        **_PARMAR,
+    },
 }
+
+
+def paper(model, dataset):
+    """The paper's figure for a model's architecture, or `None`."""
+    names = [type(model).__name__]
+    for kind in ("variant", "attention"):
+        if hasattr(model, kind):
+            names.append(getattr(model, kind))
+    return PAPERS.get((" ".join(names), dataset))
 
 
 def read_all(zoo=None):

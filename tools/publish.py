@@ -213,9 +213,7 @@ def publish(arguments, zoo):
         "dataset": dataset_entry(recipe, data, arguments.note),
         "measured": measured,
         "training": training_entry(arguments, recipe, step),
-        "paper": cards.PAPERS.get(
-            (type(model).__name__, recipe.data["source"])
-        ),
+        "paper": cards.paper(model, recipe.data["source"]),
         "samples": {"num_images": arguments.samples, "seed": arguments.seed},
         "licence": arguments.licence,
         "published": datetime.date.today().isoformat(),
