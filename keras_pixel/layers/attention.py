@@ -8,8 +8,14 @@ from keras import ops
 
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.incremental import is_replaced
+from keras_pixel.layers.incremental import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
+
+# Added to the scores of what a token may not see. Finite also in float16: a
+# padded token may see nothing at all.
+HIDDEN = -3e4
 
 
 class Attention(CausalLayer):
@@ -106,6 +112,87 @@ class Attention(CausalLayer):
         kernel = self.kernel * ops.cast(scale.reshape(-1), self.kernel.dtype)
         return ops.cast(kernel, self.compute_dtype)
 
+    # === Incremental face: keys and values of what is in reach ===
+
+    # A token's keys and values go to a slot, where they replace those of a
+    # token out of reach. Here tokens follow one another in blocks of
+    # `self.block` with `self.memory` tokens before; `LocalAttention2D` says
+    # otherwise.
+
+    @property
+    def slots(self):
+        """How many tokens are kept."""
+        return self.memory + self.block
+
+    def slot(self, row, column):
+        """Where a token is kept."""
+        return (row * self.columns + column) % self.slots
+
+    def visible_slots(self, row, column):
+        """Which slots hold what a token sees, itself included.
+
+        Returns:
+            Bool tensor `(slots read,)`.
+        """
+        place = row * self.columns + column
+        age = (place - ops.arange(self.slots, dtype="int32")) % self.slots
+        in_reach = self.memory + place % self.block
+        return ops.logical_and(age <= in_reach, age <= place)
+
+    def read_slots(self, buffer, column):
+        """The slots that a token in `column` may see.
+
+        Returns:
+            Tensor `(num_heads, batch, slots read * key_dim)`.
+        """
+        return buffer
+
+    def begin_image(self, batch_size, width):
+        weights = {
+            "projection": self.projection(),
+            "output": ops.cast(self.output_kernel, self.compute_dtype),
+        }
+        # The slots of an image lie side by side: a matrix for each head.
+        shape = (self.num_heads, batch_size, self.slots * self.key_dim)
+        state = {
+            "row": ops.zeros((batch_size, 1), "int32") - 1,
+            "keys": ops.zeros(shape, self.compute_dtype),
+            "values": ops.zeros(shape, self.compute_dtype),
+        }
+        return weights, state
+
+    def begin_row(self, weights, state, rows):
+        return [None], {**state, "row": state["row"] + 1}
+
+    def step(self, weights, state, column, group, inputs):
+        token = known_group(self, inputs[0], group)
+        row, column = state["row"][0, 0], column * self.channels + group
+        heads, size = self.num_heads, self.key_dim
+        projected = ops.matmul(token, weights["projection"])
+        projected = ops.reshape(projected, (-1, 3, heads, size))
+        query, *new = ops.unstack(ops.transpose(projected, (1, 2, 0, 3)), 3)
+        # (num_heads, batch, key_dim)
+        slot = self.slot(row, column)
+        kept = [
+            write_slot(state[name], slot, value)
+            for name, value in zip(("keys", "values"), new, strict=True)
+        ]
+        visible = self.visible_slots(row, column)
+        keys, values = (
+            ops.reshape(self.read_slots(x, column), (heads, -1, visible.shape[0], size))
+            for x in kept
+        )  # (num_heads, batch, slots read, key_dim)
+        scores = ops.matmul(keys, query[..., None])[..., 0]
+        hidden = ops.cast(ops.where(visible, 0.0, HIDDEN), scores.dtype)
+        shares = ops.softmax(scores + hidden, axis=-1)
+        outputs = ops.matmul(shares[:, :, None], values)[:, :, 0]
+        outputs = ops.reshape(
+            ops.transpose(outputs, (1, 0, 2)), (-1, self.hidden_dim)
+        )
+        outputs = ops.matmul(outputs, weights["output"])  # (batch, hidden_dim)
+        state = {**state, "keys": kept[0], "values": kept[1]}
+        return [outputs], state
+
     def compute_output_shape(self, input_shape):
         return input_shape
 
@@ -131,8 +218,7 @@ def attend_in_blocks(queries, keys, values, visible):
     Returns:
         Tensor like `queries`.
     """
-    # Finite also in float16: a padded token may see nothing at all.
-    hidden = ops.where(visible, 0.0, -3e4)
+    hidden = ops.where(visible, 0.0, HIDDEN)
     scores = ops.einsum("nbqd,nbkd->nbqk", queries, keys)
     scores = scores + ops.cast(hidden, scores.dtype)
     return ops.matmul(ops.softmax(scores, axis=-1), values)
@@ -175,3 +261,21 @@ def part(x, axis, first, count):
     if not inside:
         return x
     return ops.split(x, inside, axis=axis)[int(first > 0)]
+
+
+def write_slot(buffer, slot, value):
+    """`buffer` with one slot replaced.
+
+    Args:
+        buffer: tensor `(num_heads, batch, slots * key_dim)`.
+        slot: int32 scalar, known only while running.
+        value: tensor `(num_heads, batch, key_dim)`.
+    """
+    heads, _, size = value.shape
+    if not is_replaced():
+        return ops.slice_update(buffer, (0, 0, slot * size), value)
+    slots = buffer.shape[-1] // size
+    parted = ops.reshape(buffer, (heads, -1, slots, size))
+    here = ops.arange(slots, dtype="int32")[:, None] == slot
+    parted = ops.where(here, value[:, :, None], parted)
+    return ops.reshape(parted, (heads, -1, slots * size))

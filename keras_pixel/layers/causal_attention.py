@@ -6,6 +6,11 @@ from keras_pixel.layers.attention import Attention
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class CausalAttention(Attention):
+    def build(self, input_shape):
+        super().build(input_shape)
+        # One block of all tokens.
+        self.block, self.memory = self.rows * self.columns, 0
+
     def attend(self, projected):
         tokens = self.rows * self.columns
         shape = (-1, tokens, 3, self.num_heads, self.key_dim)

@@ -29,6 +29,11 @@ def replaced(read, write):
         _REPLACED.reset(token)
 
 
+def is_replaced():
+    """Whether an exporter is at work: loops must convert too."""
+    return _REPLACED.get() is not None
+
+
 def known_groups(layer, inputs, number):
     """The first `number` channel groups of a pixel, joined.
 
@@ -43,6 +48,19 @@ def known_groups(layer, inputs, number):
     Raises:
         ValueError: if fewer are known: the graph is not causal.
     """
+    _check_known(layer, inputs, number)
+    if number == 1:
+        return inputs[0]
+    return ops.concatenate(inputs[:number], axis=-1)
+
+
+def known_group(layer, inputs, group):
+    """Channel group `group` of a pixel alone; see `known_groups`."""
+    _check_known(layer, inputs, group + 1)
+    return inputs[group]
+
+
+def _check_known(layer, inputs, number):
     if len(inputs) < number:
         raise ValueError(
             "The model is not causal: a layer sees the channel that it helps "
@@ -50,9 +68,6 @@ def known_groups(layer, inputs, number):
             f'{layer.name}") on a path from the image with no mask type "A" '
             "before it."
         )
-    if number == 1:
-        return inputs[0]
-    return ops.concatenate(inputs[:number], axis=-1)
 
 
 def read_at(buffer, index):

@@ -87,3 +87,48 @@ class LocalAttention2D(Attention):
             earlier.reshape(block, window),
             inside.reshape(rows * columns, 1, window),
         )
+
+    # === Incremental face: the rows in reach, column after column ===
+
+    @property
+    def _rows_kept(self):
+        return min(self.flange[0] + self.block[0], self.rows)
+
+    @property
+    def _columns_read(self):
+        columns = self.block[1] + 2 * self.flange[1]
+        # Reading all costs less than copying a part that is not much smaller.
+        return self.columns if self.columns <= 2 * columns else columns
+
+    @property
+    def slots(self):
+        return self._rows_kept * self.columns
+
+    def slot(self, row, column):
+        return column * self._rows_kept + row % self._rows_kept
+
+    def visible_slots(self, row, column):
+        (height, width), (above, side) = self.block, self.flange
+        rows = self._rows_kept
+        age = (row - ops.arange(rows, dtype="int32")) % rows
+        place = ops.arange(self._columns_read, dtype="int32")
+        place = (place + self._first_column(column))[:, None]
+        left = column // width * width - side
+        right = ops.where(age > 0, left + width + 2 * side - 1, column)
+        in_rows = ops.logical_and(age <= above + row % height, age <= row)
+        in_columns = ops.logical_and(place >= left, place <= right)
+        return ops.reshape(ops.logical_and(in_rows, in_columns), (-1,))
+
+    def read_slots(self, buffer, column):
+        if self._columns_read == self.columns:
+            return buffer
+        size = self._rows_kept * self.key_dim
+        start = (0, 0, self._first_column(column) * size)
+        batch_size = ops.shape(buffer)[1]
+        shape = (self.num_heads, batch_size, self._columns_read * size)
+        return ops.slice(buffer, start, shape)
+
+    def _first_column(self, column):
+        first = column // self.block[1] * self.block[1] - self.flange[1]
+        last = self.columns - self._columns_read
+        return ops.minimum(ops.maximum(first, 0), last)

@@ -3,6 +3,7 @@ from keras import ops
 
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.incremental import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
@@ -41,6 +42,17 @@ class PerSubPixel(CausalLayer):
         for layer in self.layers:
             tokens = layer(tokens)
         return tokens
+
+    # === Incremental face ===
+
+    def begin_image(self, batch_size, width):
+        return (), ()
+
+    def step(self, weights, state, column, group, inputs):
+        token = known_group(self, inputs[0], group)
+        # The layers were built for the four axes of images.
+        outputs = self._run(token[:, None, None])
+        return [outputs[:, 0, 0]], state  # (batch, features / channels)
 
     def compute_output_shape(self, input_shape):
         shape = (*input_shape[:-1], input_shape[-1] // self.channels)

@@ -4,6 +4,8 @@ from keras import ops
 
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.incremental import known_group
+from keras_pixel.layers.incremental import read_at
 from keras_pixel.layers.tokens import from_tokens
 
 KINDS = ("learned", "sinusoidal")
@@ -74,6 +76,21 @@ class PositionalEncoding2D(CausalLayer):
                 tokens = ops.reshape(tokens, (-1, self.hidden_dim))
         dtype = self.compute_dtype
         return ops.cast(rows, dtype), ops.cast(tokens, dtype)
+
+    # === Incremental face ===
+
+    def begin_image(self, batch_size, width):
+        # The number of the row.
+        return self.tables(), ops.zeros((batch_size, 1), "int32") - 1
+
+    def begin_row(self, weights, state, rows):
+        return [None], state + 1
+
+    def step(self, weights, state, column, group, inputs):
+        rows, tokens = weights
+        place = read_at(rows, state[0, 0])
+        place = place + read_at(tokens, column * self.channels + group)
+        return [known_group(self, inputs[0], group) + place], state
 
     def compute_output_shape(self, input_shape):
         return input_shape
