@@ -3,6 +3,8 @@
 from keras_pixel.layers.categorical_head import CategoricalHead
 from keras_pixel.layers.causal_attention import CausalAttention
 from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.diagonal_bilstm import DiagonalBiLSTM
+from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
 from keras_pixel.layers.embed_levels import EmbedLevels
 from keras_pixel.layers.gated_masked_conv2d import GatedMaskedConv2D
 from keras_pixel.layers.local_attention_1d import LocalAttention1D
@@ -10,13 +12,17 @@ from keras_pixel.layers.local_attention_2d import LocalAttention2D
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 from keras_pixel.layers.per_sub_pixel import PerSubPixel
 from keras_pixel.layers.positional_encoding_2d import PositionalEncoding2D
+from keras_pixel.layers.row_lstm import RowLSTM
 from keras_pixel.layers.scale_levels import ScaleLevels
+from keras_pixel.layers.scanline_lstm import ScanlineLSTM
 from keras_pixel.layers.shift_right import ShiftRight
 
 __all__ = [
     "CategoricalHead",
     "CausalAttention",
     "CausalLayer",
+    "DiagonalBiLSTM",
+    "DiagonalLSTM",
     "EmbedLevels",
     "GatedMaskedConv2D",
     "LocalAttention1D",
@@ -24,6 +30,8 @@ __all__ = [
     "MaskedConv2D",
     "PerSubPixel",
     "PositionalEncoding2D",
+    "RowLSTM",
     "ScaleLevels",
+    "ScanlineLSTM",
     "ShiftRight",
 ]

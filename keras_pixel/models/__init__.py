@@ -4,12 +4,16 @@ from keras_pixel.models.causality import check_causality
 from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN
 from keras_pixel.models.image_transformer import ImageTransformer
 from keras_pixel.models.pixel_cnn import PixelCNN
+from keras_pixel.models.pixel_lstm import PixelLSTM
 from keras_pixel.models.pixel_model import PixelModel
+from keras_pixel.models.pixel_rnn import PixelRNN
 
 __all__ = [
     "GatedPixelCNN",
     "ImageTransformer",
     "PixelCNN",
+    "PixelLSTM",
     "PixelModel",
+    "PixelRNN",
     "check_causality",
 ]

@@ -52,6 +52,19 @@ def check_sizes(channels, *, filters, head_filters, depth):
     check_divisible("head_filters", head_filters, channels)
 
 
+def check_positive(**sizes):
+    """Refuse arguments that are no positive integers.
+
+    Raises:
+        ValueError: naming the first that is none.
+    """
+    for name, value in sizes.items():
+        if not _is_integer(value, 1):
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: {name}={value}"
+            )
+
+
 def _is_integer(value, least):
     whole = isinstance(value, (int, np.integer)) and value is not True
     return whole and value >= least

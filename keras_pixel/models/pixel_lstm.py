@@ -1,0 +1,134 @@
+"""PixelLSTM: a language model over the sub-pixels of an image.
+
+- Each sub-pixel is embedded (or scaled), all are moved on by one place behind a
+  start token, and LSTMs go over them in raster order.
+- No convolution: on a `(1, T, 1)` image it is the usual recurrent language
+  model.
+- LSTMs after the first have residual connections.
+
+Source: Graves, 2013, "Generating Sequences With Recurrent Neural Networks",
+https://arxiv.org/abs/1308.0850, section 2; on images, Theis and Bethge, 2015,
+"Generative Image Modeling Using Spatial LSTMs",
+https://arxiv.org/abs/1506.03478.
+
+Differs from them: no peephole connections; a categorical distribution of every
+sub-pixel's levels.
+"""
+
+import keras
+
+from keras_pixel.layers import CategoricalHead
+from keras_pixel.layers import EmbedLevels
+from keras_pixel.layers import ScaleLevels
+from keras_pixel.layers import ScanlineLSTM
+from keras_pixel.layers import ShiftRight
+from keras_pixel.models.arguments import check_image_arguments
+from keras_pixel.models.arguments import check_positive
+from keras_pixel.models.pixel_model import PixelModel
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class PixelLSTM(PixelModel):
+    """Stacked LSTM over the sub-pixels in raster order.
+
+    It takes `height * width * channels` steps one after the other, in
+    training too: for small images and sequences.
+
+    Args:
+        image_shape: `(height, width, channels)`. Defaults to `(28, 28, 1)`.
+        num_levels: int from 2 to 256. Defaults to `256`.
+        hidden_dim: int. Features of each LSTM. Defaults to `256`.
+        num_layers: int. Defaults to `2`.
+        inputs: `"embedding"` (a trainable vector for each level, of
+            `hidden_dim` features) or `"scaled"` (one float in [-1, 1]).
+            Defaults to `"embedding"`.
+        num_frequencies: int, see `ScaleLevels`; with scaled inputs only.
+            Defaults to `0`.
+        head_rank: int or `None`, see `CategoricalHead`.
+        dropout: float. Rate after each LSTM. Defaults to `0.0`.
+        **kwargs: `keras.Model` arguments, such as `name`.
+
+    Raises:
+        ValueError: if an argument is out of range or `inputs` is unknown.
+
+    Example:
+
+    >>> model = PixelLSTM(image_shape=(4, 4, 1), num_levels=4, hidden_dim=8)
+    >>> model.sample(2, seed=0).shape
+    (2, 4, 4, 1)
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        num_levels=256,
+        hidden_dim=256,
+        num_layers=2,
+        inputs="embedding",
+        num_frequencies=0,
+        head_rank=None,
+        dropout=0.0,
+        **kwargs,
+    ):
+        image_shape = check_image_arguments(image_shape, num_levels)
+        channels = image_shape[-1]
+        check_positive(hidden_dim=hidden_dim, num_layers=num_layers)
+        if inputs not in ("embedding", "scaled"):
+            raise ValueError(
+                '`inputs` must be "embedding" or "scaled". '
+                f"Received: inputs={inputs!r}"
+            )
+        if num_frequencies and inputs != "scaled":
+            raise ValueError(
+                '`num_frequencies` is for inputs="scaled"; an embedding needs '
+                "no waves. "
+                f"Received: num_frequencies={num_frequencies}, "
+                f"inputs={inputs!r}"
+            )
+
+        # === Functional Model ===
+        images = keras.Input(image_shape, dtype="int32", name="images")
+        if inputs == "embedding":
+            x = EmbedLevels(
+                num_levels, hidden_dim, channels=channels, name="embed_levels"
+            )(images)
+        else:
+            x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
+                images
+            )
+        x = ShiftRight(channels=channels, name="shift_right")(x)
+        for i in range(num_layers):
+            residual = x
+            x = ScanlineLSTM(
+                hidden_dim, channels=channels, name=f"lstm_{i + 1}"
+            )(x)
+            if dropout:
+                x = keras.layers.Dropout(dropout, name=f"dropout_{i + 1}")(x)
+            if i:
+                x = keras.layers.Add(name=f"add_{i + 1}")([residual, x])
+            # (batch, height, width, channels * hidden_dim)
+        outputs = CategoricalHead(
+            num_levels, channels=channels, rank=head_rank, name="head"
+        )(x)
+        super().__init__(images, outputs, num_levels=num_levels, **kwargs)
+
+        # === Config ===
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.input_kind = inputs
+        self.num_frequencies = num_frequencies
+        self.head_rank = head_rank
+        self.dropout = dropout
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "image_shape": self.image_shape,
+            "num_levels": self.num_levels,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "inputs": self.input_kind,
+            "num_frequencies": self.num_frequencies,
+            "head_rank": self.head_rank,
+            "dropout": self.dropout,
+        }

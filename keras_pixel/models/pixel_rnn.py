@@ -1,0 +1,178 @@
+"""PixelRNN: convolutional LSTMs over the rows or the diagonals of an image.
+
+- 7×7 convolution with mask A, then LSTM layers with residual connections, then
+  1×1 convolutions and a softmax.
+- `"row_lstm"` goes from row to row and sees a triangle above each pixel;
+  `"diagonal_bilstm"` goes along diagonals from both upper corners and sees the
+  whole past.
+- LSTMs have `filters` features; a 1×1 convolution brings them back to the
+  `2 * filters` of the residual connections.
+- Every layer keeps the colour order R, G, B inside a pixel.
+
+Source: van den Oord, Kalchbrenner, Kavukcuoglu, 2016, "Pixel Recurrent Neural
+Networks", https://arxiv.org/abs/1601.06759, sections 3.1 to 3.5, table 1.
+
+Differs from it: the softmax head may have a low-rank basis over the levels
+and the input may carry waves of the level (both learn faster; see
+`CategoricalHead` and `ScaleLevels`); the 1×1 convolution of a layer starts
+small, because there is no normalisation; the forget gates start open; the
+first Diagonal BiLSTM is shown the image for its finished rows, without which
+the last pixel of the row above is hidden from most of a row; dropout is
+offered.
+"""
+
+import keras
+
+from keras_pixel.layers import CategoricalHead
+from keras_pixel.layers import DiagonalBiLSTM
+from keras_pixel.layers import MaskedConv2D
+from keras_pixel.layers import RowLSTM
+from keras_pixel.layers import ScaleLevels
+from keras_pixel.models.arguments import check_image_arguments
+from keras_pixel.models.arguments import check_sizes
+from keras_pixel.models.pixel_model import PixelModel
+
+VARIANTS = ("row_lstm", "diagonal_bilstm")
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class PixelRNN(PixelModel):
+    """PixelRNN of van den Oord et al., 2016.
+
+    Args:
+        image_shape: `(height, width, channels)`. Defaults to `(32, 32, 3)`.
+        num_levels: int from 2 to 256. Defaults to `256`.
+        variant: `"row_lstm"` or `"diagonal_bilstm"`. Defaults to
+            `"diagonal_bilstm"`, which is slower and better.
+        filters: int. Features of an LSTM (`h` of the paper); between layers
+            there are twice as many. Divisible by the channels. Defaults to
+            `126` (the paper has 128, which does not split into three
+            channels; 16 for MNIST).
+        num_layers: int. LSTM layers. Defaults to `12` (paper, CIFAR-10; 7 for
+            MNIST).
+        kernel_size: odd int, kernel of `"row_lstm"`; `"diagonal_bilstm"` has
+            none. Defaults to `3`.
+        first_kernel_size: odd int, kernel of the first layer. Defaults to `7`.
+        head_filters: int. Features of the 1×1 convolution before the logits;
+            0 leaves it out. Defaults to `1023` (the paper has 1024 for
+            CIFAR-10, 32 for MNIST). Divisible by the channels.
+        head_rank: int or `None`, see `CategoricalHead`.
+        num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
+        dropout: float. Rate after each LSTM. Defaults to `0.0`.
+        **kwargs: `keras.Model` arguments, such as `name`.
+
+    Raises:
+        ValueError: if an argument is out of range or not divisible by the
+            channels, or `variant` is unknown.
+
+    Example:
+
+    >>> model = PixelRNN(image_shape=(4, 4, 1), num_levels=4, filters=8,
+    ...                  num_layers=1, head_filters=8)
+    >>> model.sample(2, seed=0).shape
+    (2, 4, 4, 1)
+    """
+
+    def __init__(
+        self,
+        image_shape=(32, 32, 3),
+        num_levels=256,
+        variant="diagonal_bilstm",
+        filters=126,
+        num_layers=12,
+        kernel_size=3,
+        first_kernel_size=7,
+        head_filters=1023,
+        head_rank=None,
+        num_frequencies=0,
+        dropout=0.0,
+        **kwargs,
+    ):
+        image_shape = check_image_arguments(image_shape, num_levels)
+        channels = image_shape[-1]
+        check_sizes(
+            channels,
+            filters=filters,
+            head_filters=head_filters,
+            depth={"num_layers": num_layers},
+        )
+        if variant not in VARIANTS:
+            raise ValueError(
+                '`variant` must be "row_lstm" or "diagonal_bilstm". '
+                f"Received: variant={variant!r}"
+            )
+
+        def lstm(name):
+            if variant == "row_lstm":
+                return RowLSTM(
+                    filters, kernel_size, channels=channels, name=name
+                )
+            return DiagonalBiLSTM(filters, channels=channels, name=name)
+
+        # === Functional Model ===
+        inputs = keras.Input(image_shape, dtype="int32", name="images")
+        scaled = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
+            inputs
+        )
+        x = MaskedConv2D(
+            2 * filters,
+            first_kernel_size,
+            mask_type="A",
+            channels=channels,
+            name="first",
+        )(scaled)
+        for i in range(num_layers):
+            residual = x
+            if variant == "diagonal_bilstm" and i == 0:
+                x = [x, scaled]
+            x = lstm(f"lstm_{i + 1}")(x)
+            if dropout:
+                x = keras.layers.Dropout(dropout, name=f"dropout_{i + 1}")(x)
+            x = MaskedConv2D(
+                2 * filters,
+                1,
+                channels=channels,
+                kernel_initializer=keras.initializers.VarianceScaling(
+                    1.0 / num_layers, "fan_avg", "uniform"
+                ),
+                name=f"expand_{i + 1}",
+            )(x)
+            x = keras.layers.Add(name=f"add_{i + 1}")([residual, x])
+            # (batch, height, width, 2 * filters)
+        x = keras.layers.ReLU(name="head_activation_1")(x)
+        if head_filters:
+            x = MaskedConv2D(
+                head_filters, 1, channels=channels, name="head_convolution"
+            )(x)
+            x = keras.layers.ReLU(name="head_activation_2")(x)
+        outputs = CategoricalHead(
+            num_levels, channels=channels, rank=head_rank, name="head"
+        )(x)
+        super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
+
+        # === Config ===
+        self.variant = variant
+        self.filters = filters
+        self.num_layers = num_layers
+        self.kernel_size = kernel_size
+        self.first_kernel_size = first_kernel_size
+        self.head_filters = head_filters
+        self.head_rank = head_rank
+        self.num_frequencies = num_frequencies
+        self.dropout = dropout
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "image_shape": self.image_shape,
+            "num_levels": self.num_levels,
+            "variant": self.variant,
+            "filters": self.filters,
+            "num_layers": self.num_layers,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "head_filters": self.head_filters,
+            "head_rank": self.head_rank,
+            "num_frequencies": self.num_frequencies,
+            "dropout": self.dropout,
+        }
