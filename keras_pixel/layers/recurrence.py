@@ -109,11 +109,18 @@ def recur(step, states, sequence, reverse=False):
     Returns:
         Outputs, stacked along a new first axis.
     """
-    if not incremental.is_replaced():
-        return ops.scan(step, states, sequence, reverse=reverse)[1]
-    # `scan` does not convert to other formats.
     items = keras.tree.flatten(sequence)
     length = items[0].shape[0]
+
+    def step_at(states, time):
+        item = [incremental.read_at(x, time) for x in items]
+        return step(states, keras.tree.pack_sequence_as(sequence, item))
+
+    if not incremental.is_replaced():
+        # Read here, items are views; `scan` would copy them all first.
+        times = ops.arange(length, dtype="int32")
+        return ops.scan(step_at, states, times, reverse=reverse)[1]
+    # `scan` does not convert to other formats.
     outputs = tuple(
         ops.broadcast_to(
             ops.zeros_like(state)[None], (length, *ops.shape(state))
@@ -122,11 +129,10 @@ def recur(step, states, sequence, reverse=False):
     )
 
     def body(index, states, outputs):
-        place = length - 1 - index if reverse else index
-        item = [incremental.read_at(x, place) for x in items]
-        states, new = step(states, keras.tree.pack_sequence_as(sequence, item))
+        time = length - 1 - index if reverse else index
+        states, new = step_at(states, time)
         outputs = tuple(
-            incremental.write_at(buffer, place, x)
+            incremental.write_at(buffer, time, x)
             for buffer, x in zip(outputs, new, strict=True)
         )
         return index + 1, states, outputs
@@ -185,16 +191,8 @@ def _gradient(inputs, kernel, offsets, hidden, cells, upstream):
 
 
 def _activate(gates, dtype):
-    size = gates.shape[-1] // 4
-    gates = ops.cast(gates, dtype)
-    opened = ops.sigmoid(gates[..., : 3 * size])
-    content = ops.tanh(gates[..., 3 * size :])
-    return (
-        opened[..., :size],
-        opened[..., size : 2 * size],
-        opened[..., 2 * size :],
-        content,
-    )
+    i, f, o, content = ops.split(ops.cast(gates, dtype), 4, axis=-1)
+    return ops.sigmoid(i), ops.sigmoid(f), ops.sigmoid(o), ops.tanh(content)
 
 
 def _zero_states(gates):
@@ -222,10 +220,13 @@ def _taps(hidden, offsets):
 
 def _untaps(taps, offsets):
     """What each position gets back from those that saw it."""
-    size = taps.shape[-1] // len(offsets)
+    if offsets == (0,):
+        return taps
     parts = [
-        _moved(taps[..., k * size : (k + 1) * size], -n)
-        for k, n in enumerate(offsets)
+        _moved(part, -n)
+        for part, n in zip(
+            ops.split(taps, len(offsets), axis=-1), offsets, strict=True
+        )
     ]
     return sum(parts[1:], parts[0])
 
