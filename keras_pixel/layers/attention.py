@@ -1,4 +1,4 @@
-"""What the attention layers share: projections and windows of blocks."""
+"""What the attention layers share: projections, and what steps keep."""
 
 import math
 
@@ -6,16 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.layers.attention_blocks import HIDDEN
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.layers.incremental import is_replaced
 from keras_pixel.layers.incremental import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
-
-# Added to the scores of what a token may not see. Finite also in float16: a
-# padded token may see nothing at all.
-HIDDEN = -3e4
 
 
 class Attention(CausalLayer):
@@ -39,11 +36,7 @@ class Attention(CausalLayer):
         **kwargs,
     ):
         super().__init__(channels=channels, **kwargs)
-        if not isinstance(num_heads, int) or num_heads < 1:
-            raise ValueError(
-                "`num_heads` must be a positive integer. "
-                f"Received: num_heads={num_heads}"
-            )
+        check_size("num_heads", num_heads, 1)
         self.num_heads = num_heads
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -178,9 +171,9 @@ class Attention(CausalLayer):
             for name, value in zip(("keys", "values"), new, strict=True)
         ]
         visible = self.visible_slots(row, column)
+        shape = (heads, -1, visible.shape[0], size)
         keys, values = (
-            ops.reshape(self.read_slots(x, column), (heads, -1, visible.shape[0], size))
-            for x in kept
+            ops.reshape(self.read_slots(x, column), shape) for x in kept
         )  # (num_heads, batch, slots read, key_dim)
         scores = ops.matmul(keys, query[..., None])[..., 0]
         hidden = ops.cast(ops.where(visible, 0.0, HIDDEN), scores.dtype)
@@ -206,63 +199,6 @@ class Attention(CausalLayer):
         }
 
 
-def attend_in_blocks(queries, keys, values, visible):
-    """Softmax attention inside blocks.
-
-    Args:
-        queries: tensor `(n, blocks, block, key_dim)`, scaled.
-        keys: tensor `(n, blocks, window, key_dim)`.
-        values: tensor like `keys`.
-        visible: bool tensor `(blocks, block, window)`.
-
-    Returns:
-        Tensor like `queries`.
-    """
-    hidden = ops.where(visible, 0.0, HIDDEN)
-    scores = ops.einsum("nbqd,nbkd->nbqk", queries, keys)
-    scores = scores + ops.cast(hidden, scores.dtype)
-    return ops.matmul(ops.softmax(scores, axis=-1), values)
-
-
-def windows(x, axis, inner, before, after):
-    """Each block of an axis with its neighbourhood: copies in linear number.
-
-    Args:
-        x: tensor with the blocks along `axis` and the places in a block along
-            `inner`.
-        axis: int.
-        inner: int.
-        before: int. Places to add in front of each block.
-        after: int. Places to add behind it.
-
-    Returns:
-        Tensor like `x` with `before + block + after` places along `inner`,
-        zeros where there is no block.
-    """
-    count, size = x.shape[axis], x.shape[inner]
-    back, ahead = -(-before // size), -(-after // size)
-    padding = [[0, 0] for _ in x.shape]
-    padding[axis] = [back, ahead]
-    padded = ops.pad(x, padding) if back or ahead else x
-    parts = []
-    for shift in range(-back, ahead + 1):
-        blocks = part(padded, axis, back + shift, count)
-        first = max(0, -before - shift * size)
-        last = min(size, size + after - shift * size)
-        parts.append(part(blocks, inner, first, last - first))
-    return ops.concatenate(parts, axis=inner) if len(parts) > 1 else parts[0]
-
-
-def part(x, axis, first, count):
-    """Some places of an axis."""
-    # By `split`, because TensorFlow's gradient of a slice is ten times slower.
-    ends = [first, first + count]
-    inside = [end for end in ends if 0 < end < x.shape[axis]]
-    if not inside:
-        return x
-    return ops.split(x, inside, axis=axis)[int(first > 0)]
-
-
 def write_slot(buffer, slot, value):
     """`buffer` with one slot replaced.
 
@@ -279,3 +215,25 @@ def write_slot(buffer, slot, value):
     here = ops.arange(slots, dtype="int32")[:, None] == slot
     parted = ops.where(here, value[:, :, None], parted)
     return ops.reshape(parted, (heads, -1, slots * size))
+
+
+def check_size(name, value, least):
+    """Refuse what is no int from `least` up."""
+    if not isinstance(value, int) or value < least:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}. "
+            f"Received: {name}={value}"
+        )
+
+
+def pair(name, value, least):
+    """Return `value` as a pair of ints from `least` up, or refuse it."""
+    sizes = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if len(sizes) != 2 or not all(
+        isinstance(n, int) and n >= least for n in sizes
+    ):
+        raise ValueError(
+            f"`{name}` must be a pair (rows, columns) of integers of at least "
+            f"{least}. Received: {name}={value}"
+        )
+    return sizes

@@ -3,23 +3,76 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.layers.attention import Attention
-from keras_pixel.layers.attention import attend_in_blocks
-from keras_pixel.layers.attention import part
-from keras_pixel.layers.attention import windows
+from keras_pixel.layers.attention import check_size
+from keras_pixel.layers.attention_blocks import attend_in_blocks
+from keras_pixel.layers.attention_blocks import part
+from keras_pixel.layers.attention_blocks import windows
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class LocalAttention1D(Attention):
+    """Attention inside blocks of the sequence, and to a memory before each.
+
+    The sequence of sub-pixels in raster order is cut into blocks of
+    `query_length` pixels. A token sees itself, the tokens before it in its
+    block, and the last `memory_length` pixels before the block. It sees
+    itself, so the sequence must have been moved on before: by `ShiftRight`,
+    or by a convolution with mask type "A".
+
+    Time and memory grow linearly with the number of tokens. The last block
+    is filled up if need be. Sampling keeps the keys and values of one block
+    and its memory.
+
+    Source: Parmar et al., 2018, "Image Transformer", section 3.3 (1D local
+    attention), https://arxiv.org/abs/1802.05751.
+    Differs from it: blocks and memory hold whole pixels, where the paper
+    counts sub-pixels.
+
+    Args:
+        num_heads: int. Divides `hidden_dim`.
+        query_length: int. Pixels of a block.
+        memory_length: int from 0 up. Pixels before a block that it sees.
+        channels: int. Channels of a pixel; features are tokens of them, see
+            `keras_pixel.layers.tokens`. Defaults to `1`.
+        kernel_initializer: Initializer of the projections. Defaults to
+            `"lecun_normal"`.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: float tensor of features.
+
+    Input shape:
+        `(batch, height, width, channels * hidden_dim)`
+
+    Output shape:
+        That of the inputs.
+
+    Raises:
+        ValueError: if a length is out of range, the features don't split into
+            `channels`, the tokens don't split into `num_heads`, or height or
+            width is unknown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = LocalAttention1D(num_heads=2, query_length=5, memory_length=3)
+    >>> tuple(layer(np.zeros((2, 4, 4, 8), "float32")).shape)
+    (2, 4, 4, 8)
+    """
+
     def __init__(
         self, num_heads, query_length, memory_length, channels=1, **kwargs
     ):
         super().__init__(num_heads, channels=channels, **kwargs)
+        check_size("query_length", query_length, 1)
+        check_size("memory_length", memory_length, 0)
         self.query_length = query_length
         self.memory_length = memory_length
 
     def build(self, input_shape):
         super().build(input_shape)
         tokens = self.rows * self.columns
+        # In tokens, and no more than there are.
         self.block = min(self.query_length * self.channels, tokens)
         self.blocks = -(-tokens // self.block)
         self.memory = min(
@@ -54,3 +107,10 @@ class LocalAttention1D(Attention):
         inside = np.arange(self.blocks)[:, None] * self.block + place >= 0
         # (blocks, block, window)
         return ops.logical_and(earlier, inside[:, None, :])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "query_length": self.query_length,
+            "memory_length": self.memory_length,
+        }

@@ -3,19 +3,72 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.layers.attention import Attention
-from keras_pixel.layers.attention import attend_in_blocks
-from keras_pixel.layers.attention import part
-from keras_pixel.layers.attention import windows
+from keras_pixel.layers.attention import pair
+from keras_pixel.layers.attention_blocks import attend_in_blocks
+from keras_pixel.layers.attention_blocks import part
+from keras_pixel.layers.attention_blocks import windows
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class LocalAttention2D(Attention):
+    """Attention inside blocks of the image, and to a memory around each.
+
+    The image is cut into blocks of `query_shape` pixels. A token sees what
+    comes before it in raster order, itself included, among: its own block,
+    `memory_flange[0]` rows above it, and `memory_flange[1]` columns to the
+    left and right of both. It sees itself, so the sequence must have been
+    moved on before: by `ShiftRight`, or by a convolution with mask type "A".
+
+    Time and memory grow linearly with the number of tokens. Blocks at the
+    edges are filled up if need be. Sampling keeps the keys and values of the
+    rows in reach.
+
+    Source: Parmar et al., 2018, "Image Transformer", section 3.3 (2D local
+    attention), https://arxiv.org/abs/1802.05751.
+    Differs from it: the paper generates one block after the other; here
+    tokens keep raster order, as in the rest of the library. So beside its
+    block a token sees the rows above its own, on both sides; in the paper's
+    order it sees all of the block to the left and none of that to the right.
+
+    Args:
+        num_heads: int. Divides `hidden_dim`.
+        query_shape: pair of ints, rows and columns of a block in pixels.
+        memory_flange: pair of ints from 0 up, rows above a block and columns
+            on each side of it that it sees, in pixels.
+        channels: int. Channels of a pixel; features are tokens of them, see
+            `keras_pixel.layers.tokens`. Defaults to `1`.
+        kernel_initializer: Initializer of the projections. Defaults to
+            `"lecun_normal"`.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: float tensor of features.
+
+    Input shape:
+        `(batch, height, width, channels * hidden_dim)`
+
+    Output shape:
+        That of the inputs.
+
+    Raises:
+        ValueError: if a pair is out of range, the features don't split into
+            `channels`, the tokens don't split into `num_heads`, or height or
+            width is unknown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = LocalAttention2D(2, query_shape=(2, 3), memory_flange=(1, 2))
+    >>> tuple(layer(np.zeros((2, 4, 4, 8), "float32")).shape)
+    (2, 4, 4, 8)
+    """
+
     def __init__(
         self, num_heads, query_shape, memory_flange, channels=1, **kwargs
     ):
         super().__init__(num_heads, channels=channels, **kwargs)
-        self.query_shape = tuple(query_shape)
-        self.memory_flange = tuple(memory_flange)
+        self.query_shape = pair("query_shape", query_shape, 1)
+        self.memory_flange = pair("memory_flange", memory_flange, 0)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -132,3 +185,10 @@ class LocalAttention2D(Attention):
         first = column // self.block[1] * self.block[1] - self.flange[1]
         last = self.columns - self._columns_read
         return ops.minimum(ops.maximum(first, 0), last)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "query_shape": self.query_shape,
+            "memory_flange": self.memory_flange,
+        }

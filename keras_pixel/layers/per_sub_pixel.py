@@ -1,5 +1,4 @@
 import keras
-from keras import ops
 
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
@@ -16,6 +15,43 @@ _ON_LAST_AXIS = (
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class PerSubPixel(CausalLayer):
+    """The same layers, with the same weights, on every sub-pixel's token.
+
+    For Keras layers that work on the last axis. In a feed-forward network
+    hand all of them to one `PerSubPixel`: the tokens are laid out once.
+
+    Source: Vaswani et al., 2017, section 3.3 (position-wise networks),
+    https://arxiv.org/abs/1706.03762.
+
+    Args:
+        layers: Keras layer, or list of them to be run one after the other:
+            Dense, LayerNormalization or RMSNormalization.
+        channels: int. Channels of a pixel; features are tokens of them, see
+            `keras_pixel.layers.tokens`. Defaults to `1`.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: float tensor of features.
+
+    Input shape:
+        `(batch, height, width, channels * hidden_dim)`
+
+    Output shape:
+        `(batch, height, width, channels * features)`, with the features of
+        the last layer.
+
+    Raises:
+        ValueError: if a layer is another one, or the features don't split
+            into `channels`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = PerSubPixel(keras.layers.Dense(5), channels=3)
+    >>> tuple(layer(np.zeros((2, 4, 4, 6), "float32")).shape)
+    (2, 4, 4, 15)
+    """
+
     def __init__(self, layers, channels=1, **kwargs):
         super().__init__(channels=channels, **kwargs)
         if not isinstance(layers, (list, tuple)):
@@ -68,15 +104,10 @@ class PerSubPixel(CausalLayer):
             ],
         }
 
-    @classmethod
-    def from_config(cls, config):
-        layers = [
-            keras.saving.deserialize_keras_object(x) for x in config["layers"]
-        ]
-        return cls(**{**config, "layers": layers})
-
 
 def _checked(layer):
+    if isinstance(layer, dict):  # from a config
+        layer = keras.saving.deserialize_keras_object(layer)
     axis = getattr(layer, "axis", -1)
     if isinstance(layer, _ON_LAST_AXIS) and axis in (-1, [-1], (-1,)):
         return layer

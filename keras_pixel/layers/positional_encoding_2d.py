@@ -13,6 +13,47 @@ KINDS = ("learned", "sinusoidal")
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class PositionalEncoding2D(CausalLayer):
+    """Add to every token what tells its row, column and channel.
+
+    "sinusoidal": half of the features get waves of the row, half of them
+    waves of the place in the row, column and channel in one. No weights: a
+    model fits images of any size.
+
+    "learned": a trainable vector for every row, for every column and (of
+    several) for every channel. The weights fit one image size.
+
+    Source: Parmar et al., 2018, "Image Transformer", section 3.1,
+    https://arxiv.org/abs/1802.05751.
+    Differs from it: the learned vectors have all features and are added up.
+
+    Args:
+        channels: int. Channels of a pixel; features are tokens of them, see
+            `keras_pixel.layers.tokens`. Defaults to `1`.
+        kind: "learned" or "sinusoidal". Defaults to `"learned"`.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: float tensor of features.
+
+    Input shape:
+        `(batch, height, width, channels * hidden_dim)`
+
+    Output shape:
+        That of the inputs.
+
+    Raises:
+        ValueError: if `kind` is unknown, the features don't split into
+            `channels`, or height or width is unknown.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = PositionalEncoding2D(kind="sinusoidal")
+    >>> outputs = layer(np.zeros((1, 3, 3, 4), "float32"))
+    >>> np.round(np.array(outputs)[0, 0, 1], 2).tolist()  # row 0, column 1
+    [0.0, 1.0, 0.83..., 0.54...]
+    """
+
     def __init__(self, channels=1, kind="learned", **kwargs):
         super().__init__(channels=channels, **kwargs)
         if kind not in KINDS:

@@ -1,4 +1,23 @@
-"""Image Transformer: masked self-attention over the sequence of sub-pixels."""
+"""Image Transformer: masked self-attention over the sub-pixels.
+
+- Every sub-pixel is a token; tokens come in raster order, R, G, B inside a
+  pixel, so the order alone keeps the colours apart.
+- Attention is local: inside blocks of the sequence (1D) or of the image (2D)
+  and to a memory before them. So cost grows linearly with the image.
+- `attention="full"` is the plain pixel Transformer, as in image GPT.
+
+Source: Parmar et al., 2018, "Image Transformer",
+https://arxiv.org/abs/1802.05751, sections 3.1 to 3.3; for "full" Chen et al.,
+2020, "Generative Pretraining from Pixels", section 2.
+
+Differs from them: blocks normalise first, as image GPT does (Image Transformer
+normalises last); blocks hold whole pixels; 2D attention keeps raster order
+(see `LocalAttention2D`); dropout acts on what a block adds only. A masked
+convolution may take the place of embedding and shift: it learns much faster in
+a short training. The categorical head may have a low-rank basis over the
+levels (see `CategoricalHead`); there is no mixture of logistics. Image GPT's
+palette of 512 colours is not used.
+"""
 
 import keras
 
@@ -12,12 +31,74 @@ from keras_pixel.layers import PerSubPixel
 from keras_pixel.layers import PositionalEncoding2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ShiftRight
+from keras_pixel.layers.attention import pair
 from keras_pixel.models.arguments import check_image_arguments
+from keras_pixel.models.arguments import check_positive
 from keras_pixel.models.pixel_model import PixelModel
+
+_ATTENTIONS = ("full", "local_1d", "local_2d")
+# Blocks and memories in pixels, if none are given. 86 pixels of three channels
+# are the 256 sub-pixels of the authors' code.
+_BLOCKS = {
+    "full": (None, None),
+    "local_1d": ((1, 86), (0, 86)),
+    "local_2d": ((8, 8), (8, 8)),
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class ImageTransformer(PixelModel):
+    """Image Transformer of Parmar et al., 2018, and image GPT's attention.
+
+    The defaults are the size of the authors' model of CIFAR-10.
+
+    Args:
+        image_shape: `(height, width, channels)`. Defaults to `(32, 32, 3)`.
+        num_levels: int from 2 to 256. Defaults to `256`.
+        attention: "full", "local_1d" or "local_2d". Defaults to `"local_1d"`.
+        num_layers: int. Blocks of attention and feed-forward network.
+            Defaults to `12`.
+        hidden_dim: int. Features of a token. Defaults to `512`.
+        num_heads: int. Divides `hidden_dim`. Defaults to `4`.
+        intermediate_dim: int. Features inside the feed-forward network.
+            Defaults to `2048`.
+        query_shape: pair of ints, rows and columns of a block in pixels. For
+            "local_1d" `(1, n)`: `n` pixels in raster order, which may run
+            over several rows. Defaults to `None`: `(1, 86)` for "local_1d",
+            `(8, 8)` for "local_2d".
+        memory_flange: pair of ints. For "local_2d" rows above and columns on
+            each side of a block, in pixels; for "local_1d" `(0, m)`: the `m`
+            pixels before it. Defaults to `None`: `(0, 86)` and `(8, 8)`.
+        positional_encoding: "sinusoidal", "learned" (weights for one image
+            size) or `None`. Defaults to `"sinusoidal"`.
+        dropout: float. Rate on what attention and feed-forward networks add.
+            Defaults to `0.0` (the authors' code has 0.3).
+        first_kernel_size: odd int or `None`. With an int the model starts
+            with a convolution of that size with mask A over the scaled
+            image; with `None` with embedded levels moved on by one place.
+            Defaults to `None`, as in the paper.
+        num_frequencies: int, see `ScaleLevels`; for `first_kernel_size` only.
+            Defaults to `0`.
+        head_rank: int or `None`, see `CategoricalHead`.
+        activation: name or function, of the feed-forward networks. Defaults
+            to `"relu"`.
+        **kwargs: `keras.Model` arguments, such as `name`.
+
+    Raises:
+        ValueError: if an argument is out of range or does not fit
+            `attention`.
+
+    Example:
+
+    >>> model = ImageTransformer(image_shape=(4, 4, 1), num_levels=4,
+    ...                          attention="local_2d", num_layers=1,
+    ...                          hidden_dim=8, num_heads=2,
+    ...                          intermediate_dim=16, query_shape=(2, 2),
+    ...                          memory_flange=(1, 1))
+    >>> model.sample(2, seed=0).shape
+    (2, 4, 4, 1)
+    """
+
     def __init__(
         self,
         image_shape=(32, 32, 3),
@@ -40,6 +121,21 @@ class ImageTransformer(PixelModel):
         image_shape = check_image_arguments(image_shape, num_levels)
         channels = image_shape[-1]
 
+        check_positive(
+            num_layers=num_layers,
+            hidden_dim=hidden_dim,
+            num_heads=num_heads,
+            intermediate_dim=intermediate_dim,
+        )
+        query, flange = _blocks(attention, query_shape, memory_flange)
+        if num_frequencies and first_kernel_size is None:
+            raise ValueError(
+                "`num_frequencies` needs `first_kernel_size`: embedded levels "
+                "have no waves. "
+                f"Received: num_frequencies={num_frequencies}, "
+                "first_kernel_size=None"
+            )
+
         def per_sub_pixel(layers, name):
             return PerSubPixel(layers, channels=channels, name=name)
 
@@ -53,17 +149,15 @@ class ImageTransformer(PixelModel):
                 return CausalAttention(num_heads, **options)(x)
             if attention == "local_1d":
                 return LocalAttention1D(
-                    num_heads, query_shape[1], memory_flange[1], **options
+                    num_heads, query[1], flange[1], **options
                 )(x)
-            return LocalAttention2D(
-                num_heads, query_shape, memory_flange, **options
-            )(x)
+            return LocalAttention2D(num_heads, query, flange, **options)(x)
 
         def add(x, change, name):
             if dropout:
-                change = keras.layers.Dropout(
-                    dropout, name=f"{name}_dropout"
-                )(change)
+                change = keras.layers.Dropout(dropout, name=f"{name}_dropout")(
+                    change
+                )
             return keras.layers.Add(name=f"{name}_add")([x, change])
 
         # === Functional Model ===
@@ -115,8 +209,8 @@ class ImageTransformer(PixelModel):
         self.hidden_dim = hidden_dim
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim
-        self.query_shape = query_shape
-        self.memory_flange = memory_flange
+        self.query_shape = query_shape and query
+        self.memory_flange = memory_flange and flange
         self.positional_encoding = positional_encoding
         self.dropout = dropout
         self.first_kernel_size = first_kernel_size
@@ -143,3 +237,31 @@ class ImageTransformer(PixelModel):
             "head_rank": self.head_rank,
             "activation": self.activation,
         }
+
+
+def _blocks(attention, query_shape, memory_flange):
+    """Blocks and memories as pairs, checked, with the defaults filled in."""
+    if attention not in _ATTENTIONS:
+        raise ValueError(
+            f"`attention` must be one of {list(_ATTENTIONS)}. "
+            f"Received: attention={attention!r}"
+        )
+    pairs = []
+    for name, value, default, least in (
+        ("query_shape", query_shape, _BLOCKS[attention][0], 1),
+        ("memory_flange", memory_flange, _BLOCKS[attention][1], 0),
+    ):
+        if attention == "full" and value is not None:
+            raise ValueError(
+                f'`{name}` is for local attention; "full" has no blocks. '
+                f'Received: {name}={value}, attention="full"'
+            )
+        if attention != "full" and value is not None:
+            value = pair(name, value, least)
+            if attention == "local_1d" and value[0] != least:
+                raise ValueError(
+                    f"`{name}` of 1D attention counts pixels in raster order "
+                    f"and must be ({least}, n). Received: {name}={value}"
+                )
+        pairs.append(default if value is None else value)
+    return pairs

@@ -1,0 +1,64 @@
+"""Attention inside blocks, and the windows that the blocks see."""
+
+from keras import ops
+
+# Added to the scores of what a token may not see. Finite also in float16: a
+# padded token may see nothing at all.
+HIDDEN = -3e4
+
+
+def attend_in_blocks(queries, keys, values, visible):
+    """Softmax attention inside blocks.
+
+    Args:
+        queries: tensor `(n, blocks, block, key_dim)`, scaled.
+        keys: tensor `(n, blocks, window, key_dim)`.
+        values: tensor like `keys`.
+        visible: bool tensor `(blocks, block, window)`.
+
+    Returns:
+        Tensor like `queries`.
+    """
+    hidden = ops.where(visible, 0.0, HIDDEN)
+    scores = ops.einsum("nbqd,nbkd->nbqk", queries, keys)
+    scores = scores + ops.cast(hidden, scores.dtype)
+    return ops.matmul(ops.softmax(scores, axis=-1), values)
+
+
+def windows(x, axis, inner, before, after):
+    """Each block of an axis with its neighbourhood: copies in linear number.
+
+    Args:
+        x: tensor with the blocks along `axis` and the places in a block along
+            `inner`.
+        axis: int.
+        inner: int.
+        before: int. Places to add in front of each block.
+        after: int. Places to add behind it.
+
+    Returns:
+        Tensor like `x` with `before + block + after` places along `inner`,
+        zeros where there is no block.
+    """
+    count, size = x.shape[axis], x.shape[inner]
+    back, ahead = -(-before // size), -(-after // size)
+    padding = [[0, 0] for _ in x.shape]
+    padding[axis] = [back, ahead]
+    padded = ops.pad(x, padding) if back or ahead else x
+    parts = []
+    for shift in range(-back, ahead + 1):
+        blocks = part(padded, axis, back + shift, count)
+        first = max(0, -before - shift * size)
+        last = min(size, size + after - shift * size)
+        parts.append(part(blocks, inner, first, last - first))
+    return ops.concatenate(parts, axis=inner) if len(parts) > 1 else parts[0]
+
+
+def part(x, axis, first, count):
+    """Some places of an axis."""
+    # By `split`, because TensorFlow's gradient of a slice is ten times slower.
+    ends = [first, first + count]
+    inside = [end for end in ends if 0 < end < x.shape[axis]]
+    if not inside:
+        return x
+    return ops.split(x, inside, axis=axis)[int(first > 0)]
