@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_pixel.sampling.portable import drawing_function
+from keras_pixel.sampling.portable import forward_function
 
 # The largest float32 below 1: noise of 1 would lie above every level.
 _BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
@@ -91,9 +92,9 @@ class Graphs:
         import tensorflow as tf
 
         levels, is_valid = self._levels(images)
-        log_prob = self.model.pixel_distribution.log_prob(
-            self.model(levels, training=False), levels
-        )
+        # The loops inside a model are replaced as well as the sampler's.
+        parameters = forward_function(self.model, buffer_operations())(levels)
+        log_prob = self.model.pixel_distribution.log_prob(parameters, levels)
         return self._scores(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
 
     def logits(self, images):

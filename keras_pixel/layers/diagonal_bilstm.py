@@ -6,6 +6,10 @@ from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
 from keras_pixel.layers.diagonal_lstm import scan_diagonals
+from keras_pixel.layers.incremental import group_major
+from keras_pixel.layers.incremental import known_groups
+from keras_pixel.layers.incremental import read_at
+from keras_pixel.layers.incremental import write_at
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -105,6 +109,85 @@ class DiagonalBiLSTM(CausalLayer):
         right = ops.concatenate([ops.zeros_like(left[:1]), right], axis=0)
         return ops.transpose(left + right, (2, 0, 1, 3))
 
+    # === Incremental face: the right LSTM is row work ===
+
+    def begin_image(self, batch_size, width):
+        dtype = self.compute_dtype
+        left, left_state = self.left.begin_image(batch_size, width)
+        # Pixels are kept channel by channel, one input after the other.
+        first = self.in_features[0]
+        input_kernel = ops.cast(self.right_input_kernel, dtype)
+        input_kernel = ops.concatenate(
+            [
+                group_major(part, self.channels, axes=(0,))
+                for part in (input_kernel[:first], input_kernel[first:])
+            ],
+            axis=0,
+        )
+        kernel = ops.cast(self.right_kernel, dtype)
+        weights = {
+            "left": left,
+            "input_kernel": self._gates_group_major(input_kernel),
+            "bias": self._gates_group_major(ops.cast(self.right_bias, dtype)),
+            "kernel": self._gates_group_major(
+                group_major(kernel, self.channels, axes=(1,))
+            ),
+        }
+        features = sum(self.in_features)
+        state = {
+            "left": left_state,
+            # This row's pixels, until they are those of the row above.
+            "row": ops.zeros((width, batch_size, features), dtype),
+            "right": ops.zeros((width, batch_size, self.filters), dtype),
+            # 0 for the first row, which has nothing above it.
+            "begun": ops.zeros((batch_size, 1), dtype),
+        }
+        return weights, state
+
+    def begin_row(self, weights, state, rows):
+        _, left = self.left.begin_row(weights["left"], state["left"], [None])
+        # The right LSTM over the finished row; `right` is what it had in the
+        # row above that.
+        to_right, above = weights["kernel"][0], weights["kernel"][1]
+        gates = ops.matmul(state["row"], weights["input_kernel"])
+        gates = gates + ops.matmul(state["right"], above) + weights["bias"]
+        hidden, _ = recurrence.run_lstm(
+            gates[:, None, None], to_right[None], reverse=True
+        )
+        right = hidden[:, 0, 0] * state["begun"]  # (width, batch, filters)
+        return [None], {
+            **state,
+            "left": left,
+            "right": right,
+            "begun": ops.ones_like(state["begun"]),
+        }
+
+    def step(self, weights, state, column, group, inputs):
+        (outputs,), left = self.left.step(
+            weights["left"], state["left"], column, group, inputs[:1]
+        )
+        size = self.filters // self.channels
+        right = read_at(state["right"], column)
+        outputs = outputs + right[:, group * size : (group + 1) * size]
+        return [outputs], {**state, "left": left}
+
+    def end_pixel(self, weights, state, column, inputs):
+        left = self.left.end_pixel(
+            weights["left"], state["left"], column, inputs[:1]
+        )
+        pixel = [known_groups(self, x, self.channels) for x in inputs]
+        row = write_at(state["row"], column, ops.concatenate(pixel, axis=-1))
+        return {**state, "left": left, "row": row}
+
+    def _gates_group_major(self, weights):
+        """Features of each gate put channel by channel."""
+        if self.channels == 1:
+            return weights
+        shape = weights.shape
+        parted = ops.reshape(weights, (*shape[:-1], 4, self.filters))
+        parted = group_major(parted, self.channels, axes=(-1,))
+        return ops.reshape(parted, shape)
+
     def compute_output_shape(self, input_shape):
         return (*_as_list(input_shape)[0][:-1], self.filters)
 
@@ -114,7 +197,6 @@ class DiagonalBiLSTM(CausalLayer):
 
 def _as_list(inputs):
     """Tensors or shapes of one or two inputs."""
-    is_shape = isinstance(inputs, tuple) and isinstance(inputs[-1], int)
-    if is_shape or not isinstance(inputs, (list, tuple)):
+    if not isinstance(inputs, (list, tuple)) or isinstance(inputs[-1], int):
         return [inputs]
     return list(inputs)

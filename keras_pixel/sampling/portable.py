@@ -36,6 +36,24 @@ def drawing_function(model, distribution, operations=None):
     return draw
 
 
+def forward_function(model, operations):
+    """The model on whole images, with loops that convert.
+
+    Args:
+        model: Functional model from images to parameters.
+        operations: see above.
+
+    Returns:
+        Function from int32 images to parameters.
+    """
+
+    def forward(images):
+        with replaced(*operations):
+            return model(images, training=False)
+
+    return forward
+
+
 class Stepper:
     """The sampler cut into steps whose states the caller keeps.
 

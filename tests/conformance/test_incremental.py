@@ -6,7 +6,7 @@ Driven by the true values of an image, step by step, in plain Python.
 import numpy as np
 import pytest
 
-from keras_pixel import models
+from tests.conformance.test_normalisation import SMALLEST
 from tests.support import catalogue
 from tests.support.catalogue import named
 from tests.support.stepping import by_channel
@@ -36,12 +36,11 @@ def test_step_of_model_is_its_call(case):
     assert_step_is_call(model, catalogue.levels(model))
 
 
-@pytest.mark.parametrize("model_class", [models.PixelCNN, models.GatedPixelCNN])
+@pytest.mark.parametrize("model_class", SMALLEST)
 @pytest.mark.parametrize(
     "image_shape", [(1, 5, 1), (3, 1, 2)], ids=["sequence", "column"]
 )
 def test_step_of_thin_model_is_its_call(model_class, image_shape):
-    depth = "num_blocks" if model_class is models.PixelCNN else "num_layers"
-    model = model_class(image_shape, 3, filters=4, head_filters=4, **{depth: 1})
+    model = model_class(image_shape, 3, **SMALLEST[model_class])
     catalogue.randomize(model)
     assert_step_is_call(model, catalogue.levels(model))

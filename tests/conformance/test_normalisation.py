@@ -16,6 +16,8 @@ from tests.support import catalogue
 SMALLEST = {
     models.PixelCNN: {"filters": 6, "num_blocks": 1, "head_filters": 6},
     models.GatedPixelCNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
+    models.PixelLSTM: {"hidden_dim": 4, "num_layers": 1},
+    models.PixelRNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
 }
 IMAGES = {
     "2x2_grey": ((2, 2, 1), 2),

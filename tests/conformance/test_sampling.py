@@ -15,7 +15,13 @@ from tests.support.catalogue import named
 CASES = [
     case
     for case in catalogue.MODELS
-    if case.name in ("pixel_cnn_rgb", "gated_pixel_cnn_grey")
+    if case.name
+    in (
+        "pixel_cnn_rgb",
+        "gated_pixel_cnn_grey",
+        "pixel_lstm_embedding_two_channels",
+        "pixel_rnn_diagonal_bilstm_two_channels",
+    )
 ]
 
 

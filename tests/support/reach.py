@@ -92,6 +92,32 @@ def whole_past(image_shape):
     return order.is_before(image_shape)
 
 
+def past_and_self(image_shape):
+    """Everything before, and the sub-pixel itself (mask B)."""
+    return order.is_before(image_shape) | same_channel(image_shape)
+
+
+def above_and_left(image_shape):
+    """The pixels above and to the left, with mask B: no column further on."""
+    _, right, _ = _offsets(image_shape)
+    return past_and_self(image_shape) & (right >= 0)
+
+
+def row_lstm(kernel_size):
+    """A triangle: each row up is seen `side` columns wider to both sides.
+
+    The states of a row see `side` columns more to the left.
+    """
+
+    def reach(image_shape):
+        down, right, _ = _offsets(image_shape)
+        side = kernel_size // 2
+        triangle = (-right <= down * side) & (right <= (down + 1) * side)
+        return past_and_self(image_shape) & triangle
+
+    return reach
+
+
 def measured_reach(model, channels, num_levels=None, num_images=4):
     """Change each sub-pixel (or group of features) alone, see what moves."""
     height, width, features = model.inputs[0].shape[1:]
