@@ -67,16 +67,26 @@ class ShiftRight(CausalLayer):
     # === Incremental face ===
 
     def begin_image(self, batch_size, width):
-        start = ops.cast(self.start, self.compute_dtype)
-        zeros = ops.zeros((batch_size, start.shape[0]), self.compute_dtype)
-        # The last sub-pixel of the pixel before, of any row.
-        return (), zeros + start
+        dtype = self.compute_dtype
+        start = ops.cast(self.start, dtype)
+        state = {
+            # The last sub-pixel of the pixel before, of any row.
+            "last": ops.zeros((batch_size, start.shape[0]), dtype),
+            # 1 until there is one: first states hold one number each.
+            "at_start": ops.ones((batch_size, 1), dtype),
+        }
+        return start, state
 
     def step(self, weights, state, column, group, inputs):
-        return [inputs[0][group - 1] if group else state], state
+        if group:
+            return [inputs[0][group - 1]], state
+        return [state["last"] + state["at_start"] * weights], state
 
     def end_pixel(self, weights, state, column, inputs):
-        return inputs[0][self.channels - 1]
+        return {
+            "last": inputs[0][self.channels - 1],
+            "at_start": ops.zeros_like(state["at_start"]),
+        }
 
     def compute_output_shape(self, input_shape):
         return input_shape
