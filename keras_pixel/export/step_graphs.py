@@ -53,6 +53,8 @@ def write_steps(model, folder, metadata, batch_size):
 
     def begin_row(**states):
         new = stepper.begin_row(states)
+        if not new:  # a token model's rows bring nothing; ONNX wants an output
+            new = {"state_0": tf.identity(states["state_0"])}
         rows.update({k: x for k, x in new.items() if k.startswith("row_")})
         return {
             name if name in rows else f"next_{name}": x

@@ -19,7 +19,11 @@ class Spread(keras.optimizers.SGD):
 
     def apply(self, grads, trainable_variables=None):
         for grad, weight in zip(grads, trainable_variables, strict=True):
-            asked = 0.0 if grad is None else float(abs(np.asarray(grad)).max())
+            if grad is None:
+                asked = 0.0
+            else:  # an embedding's are rows of it
+                grad = np.asarray(grad + keras.ops.zeros_like(weight))
+                asked = float(abs(grad).max())
             self.asked[weight.path] = self.asked.get(weight.path, 0.0) + asked
         return super().apply(grads, trainable_variables)
 
