@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_pixel.layers.attention_blocks import HIDDEN
+from keras_pixel.layers.attention_blocks import shares
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.layers.incremental import is_replaced
@@ -176,9 +176,8 @@ class Attention(CausalLayer):
             ops.reshape(self.read_slots(x, column), shape) for x in kept
         )  # (num_heads, batch, slots read, key_dim)
         scores = ops.matmul(keys, query[..., None])[..., 0]
-        hidden = ops.cast(ops.where(visible, 0.0, HIDDEN), scores.dtype)
-        shares = ops.softmax(scores + hidden, axis=-1)
-        outputs = ops.matmul(shares[:, :, None], values)[:, :, 0]
+        weighted = shares(scores, visible)[:, :, None]
+        outputs = ops.matmul(weighted, values)[:, :, 0]
         outputs = ops.reshape(
             ops.transpose(outputs, (1, 0, 2)), (-1, self.hidden_dim)
         )

@@ -19,10 +19,21 @@ def attend_in_blocks(queries, keys, values, visible):
     Returns:
         Tensor like `queries`.
     """
-    hidden = ops.where(visible, 0.0, HIDDEN)
     scores = ops.einsum("nbqd,nbkd->nbqk", queries, keys)
-    scores = scores + ops.cast(hidden, scores.dtype)
-    return ops.matmul(ops.softmax(scores, axis=-1), values)
+    return ops.matmul(shares(scores, visible), values)
+
+
+def shares(scores, visible):
+    """Softmax over what is visible.
+
+    Args:
+        scores: float tensor.
+        visible: bool tensor that broadcasts to `scores`.
+    """
+    if scores.shape[-1] == 1:  # nothing to share, and Keras would warn
+        return ops.ones_like(scores)
+    hidden = ops.where(visible, 0.0, HIDDEN)
+    return ops.softmax(scores + ops.cast(hidden, scores.dtype), axis=-1)
 
 
 def windows(x, axis, inner, before, after):

@@ -16,6 +16,15 @@ from tests.support import catalogue
 SMALLEST = {
     models.PixelCNN: {"filters": 6, "num_blocks": 1, "head_filters": 6},
     models.GatedPixelCNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
+    # Blocks of two pixels: the tiny images have several.
+    models.ImageTransformer: {
+        "num_layers": 1,
+        "hidden_dim": 4,
+        "num_heads": 2,
+        "intermediate_dim": 4,
+        "query_shape": (1, 2),
+        "memory_flange": (0, 1),
+    },
     models.PixelLSTM: {"hidden_dim": 4, "num_layers": 1},
     models.PixelRNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
 }

@@ -19,6 +19,7 @@ CASES = [
     in (
         "pixel_cnn_rgb",
         "gated_pixel_cnn_grey",
+        "image_transformer_2d_two_channels",
         "pixel_lstm_embedding_two_channels",
         "pixel_rnn_diagonal_bilstm_two_channels",
     )
