@@ -128,7 +128,7 @@ class Attention(CausalLayer):
             Bool tensor `(slots read,)`.
         """
         place = row * self.columns + column
-        age = (place - ops.arange(self.slots, dtype="int32")) % self.slots
+        age = age_of_slots(place, self.slots)
         in_reach = self.memory + place % self.block
         return ops.logical_and(age <= in_reach, age <= place)
 
@@ -196,6 +196,12 @@ class Attention(CausalLayer):
                 self.kernel_initializer
             ),
         }
+
+
+def age_of_slots(place, slots):
+    """How many places ago each slot of a ring was written, at `place`."""
+    # Nothing negative: ONNX has another remainder of it.
+    return (place + slots - ops.arange(slots, dtype="int32")) % slots
 
 
 def write_slot(buffer, slot, value):

@@ -3,6 +3,7 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.layers.attention import Attention
+from keras_pixel.layers.attention import age_of_slots
 from keras_pixel.layers.attention import pair
 from keras_pixel.layers.attention_blocks import attend_in_blocks
 from keras_pixel.layers.attention_blocks import part
@@ -162,8 +163,7 @@ class LocalAttention2D(Attention):
 
     def visible_slots(self, row, column):
         (height, width), (above, side) = self.block, self.flange
-        rows = self._rows_kept
-        age = (row - ops.arange(rows, dtype="int32")) % rows
+        age = age_of_slots(row, self._rows_kept)
         place = ops.arange(self._columns_read, dtype="int32")
         place = (place + self._first_column(column))[:, None]
         left = column // width * width - side
