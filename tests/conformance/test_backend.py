@@ -58,6 +58,16 @@ gated = models.GatedPixelCNN((2, 2, 1), 4, filters=4, num_layers=1)
 assert gated.sample(1, seed=0).shape == (1, 2, 2, 1)
 assert (gated.bits_per_dim(gated.sample(1, seed=0)) > 0).all()
 
+for recurrent in (
+    models.PixelRNN((2, 2, 1), 4, "row_lstm", num_layers=1, **small),
+    models.PixelLSTM((2, 2, 1), 4, hidden_dim=4, num_layers=1),
+    models.PixelRNN((2, 2, 1), 4, num_layers=1, **small),
+):
+    recurrent.compile("adam")
+    loss = recurrent.fit(np.ones((4, 2, 2, 1), int), verbose=0).history["loss"]
+    assert np.isfinite(loss).all()
+assert recurrent.sample(1, seed=0).shape == (1, 2, 2, 1)
+
 with pytest.raises(ImportError, match="TensorFlow Probability"):
     model.distribution(images)
 assert "tensorflow" not in sys.modules

@@ -1,0 +1,63 @@
+"""Both directions: the slow loop over pixels, and what each half sees."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_pixel.layers import DiagonalBiLSTM
+from keras_pixel.layers import MaskedConv2D
+from tests.support import reach
+from tests.support import slow_lstm
+from tests.support.cases import randomize
+from tests.support.reach import measured_reach
+
+
+@pytest.mark.parametrize("size", [(3, 5), (5, 4), (1, 6), (4, 1)], ids=str)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("with_more", [False, True])
+def test_equals_the_slow_loop(size, channels, with_more):
+    layer = DiagonalBiLSTM(2 * channels, channels=channels)
+    random = np.random.default_rng(0)
+    images = random.normal(size=(2, *size, 3 * channels))
+    more = random.normal(size=(2, *size, channels)) if with_more else None
+    inputs = [images, more] if with_more else images
+    layer(inputs)
+    randomize(layer)
+    expected = [
+        slow_lstm.diagonal_bilstm(layer, image, more[i] if with_more else None)
+        for i, image in enumerate(images)
+    ]
+    np.testing.assert_allclose(layer(inputs), expected, atol=1e-5)
+
+
+def after_mask_a(with_image):
+    """Reach of a 3×3 convolution with mask A, then the layer."""
+    image = keras.Input((3, 5, 1))
+    hidden = MaskedConv2D(4, 3, mask_type="A")(image)
+    inputs = [hidden, image] if with_image else hidden
+    model = keras.Model(image, DiagonalBiLSTM(4)(inputs))
+    return measured_reach(randomize(model), 1)
+
+
+def test_sees_the_whole_past_behind_mask_a_given_the_image():
+    expected = reach.whole_past((3, 5, 1))
+    np.testing.assert_array_equal(after_mask_a(with_image=True), expected)
+
+
+def test_without_the_image_the_end_of_the_row_above_is_hidden():
+    seen = after_mask_a(with_image=False)[:, :, 0, 2, 1, 0]
+    assert reach.as_grid(seen) == "#####\n####.\n#...."
+
+
+def test_number_of_weights_by_hand():
+    layer = DiagonalBiLSTM(4)
+    layer.build((None, 5, 5, 8))
+    assert layer.count_params() == 2 * (8 * 16 + 2 * 4 * 16 + 16)
+
+
+def test_features_that_do_not_split_are_refused():
+    with pytest.raises(ValueError, match="`filters` must be divisible"):
+        DiagonalBiLSTM(4, channels=3)
+    layer = DiagonalBiLSTM(3, channels=3)
+    with pytest.raises(ValueError, match="`in_features` must be divisible"):
+        layer.build([(None, 4, 4, 3), (None, 4, 4, 2)])
