@@ -68,6 +68,20 @@ for recurrent in (
     assert np.isfinite(loss).all()
 assert recurrent.sample(1, seed=0).shape == (1, 2, 2, 1)
 
+size = {"hidden_dim": 4, "num_heads": 1, "intermediate_dim": 4}
+for attention, blocks in (
+    ("full", {}),
+    ("local_1d", {"query_shape": (1, 2), "memory_flange": (0, 1)}),
+    ("local_2d", {"query_shape": (2, 1), "memory_flange": (0, 1)}),
+):
+    transformer = models.ImageTransformer(
+        (2, 2, 1), 4, attention, num_layers=1, **size, **blocks
+    )
+    transformer.compile("adam")
+    ones = np.ones((4, 2, 2, 1), int)
+    assert np.isfinite(transformer.fit(ones, verbose=0).history["loss"]).all()
+assert transformer.sample(1, seed=0).shape == (1, 2, 2, 1)
+
 with pytest.raises(ImportError, match="TensorFlow Probability"):
     model.distribution(images)
 assert "tensorflow" not in sys.modules
