@@ -17,10 +17,9 @@ MIXERS = {
     "norm": lambda features: keras.layers.LayerNormalization(),
     "1x1": lambda features: keras.layers.Conv2D(features, 1),
 }
+KINDS = "convolution residual join gate activation mix rows diagonals".split()
 STEPS = st.tuples(
-    st.sampled_from(
-        ["convolution", "residual", "join", "gate", "activation", "mix"]
-    ),
+    st.sampled_from(KINDS),
     KERNELS,
     st.sampled_from(sorted(MIXERS)),
 )
@@ -52,6 +51,10 @@ def build(image_shape, first_kernel, steps):
             vertical, x = layers.GatedMaskedConv2D(
                 2 * channels, kernel, channels=channels
             )([vertical, x])
+        elif kind == "rows":
+            x = layers.RowLSTM(2 * channels, kernel[1], channels=channels)(x)
+        elif kind == "diagonals":
+            x = layers.DiagonalBiLSTM(2 * channels, channels=channels)(x)
         elif kind == "activation":
             x = keras.layers.Dropout(0.5)(keras.activations.gelu(x))
         elif channels == 1:

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from keras_pixel.layers import DiagonalBiLSTM
+from keras_pixel.layers import GatedMaskedConv2D
 from keras_pixel.layers import MaskedConv2D
+from keras_pixel.layers import RowLSTM
+from keras_pixel.layers import ScaleLevels
+from tests.conformance.test_incremental import assert_step_is_call
 from tests.support import reach
 from tests.support import slow_lstm
 from tests.support.cases import randomize
@@ -47,6 +51,16 @@ def test_sees_the_whole_past_behind_mask_a_given_the_image():
 def test_without_the_image_the_end_of_the_row_above_is_hidden():
     seen = after_mask_a(with_image=False)[:, :, 0, 2, 1, 0]
     assert reach.as_grid(seen) == "#####\n####.\n#...."
+
+
+@pytest.mark.parametrize("layer_class", [DiagonalBiLSTM, RowLSTM])
+def test_steps_on_inputs_that_are_known_by_row(layer_class):
+    images = keras.Input((3, 4, 2), dtype="int32")
+    x = ScaleLevels(2)(images)
+    vertical, _ = GatedMaskedConv2D(4, 3, mask_type="A", channels=2)([x, x])
+    model = keras.Model(images, layer_class(4, channels=2)(vertical))
+    images = np.random.default_rng(0).integers(2, size=(2, 3, 4, 2))
+    assert_step_is_call(randomize(model), images)
 
 
 def test_number_of_weights_by_hand():
