@@ -128,7 +128,8 @@ class Attention(CausalLayer):
             Bool tensor `(slots read,)`.
         """
         place = row * self.columns + column
-        age = age_of_slots(place, self.slots)
+        slots = ops.arange(self.slots, dtype="int32")
+        age = age_of_slots(place, self.slots, slots)
         in_reach = self.memory + place % self.block
         return ops.logical_and(age <= in_reach, age <= place)
 
@@ -198,10 +199,18 @@ class Attention(CausalLayer):
         }
 
 
-def age_of_slots(place, slots):
-    """How many places ago each slot of a ring was written, at `place`."""
-    # Nothing negative: ONNX has another remainder of it.
-    return (place + slots - ops.arange(slots, dtype="int32")) % slots
+def age_of_slots(place, size, slots):
+    """How many places ago each slot of a ring was written.
+
+    Args:
+        place: int32 scalar, the place being written now.
+        size: int. Slots of the ring.
+        slots: int32 tensor, numbers of slots.
+    """
+    now = place % size
+    # Not a remainder of each: it would be the dearest part of a step, and
+    # ONNX has another remainder of what is negative.
+    return now - slots + ops.where(slots > now, size, 0)
 
 
 def write_slot(buffer, slot, value):

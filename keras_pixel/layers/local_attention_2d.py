@@ -163,14 +163,16 @@ class LocalAttention2D(Attention):
 
     def visible_slots(self, row, column):
         (height, width), (above, side) = self.block, self.flange
-        age = age_of_slots(row, self._rows_kept)
-        place = ops.arange(self._columns_read, dtype="int32")
-        place = (place + self._first_column(column))[:, None]
+        rows = self._rows_kept
+        slots = np.arange(rows * self._columns_read, dtype="int32")
+        age = age_of_slots(row, rows, ops.convert_to_tensor(slots % rows))
+        place = ops.convert_to_tensor(slots // rows)
+        place = place + self._first_column(column)
         left = column // width * width - side
-        right = ops.where(age > 0, left + width + 2 * side - 1, column)
-        in_rows = ops.logical_and(age <= above + row % height, age <= row)
-        in_columns = ops.logical_and(place >= left, place <= right)
-        return ops.reshape(ops.logical_and(in_rows, in_columns), (-1,))
+        last = ops.where(age > 0, left + width + 2 * side - 1, column)
+        in_rows = age <= ops.minimum(above + row % height, row)
+        in_columns = ops.logical_and(place >= left, place <= last)
+        return ops.logical_and(in_rows, in_columns)
 
     def read_slots(self, buffer, column):
         if self._columns_read == self.columns:
