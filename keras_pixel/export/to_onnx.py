@@ -26,8 +26,9 @@ def onnx(model, folder, step_batch_size=16):
       sampler as one `Loop`. Any batch.
     - `row.onnx` and `step.onnx`: the same sampler cut into a graph that runs
       at the start of a row and one that runs for each pixel, of fixed shapes
-      and without control flow (`row.onnx` of a `DiagonalBiLSTM` loops over
-      the columns), so that their inputs and outputs can stay on a GPU. See `export/onnx/README.md` for how to drive them.
+      and without control flow (but `row.onnx` of a `DiagonalBiLSTM` loops
+      over the columns), so that their inputs and outputs can stay on a GPU.
+      See `export/onnx/README.md` for how to drive them.
 
     Before they are put in their place they are run with ONNX Runtime and
     compared with Keras.
