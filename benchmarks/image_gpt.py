@@ -1,6 +1,6 @@
 """Times the full Image Transformer beside Hugging Face's ImageGPT.
 
-    pip install torch transformers
+    pip install ".[benchmark]"
     python -m benchmarks.image_gpt
 
 Same depth, width, heads and sequence: one token a sub-pixel. ImageGPT runs in
