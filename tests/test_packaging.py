@@ -47,7 +47,12 @@ def test_console_script_exists(setup_cfg):
 
 
 def test_no_requirement_brings_another_framework(setup_cfg):
-    extras = setup_cfg["options.extras_require"].values()
+    extras = dict(setup_cfg["options.extras_require"])
+    # Peers that a benchmark runs beside the package: only if asked for.
+    peers = extras.pop("benchmark").split()
+    assert peers == ["torch", "transformers"]
+    assert "benchmark" not in "".join(extras.values())
+    extras = extras.values()
     lines = "\n".join([setup_cfg["options"]["install_requires"], *extras])
     names = {requirement_name(line) for line in lines.split("\n") if line}
     assert {"tensorflow", "keras", "importlib_resources"} <= names
