@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Processes that share the tests; each takes up to 3 GB.
+WORKERS ?= 2
 # TensorFlow's start-up lines hide what a command prints.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
@@ -21,7 +23,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
