@@ -1,10 +1,13 @@
 """Attention inside blocks, and the windows that the blocks see."""
 
+import keras
 from keras import ops
 
-# Added to the scores of what a token may not see. Finite also in float16: a
-# padded token may see nothing at all.
-HIDDEN = -3e4
+# Added to the scores of what a token may not see: so large that the score is
+# lost in the rounding, and no score brings it back. Finite, because a padded
+# token may see nothing at all.
+HIDDEN = -1e30
+HIDDEN_FLOAT16 = -65504.0  # its lowest number
 
 
 def attend_in_blocks(queries, keys, values, visible):
@@ -32,8 +35,10 @@ def shares(scores, visible):
     """
     if scores.shape[-1] == 1:  # nothing to share, and Keras would warn
         return ops.ones_like(scores)
-    hidden = ops.where(visible, 0.0, HIDDEN)
-    return ops.softmax(scores + ops.cast(hidden, scores.dtype), axis=-1)
+    dtype = keras.backend.standardize_dtype(scores.dtype)
+    hidden = HIDDEN_FLOAT16 if dtype == "float16" else HIDDEN
+    hidden = ops.cast(ops.where(visible, 0.0, hidden), dtype)
+    return ops.softmax(scores + hidden, axis=-1)
 
 
 def windows(x, axis, inner, before, after):
