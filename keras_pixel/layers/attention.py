@@ -233,21 +233,24 @@ def write_slot(buffer, slot, value):
 
 def check_size(name, value, least):
     """Refuse what is no int from `least` up."""
-    if not isinstance(value, int) or value < least:
+    if not _is_integer(value, least):
         raise ValueError(
             f"`{name}` must be an integer of at least {least}. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )
 
 
 def pair(name, value, least):
     """Return `value` as a pair of ints from `least` up, or refuse it."""
     sizes = tuple(value) if isinstance(value, (list, tuple)) else ()
-    if len(sizes) != 2 or not all(
-        isinstance(n, int) and n >= least for n in sizes
-    ):
+    if len(sizes) != 2 or not all(_is_integer(n, least) for n in sizes):
         raise ValueError(
             f"`{name}` must be a pair (rows, columns) of integers of at least "
-            f"{least}. Received: {name}={value}"
+            f"{least}. Received: {name}={value!r}"
         )
     return sizes
+
+
+def _is_integer(value, least):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and value >= least

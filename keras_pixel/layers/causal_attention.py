@@ -39,8 +39,9 @@ class CausalAttention(Attention):
         That of the inputs.
 
     Raises:
-        ValueError: if the features don't split into `channels`, the tokens
-            don't split into `num_heads`, or height or width is unknown.
+        ValueError: if an argument is out of range, the features don't split
+            into `channels`, the tokens don't split into `num_heads`, or
+            height or width is unknown.
 
     Example:
 

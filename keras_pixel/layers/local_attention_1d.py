@@ -48,9 +48,9 @@ class LocalAttention1D(Attention):
         That of the inputs.
 
     Raises:
-        ValueError: if a length is out of range, the features don't split into
-            `channels`, the tokens don't split into `num_heads`, or height or
-            width is unknown.
+        ValueError: if an argument is out of range, the features don't split
+            into `channels`, the tokens don't split into `num_heads`, or
+            height or width is unknown.
 
     Example:
 

@@ -30,6 +30,7 @@ def test_two_tokens_by_hand():
     ("arguments", "shape", "words"),
     [
         ({"num_heads": 0}, (None, 4, 4, 4), "num_heads=0"),
+        ({"num_heads": True}, (None, 4, 4, 4), "num_heads=True"),
         ({"num_heads": 3}, (None, 4, 4, 4), "num_heads=3, tokens of 4"),
         ({"channels": 3}, (None, 4, 4, 4), "in_features=4, channels=3"),
         ({}, (None, None, 4, 4), "must know the height and width"),

@@ -53,6 +53,8 @@ def test_largest_array_grows_linearly():
         ({"query_length": 0}, "`query_length` must be .* query_length=0"),
         ({"memory_length": -1}, "`memory_length` must be .* memory_length=-1"),
         ({"query_length": 2.5}, "query_length=2.5"),
+        ({"query_length": "4"}, "query_length='4'"),
+        ({"memory_length": False}, "memory_length=False"),
         ({"num_heads": 0}, "num_heads=0"),
     ],
 )

@@ -61,7 +61,9 @@ def test_largest_array_grows_linearly():
     ("arguments", "words"),
     [
         ({"query_shape": (0, 2)}, r"query_shape=\(0, 2\)"),
+        ({"query_shape": (True, 2)}, r"query_shape=\(True, 2\)"),
         ({"query_shape": 4}, "`query_shape` must be a pair"),
+        ({"query_shape": "22"}, "query_shape='22'"),
         ({"memory_flange": (1, -1)}, r"memory_flange=\(1, -1\)"),
         ({"memory_flange": (1, 1, 1)}, "`memory_flange` must be a pair"),
     ],
