@@ -216,7 +216,9 @@ class ImageTransformer(PixelModel):
         self.first_kernel_size = first_kernel_size
         self.num_frequencies = num_frequencies
         self.head_rank = head_rank
-        self.activation = activation
+        self.activation = keras.activations.serialize(
+            keras.activations.get(activation)
+        )
 
     def get_config(self):
         return {

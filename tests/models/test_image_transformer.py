@@ -94,6 +94,14 @@ def test_pairs_of_a_file_are_the_same_pairs():
     assert small().get_config()["query_shape"] is None
 
 
+def test_activation_may_be_a_function(tmp_path):
+    model = randomize(small(activation=keras.activations.silu))
+    model.save_preset(tmp_path / "preset")
+    again = keras_pixel.load(tmp_path / "preset")
+    images = np.random.default_rng(0).integers(4, size=(2, 4, 6, 1))
+    np.testing.assert_array_equal(again(images), model(images))
+
+
 def test_one_channel_costs_no_change_of_layout():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("looks at TensorFlow's graph")
