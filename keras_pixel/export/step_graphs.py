@@ -103,6 +103,9 @@ def _fill(state):
 def check_steps(model, folder):
     """Draw images step by step with ONNX Runtime and compare with Keras.
 
+    Both what is drawn is compared and the logits that it is drawn by: the
+    levels alone could be right by luck.
+
     Returns:
         Number of sub-pixels that differ because of a tie.
 
@@ -122,6 +125,7 @@ def check_steps(model, folder):
     }
     images = np.zeros(noise.shape, "int32")
     draw = np.full_like(images[:, 0, 0], -1)
+    logits = []
 
     def advance(graph, **inputs):
         named = [x.name for x in graph.loaded.get_inputs()]
@@ -134,11 +138,16 @@ def check_steps(model, folder):
     for y in range(images.shape[1]):
         advance(row)
         for x in range(images.shape[2]):
-            images[:, y, x] = advance(
+            drawn = advance(
                 step,
                 column=np.int32(x),
                 noise=noise[:, y, x],
                 temperature=temperature,
                 given=draw,
-            )["levels"]
+            )
+            images[:, y, x] = drawn["levels"]
+            logits.append(drawn["logits"])
+    expected = np.asarray(model(images, training=False))
+    logits = np.stack(logits, axis=1).reshape(expected.shape)
+    checks.check_close("logits", logits, expected, checks.LOGITS_TOLERANCE)
     return checks.check_drawn(model, images, noise, temperature)
