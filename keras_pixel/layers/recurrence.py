@@ -36,9 +36,7 @@ def lstm(inputs, kernel, offsets=(0,)):
     def run(inputs, kernel):
         hidden, cells = run_lstm(inputs, kernel, offsets)
 
-        def gradient(*arguments, upstream=None):
-            if upstream is None:  # TensorFlow
-                (upstream,) = arguments
+        def gradient(upstream):
             return _gradient(inputs, kernel, offsets, hidden, cells, upstream)
 
         return hidden, gradient
