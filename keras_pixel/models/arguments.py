@@ -13,6 +13,7 @@ def check_image_arguments(image_shape, num_levels):
             `num_levels` is not from 2 to 256.
     """
     shape = tuple(image_shape) if np.iterable(image_shape) else ()
+    shape = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
     if len(shape) != 3 or not all(_is_integer(n, 1) for n in shape):
         raise ValueError(
             "`image_shape` must be three positive integers (height, width, "
@@ -22,9 +23,9 @@ def check_image_arguments(image_shape, num_levels):
     if not _is_integer(num_levels, 2) or num_levels > 256:
         raise ValueError(
             "`num_levels` must be an integer from 2 to 256. "
-            f"Received: num_levels={num_levels}"
+            f"Received: num_levels={num_levels!r}"
         )
-    return tuple(int(n) for n in shape)
+    return shape
 
 
 def check_sizes(channels, *, filters, head_filters, depth):
@@ -46,7 +47,7 @@ def check_sizes(channels, *, filters, head_filters, depth):
         if not _is_integer(value, least):
             raise ValueError(
                 f"`{name}` must be an integer of at least {least}. "
-                f"Received: {name}={value}"
+                f"Received: {name}={value!r}"
             )
     check_divisible("filters", filters, channels)
     check_divisible("head_filters", head_filters, channels)
@@ -61,10 +62,11 @@ def check_positive(**sizes):
     for name, value in sizes.items():
         if not _is_integer(value, 1):
             raise ValueError(
-                f"`{name}` must be a positive integer. Received: {name}={value}"
+                f"`{name}` must be a positive integer. "
+                f"Received: {name}={value!r}"
             )
 
 
 def _is_integer(value, least):
-    whole = isinstance(value, (int, np.integer)) and value is not True
+    whole = isinstance(value, int) and not isinstance(value, bool)
     return whole and value >= least
