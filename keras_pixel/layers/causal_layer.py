@@ -1,6 +1,7 @@
 """What all causal layers share: the two faces."""
 
 import keras
+import numpy as np
 
 
 class CausalLayer(keras.layers.Layer):
@@ -77,10 +78,19 @@ class CausalLayer(keras.layers.Layer):
 
 def check_channels(channels):
     """Refuse what is no number of channels."""
-    if not isinstance(channels, int) or channels < 1:
+    if not _is_integer(channels, 1):
         raise ValueError(
             "`channels` must be a positive integer. "
             f"Received: channels={channels}"
+        )
+
+
+def check_size(name, value, least):
+    """Refuse what is no int from `least` up."""
+    if not _is_integer(value, least):
+        raise ValueError(
+            f"`{name}` must be an integer of at least {least}. "
+            f"Received: {name}={value!r}"
         )
 
 
@@ -99,13 +109,16 @@ def check_divisible(name, value, channels):
 
 def odd_pair(name, value):
     """Return `value` as a pair of odd positive ints, or refuse it."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(
-        not isinstance(n, int) or n < 1 or n % 2 == 0 for n in pair
-    ):
+    pair = tuple(value) if np.iterable(value) else (value, value)
+    if len(pair) != 2 or any(not _is_integer(n, 1) or n % 2 == 0 for n in pair):
         raise ValueError(
             f"`{name}` must be an odd positive integer or a pair of them, so "
             "that the kernel has a centre. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value!r}"
         )
     return pair
+
+
+def _is_integer(value, least):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and value >= least

@@ -53,7 +53,7 @@ class DiagonalBiLSTM(CausalLayer):
 
     Raises:
         ValueError: if `filters` or `in_features` is not divisible by
-            `channels`.
+            `channels`, or there are more than two inputs or of other sizes.
 
     Example:
 
@@ -71,7 +71,16 @@ class DiagonalBiLSTM(CausalLayer):
         )
 
     def build(self, input_shape):
-        shapes = _as_list(input_shape)
+        shapes = [tuple(shape) for shape in _as_list(input_shape)]
+        if len(shapes) > 2 or any(
+            len(shape) != 4 or shape[1:3] != shapes[0][1:3] for shape in shapes
+        ):
+            raise ValueError(
+                "`inputs` must be one tensor (batch, height, width, "
+                "in_features), or two of the same height and width. "
+                f"Received: inputs.shape={input_shape}. Join more of them "
+                "with `keras.layers.Concatenate`."
+            )
         self.left.build(shapes[0])
         self.in_features = [shape[-1] for shape in shapes]
         for features in self.in_features:
@@ -197,6 +206,8 @@ class DiagonalBiLSTM(CausalLayer):
 
 def _as_list(inputs):
     """Tensors or shapes of one or two inputs."""
-    if not isinstance(inputs, (list, tuple)) or isinstance(inputs[-1], int):
+    if not isinstance(inputs, (list, tuple)) or isinstance(
+        inputs[-1], (int, type(None))
+    ):
         return [inputs]
     return list(inputs)

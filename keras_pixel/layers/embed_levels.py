@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_pixel.layers.causal_layer import check_channels
+from keras_pixel.layers.causal_layer import check_size
 from keras_pixel.layers.tokens import from_tokens
 
 
@@ -53,15 +54,8 @@ class EmbedLevels(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         check_channels(channels)
-        for name, value, least in (
-            ("num_levels", num_levels, 2),
-            ("hidden_dim", hidden_dim, 1),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least {least}. "
-                    f"Received: {name}={value}"
-                )
+        check_size("num_levels", num_levels, 2)
+        check_size("hidden_dim", hidden_dim, 1)
         self.num_levels = num_levels
         self.hidden_dim = hidden_dim
         self.channels = channels
@@ -72,6 +66,7 @@ class EmbedLevels(keras.layers.Layer):
         )
         # Levels must not be rounded to a low precision on their way in.
         self.autocast = False
+        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
         if input_shape[-1] != self.channels:

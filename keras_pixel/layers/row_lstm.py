@@ -41,7 +41,7 @@ class RowLSTM(MaskedLSTM):
 
     Raises:
         ValueError: if `filters` or `in_features` is not divisible by
-            `channels`, or `kernel_size` is even.
+            `channels`, or `kernel_size` is not an odd positive integer.
 
     Example:
 
@@ -52,11 +52,16 @@ class RowLSTM(MaskedLSTM):
     """
 
     def __init__(self, filters, kernel_size=3, channels=1, **kwargs):
-        size, _ = odd_pair("kernel_size", kernel_size)
+        if not isinstance(kernel_size, int):
+            raise ValueError(
+                "`kernel_size` must be one odd positive integer: a row has "
+                f"one side. Received: kernel_size={kernel_size!r}"
+            )
+        odd_pair("kernel_size", kernel_size)
         super().__init__(
             filters,
-            input_width=size,
-            taps_above=size,
+            input_width=kernel_size,
+            taps_above=kernel_size,
             sees_left=False,
             channels=channels,
             **kwargs,

@@ -4,6 +4,8 @@ from keras import ops
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.causal_layer import check_size
+from keras_pixel.layers.incremental import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
@@ -17,9 +19,8 @@ class ScanlineLSTM(CausalLayer):
     before it, so use `ShiftRight` once before all of them.
 
     Source: Graves, 2013, "Generating Sequences With Recurrent Neural
-    Networks", https://arxiv.org/abs/1308.0850, and the pixel-by-pixel LSTM of
-    Theis and Bethge, 2015, https://arxiv.org/abs/1506.03478.
-    Differs from them: no peephole connections; the forget gate starts at a
+    Networks", section 2.1, https://arxiv.org/abs/1308.0850.
+    Differs from it: no peephole connections; the forget gate starts at a
     bias of 1.
 
     Args:
@@ -51,11 +52,7 @@ class ScanlineLSTM(CausalLayer):
 
     def __init__(self, hidden_dim, channels=1, **kwargs):
         super().__init__(channels=channels, **kwargs)
-        if not isinstance(hidden_dim, int) or hidden_dim < 1:
-            raise ValueError(
-                "`hidden_dim` must be a positive integer. "
-                f"Received: hidden_dim={hidden_dim}"
-            )
+        check_size("hidden_dim", hidden_dim, 1)
         self.hidden_dim = hidden_dim
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -108,7 +105,8 @@ class ScanlineLSTM(CausalLayer):
 
     def step(self, weights, state, column, group, inputs):
         hidden, cell = state
-        gates = ops.matmul(inputs[0][group], weights["input_kernel"])
+        token = known_group(self, inputs[0], group)
+        gates = ops.matmul(token, weights["input_kernel"])
         gates = gates + ops.matmul(hidden, weights["kernel"])
         state = recurrence.lstm_cell(gates + weights["bias"], cell)
         return [state[0]], state  # (batch, hidden_dim)

@@ -44,6 +44,10 @@ class ShiftRight(CausalLayer):
     [0.0, 1.0, 2.0, 3.0]
     """
 
+    def __init__(self, channels=1, **kwargs):
+        super().__init__(channels=channels, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
     def build(self, input_shape):
         features = input_shape[-1]
         check_divisible("in_features", features, self.channels)

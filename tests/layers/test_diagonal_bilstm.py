@@ -75,3 +75,18 @@ def test_features_that_do_not_split_are_refused():
     layer = DiagonalBiLSTM(3, channels=3)
     with pytest.raises(ValueError, match="`in_features` must be divisible"):
         layer.build([(None, 4, 4, 3), (None, 4, 4, 2)])
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(None, 4, 4, 2)] * 3,
+        [(None, 4, 4, 2), (None, 4, 5, 2)],
+        [(None, 4, 4, 2), (None, 4, 2)],
+        (None, 4, 2),
+    ],
+    ids=str,
+)
+def test_inputs_that_do_not_fit_are_refused(shapes):
+    with pytest.raises(ValueError, match="one tensor .* or two of the same"):
+        DiagonalBiLSTM(4).build(shapes)

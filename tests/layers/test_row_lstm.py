@@ -41,9 +41,13 @@ def test_number_of_weights_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"filters": 0}, "`filters` must be a positive integer"),
+        ({"filters": 0}, "`filters` must be an integer of at least 1"),
+        ({"filters": True}, "Received: filters=True"),
+        ({"filters": 4.0}, "Received: filters=4.0"),
         ({"filters": 4, "channels": 3}, "`filters` must be divisible"),
         ({"filters": 4, "kernel_size": 2}, "`kernel_size` must be an odd"),
+        ({"filters": 4, "kernel_size": (3, 3)}, "a row has one side"),
+        ({"filters": 4, "kernel_size": None}, "Received: kernel_size=None"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, words):

@@ -26,3 +26,8 @@ def test_features_of_a_sub_pixel_stay_together():
 def test_features_that_do_not_split_are_refused():
     with pytest.raises(ValueError, match="`in_features` must be divisible"):
         ShiftRight(channels=3).build((None, 4, 4, 4))
+
+
+def test_what_is_no_image_is_refused():
+    with pytest.raises(ValueError, match="expected ndim=4"):
+        ShiftRight()(np.zeros((2, 4, 1), "float32"))
