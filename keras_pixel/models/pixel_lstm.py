@@ -7,12 +7,12 @@
 - LSTMs after the first have residual connections.
 
 Source: Graves, 2013, "Generating Sequences With Recurrent Neural Networks",
-https://arxiv.org/abs/1308.0850, section 2; on images, Theis and Bethge, 2015,
-"Generative Image Modeling Using Spatial LSTMs",
-https://arxiv.org/abs/1506.03478.
+https://arxiv.org/abs/1308.0850, section 2.
 
-Differs from them: no peephole connections; a categorical distribution of every
-sub-pixel's levels.
+Differs from it: residual connections instead of connections from the input to
+every LSTM and from every LSTM to the output; no peephole connections; dropout
+is offered. (LSTMs in two dimensions over an image: Theis and Bethge, 2015,
+https://arxiv.org/abs/1506.03478.)
 """
 
 import keras
