@@ -140,7 +140,9 @@ class PixelCNN(PixelModel):
         self.head_rank = head_rank
         self.num_frequencies = num_frequencies
         self.dropout = dropout
-        self.activation = activation
+        self.activation = keras.activations.serialize(
+            keras.activations.get(activation)
+        )
 
     def get_config(self):
         return {

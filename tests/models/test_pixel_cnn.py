@@ -1,8 +1,10 @@
 """Facts of the paper: the blind spot, the layers, the numbers of weights."""
 
+import keras
 import numpy as np
 import pytest
 
+import keras_pixel
 from keras_pixel.models import PixelCNN
 from tests.support.catalogue import randomize
 from tests.support.reach import as_grid
@@ -144,6 +146,16 @@ def test_wrong_argument_is_refused(arguments, words):
     arguments = {"image_shape": (4, 4, 1), "num_levels": 4, **TINY, **arguments}
     with pytest.raises(ValueError, match=words):
         PixelCNN(**{"head_filters": 0, **arguments})
+
+
+def test_activation_may_be_a_function(tmp_path):
+    model = PixelCNN(
+        (4, 4, 1), num_levels=4, activation=keras.activations.silu, **TINY
+    )
+    model.save_preset(tmp_path / "preset")
+    again = keras_pixel.load(tmp_path / "preset")
+    images = np.random.default_rng(0).integers(4, size=(2, 4, 4, 1))
+    np.testing.assert_array_equal(again(images), model(images))
 
 
 @pytest.mark.parametrize(
