@@ -69,10 +69,11 @@ class CategoricalHead(CausalLayer):
                 "`num_levels` must be an integer of at least 2. "
                 f"Received: num_levels={num_levels}"
             )
-        if rank is not None and not 1 <= rank <= num_levels:
+        fits = type(rank) is int and 1 <= rank <= num_levels
+        if rank is not None and not fits:
             raise ValueError(
                 "`rank` must be None or from 1 to `num_levels`. "
-                f"Received: rank={rank}, num_levels={num_levels}"
+                f"Received: rank={rank!r}, num_levels={num_levels}"
             )
         self.num_levels = num_levels
         self.rank = rank
