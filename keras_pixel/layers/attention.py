@@ -9,6 +9,8 @@ from keras import ops
 from keras_pixel.layers.attention_blocks import shares
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.causal_layer import check_size
+from keras_pixel.layers.causal_layer import is_integer
 from keras_pixel.layers.incremental import is_replaced
 from keras_pixel.layers.incremental import known_group
 from keras_pixel.layers.tokens import from_tokens
@@ -231,26 +233,12 @@ def write_slot(buffer, slot, value):
     return ops.reshape(parted, (heads, -1, slots * size))
 
 
-def check_size(name, value, least):
-    """Refuse what is no int from `least` up."""
-    if not _is_integer(value, least):
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. "
-            f"Received: {name}={value!r}"
-        )
-
-
 def pair(name, value, least):
     """Return `value` as a pair of ints from `least` up, or refuse it."""
     sizes = tuple(value) if isinstance(value, (list, tuple)) else ()
-    if len(sizes) != 2 or not all(_is_integer(n, least) for n in sizes):
+    if len(sizes) != 2 or not all(is_integer(n, least) for n in sizes):
         raise ValueError(
             f"`{name}` must be a pair (rows, columns) of integers of at least "
             f"{least}. Received: {name}={value!r}"
         )
     return sizes
-
-
-def _is_integer(value, least):
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and value >= least

@@ -76,9 +76,15 @@ class CausalLayer(keras.layers.Layer):
         return {**super().get_config(), "channels": self.channels}
 
 
+def is_integer(value, least):
+    """Whether `value` is an int, no bool, from `least` up."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and value >= least
+
+
 def check_channels(channels):
     """Refuse what is no number of channels."""
-    if not _is_integer(channels, 1):
+    if not is_integer(channels, 1):
         raise ValueError(
             "`channels` must be a positive integer. "
             f"Received: channels={channels}"
@@ -87,7 +93,7 @@ def check_channels(channels):
 
 def check_size(name, value, least):
     """Refuse what is no int from `least` up."""
-    if not _is_integer(value, least):
+    if not is_integer(value, least):
         raise ValueError(
             f"`{name}` must be an integer of at least {least}. "
             f"Received: {name}={value!r}"
@@ -110,15 +116,10 @@ def check_divisible(name, value, channels):
 def odd_pair(name, value):
     """Return `value` as a pair of odd positive ints, or refuse it."""
     pair = tuple(value) if np.iterable(value) else (value, value)
-    if len(pair) != 2 or any(not _is_integer(n, 1) or n % 2 == 0 for n in pair):
+    if len(pair) != 2 or any(not is_integer(n, 1) or n % 2 == 0 for n in pair):
         raise ValueError(
             f"`{name}` must be an odd positive integer or a pair of them, so "
             "that the kernel has a centre. "
             f"Received: {name}={value!r}"
         )
     return pair
-
-
-def _is_integer(value, least):
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and value >= least

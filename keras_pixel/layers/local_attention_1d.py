@@ -3,10 +3,10 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.layers.attention import Attention
-from keras_pixel.layers.attention import check_size
 from keras_pixel.layers.attention_blocks import attend_in_blocks
 from keras_pixel.layers.attention_blocks import part
 from keras_pixel.layers.attention_blocks import windows
+from keras_pixel.layers.causal_layer import check_size
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")

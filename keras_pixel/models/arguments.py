@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.causal_layer import is_integer
 
 
 def check_image_arguments(image_shape, num_levels):
@@ -14,13 +15,13 @@ def check_image_arguments(image_shape, num_levels):
     """
     shape = tuple(image_shape) if np.iterable(image_shape) else ()
     shape = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
-    if len(shape) != 3 or not all(_is_integer(n, 1) for n in shape):
+    if len(shape) != 3 or not all(is_integer(n, 1) for n in shape):
         raise ValueError(
             "`image_shape` must be three positive integers (height, width, "
             f"channels). Received: image_shape={image_shape}. For grey "
             "images write (height, width, 1)."
         )
-    if not _is_integer(num_levels, 2) or num_levels > 256:
+    if not is_integer(num_levels, 2) or num_levels > 256:
         raise ValueError(
             "`num_levels` must be an integer from 2 to 256. "
             f"Received: num_levels={num_levels!r}"
@@ -44,7 +45,7 @@ def check_sizes(channels, *, filters, head_filters, depth):
     limits = {"filters": (filters, 1), "head_filters": (head_filters, 0)}
     limits.update({name: (value, 0) for name, value in depth.items()})
     for name, (value, least) in limits.items():
-        if not _is_integer(value, least):
+        if not is_integer(value, least):
             raise ValueError(
                 f"`{name}` must be an integer of at least {least}. "
                 f"Received: {name}={value!r}"
@@ -60,13 +61,8 @@ def check_positive(**sizes):
         ValueError: naming the first that is none.
     """
     for name, value in sizes.items():
-        if not _is_integer(value, 1):
+        if not is_integer(value, 1):
             raise ValueError(
                 f"`{name}` must be a positive integer. "
                 f"Received: {name}={value!r}"
             )
-
-
-def _is_integer(value, least):
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and value >= least
