@@ -141,10 +141,12 @@ def save_preset(
 def describe(model, dtype="float32"):
     """The entries of `metadata.json` that are found from the model itself."""
     config = model.get_config()
+    # A graph of the user's own has its shape in the graph alone.
+    found = {k: config.get(k, getattr(model, k, None)) for k in _SHAPE_KEYS}
     return {
         "format": _preset_files.FORMAT,
         "class_name": type(model).__name__,
-        **{key: config[key] for key in _SHAPE_KEYS if key in config},
+        **{key: value for key, value in found.items() if value is not None},
         "num_parameters": model.count_params(),
         "weights_dtype": dtype,
         "versions": {

@@ -16,6 +16,7 @@ from keras_pixel.sampling import conditional_bits_per_dim
 from keras_pixel.sampling import draw_particles
 
 
+@keras.saving.register_keras_serializable(package="keras_pixel")
 class PixelModel(Deployment, keras.Model):
     """A Functional model of integer images, one sub-pixel after the other.
 
@@ -232,6 +233,25 @@ class PixelModel(Deployment, keras.Model):
         See `keras_pixel.presets.save_preset` for the arguments.
         """
         return presets.save_preset(self, path, **kwargs)
+
+    def get_config(self):
+        # Of a user's own graph; subclasses build theirs from arguments.
+        graph = keras.Model(self.inputs, self.outputs, name=self.name)
+        return {
+            "name": self.name,
+            "num_levels": self.num_levels,
+            "graph": keras.saving.serialize_keras_object(graph),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        if "graph" not in config:
+            return super().from_config(config, custom_objects)
+        config = dict(config)
+        graph = keras.saving.deserialize_keras_object(
+            config.pop("graph"), custom_objects
+        )
+        return cls(graph.inputs[0], graph.outputs[0], **config)
 
 
 class _Untracked:

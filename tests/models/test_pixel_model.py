@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_pixel
 from keras_pixel import layers
 from keras_pixel.models import PixelCNN
 from keras_pixel.models import PixelModel
@@ -163,3 +164,28 @@ def test_users_own_graph_is_a_model():
 def test_graph_that_does_not_end_in_logits_is_refused():
     with pytest.raises(ValueError, match=r"`outputs` must be logits.*, 5\)"):
         PixelModel(*own_graph(levels_of_head=5), num_levels=4)
+
+
+@pytest.mark.parametrize("way", ["preset", "keras"])
+def test_graph_of_ones_own_is_saved_and_loaded(way, tmp_path):
+    inputs = keras.Input((3, 4, 2), dtype="int32")
+    x = layers.ScaleLevels(4)(inputs)
+    x = layers.MaskedConv2D(8, 3, mask_type="A", channels=2)(x)
+    x = keras.layers.Add()([x, layers.RowLSTM(8, channels=2)(x)])
+    logits = layers.CategoricalHead(4, channels=2)(x)
+    own = catalogue.randomize(PixelModel(inputs, logits, 4, name="own"))
+    if way == "preset":
+        path = own.save_preset(tmp_path / "own")
+        metadata = keras_pixel.presets.read_metadata(path)
+        assert tuple(metadata["image_shape"]) == (3, 4, 2)
+        again = keras_pixel.load(path)
+    else:
+        own.save(tmp_path / "own.keras")
+        again = keras.saving.load_model(tmp_path / "own.keras")
+    assert type(again) is PixelModel and again.name == "own"
+    images = catalogue.levels(own, 3)
+    np.testing.assert_array_equal(again.log_prob(images), own.log_prob(images))
+    noise = np.random.default_rng(0).random((2, *own.noise_shape), "float32")
+    np.testing.assert_array_equal(
+        again.sample(noise=noise), own.sample(noise=noise)
+    )
