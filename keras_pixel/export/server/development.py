@@ -128,6 +128,8 @@ class DevelopmentServer:
         stopped.wait()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        # Connections that clients closed at the same time end here.
+        self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
         for pool in self._pools:
             pool.shutdown(cancel_futures=True)
