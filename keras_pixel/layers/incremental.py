@@ -3,12 +3,15 @@
 import contextlib
 import contextvars
 
+import numpy as np
 from keras import ops
 
 from keras_pixel import order
 
 # (read_at, write_at) in place of the ones below, or None.
 _REPLACED = contextvars.ContextVar("replaced", default=None)
+# Below this, a convolution copies its taps into one matrix.
+_FEW_FEATURES = 32
 
 
 @contextlib.contextmanager
@@ -106,8 +109,6 @@ def group_major(weights, channels, axes):
 def convolve_rows(rows, kernel):
     """Convolve finished rows to one output row.
 
-    A sum of matrix products, one for each tap: no copy of the rows is made.
-
     Args:
         rows: one tensor `(side + width + side, batch, in_features)` for each
             row of the kernel, `side = kernel_width // 2` columns of zeros at
@@ -120,6 +121,9 @@ def convolve_rows(rows, kernel):
     kernel_width = kernel.shape[1]
     columns, _, in_features = rows[0].shape
     width = columns - kernel_width + 1
+    if in_features < _FEW_FEATURES:
+        return _convolve_patches(rows, kernel, width)
+    # A sum of matrix products, one for each tap: no copy of the rows is made.
     total = None
     for i, row in enumerate(rows):
         for j in range(kernel_width):
@@ -127,3 +131,17 @@ def convolve_rows(rows, kernel):
             term = ops.matmul(taps, kernel[i, j])  # (width * batch, filters)
             total = term if total is None else total + term
     return ops.reshape(total, (width, -1, total.shape[-1]))
+
+
+def _convolve_patches(rows, kernel, width):
+    """One product of all taps: with few features, sums would cost most."""
+    places = np.arange(width)[:, None] + np.arange(kernel.shape[1])
+    patches = ops.take(ops.stack(rows), places.reshape(-1), axis=1)
+    in_features, filters = kernel.shape[2:]
+    shape = (len(rows), width, kernel.shape[1], -1, in_features)
+    patches = ops.transpose(ops.reshape(patches, shape), (1, 3, 0, 2, 4))
+    taps = len(rows) * kernel.shape[1] * in_features
+    # (width * batch, rows * kernel_width * in_features)
+    patches = ops.reshape(patches, (-1, taps))
+    outputs = ops.matmul(patches, ops.reshape(kernel, (-1, filters)))
+    return ops.reshape(outputs, (width, -1, filters))

@@ -144,8 +144,10 @@ class MaskedConv2D(CausalLayer):
             )
         weights = {
             "above": kernel[:-1],
-            # Nearest pixel first.
-            "left": [kernel[-1, side - 1 - i] for i in range(side)],
+            # Nearest pixel first, all of them below each other.
+            "left": ops.reshape(
+                ops.flip(kernel[-1, :side], axis=0), (-1, kernel.shape[3])
+            ),
             "centre": [
                 kernel[-1, side][self._inputs_of(g), self._outputs_of(g)]
                 for g in range(self.channels)
@@ -208,8 +210,8 @@ class MaskedConv2D(CausalLayer):
             seen = self._bias(weights, state)
         if left:
             left = (pixel, *left[:-1])
-        for features, kernel in zip(left, weights["left"], strict=True):
-            seen = seen + ops.matmul(features, kernel)
+            joined = ops.concatenate(left, axis=-1)
+            seen = seen + ops.matmul(joined, weights["left"])
         return {
             **state,
             "rows": rows,
