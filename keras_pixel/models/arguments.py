@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.causal_layer import check_size
 from keras_pixel.layers.causal_layer import is_integer
 
 
@@ -45,11 +46,7 @@ def check_sizes(channels, *, filters, head_filters, depth):
     limits = {"filters": (filters, 1), "head_filters": (head_filters, 0)}
     limits.update({name: (value, 0) for name, value in depth.items()})
     for name, (value, least) in limits.items():
-        if not is_integer(value, least):
-            raise ValueError(
-                f"`{name}` must be an integer of at least {least}. "
-                f"Received: {name}={value!r}"
-            )
+        check_size(name, value, least)
     check_divisible("filters", filters, channels)
     check_divisible("head_filters", head_filters, channels)
 

@@ -15,10 +15,9 @@ and the input may carry waves of the level (both learn faster; see
 
 import keras
 
-from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import GatedMaskedConv2D
-from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
+from keras_pixel.models import head
 from keras_pixel.models.arguments import check_image_arguments
 from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
@@ -101,15 +100,9 @@ class GatedPixelCNN(PixelModel):
                 filters, kernel_size, channels=channels, name=f"gated_{i + 1}"
             )([vertical, horizontal])
             # twice (batch, height, width, filters)
-        x = keras.layers.ReLU(name="head_activation_1")(horizontal)
-        if head_filters:
-            x = MaskedConv2D(
-                head_filters, 1, channels=channels, name="head_convolution"
-            )(x)
-            x = keras.layers.ReLU(name="head_activation_2")(x)
-        outputs = CategoricalHead(
-            num_levels, channels=channels, rank=head_rank, name="head"
-        )(x)
+        outputs = head.logits(
+            horizontal, num_levels, channels, head_filters, head_rank
+        )
         super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
 
         # === Config ===

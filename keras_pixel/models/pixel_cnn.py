@@ -17,9 +17,9 @@ small, because there is no normalisation; dropout is offered.
 
 import keras
 
-from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
+from keras_pixel.models import head
 from keras_pixel.models.arguments import check_image_arguments
 from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
@@ -122,13 +122,9 @@ class PixelCNN(PixelModel):
             )(x)
             x = keras.layers.Add(name=f"{block}_add")([residual, x])
             # (batch, height, width, 2 * filters)
-        x = activate(x, "head_activation_1")
-        if head_filters:
-            x = convolution(head_filters, 1, "head_convolution")(x)
-            x = activate(x, "head_activation_2")
-        outputs = CategoricalHead(
-            num_levels, channels=channels, rank=head_rank, name="head"
-        )(x)
+        outputs = head.logits(
+            x, num_levels, channels, head_filters, head_rank, activation
+        )
         super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
 
         # === Config ===

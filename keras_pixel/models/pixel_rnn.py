@@ -23,11 +23,11 @@ offered.
 
 import keras
 
-from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import DiagonalBiLSTM
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import RowLSTM
 from keras_pixel.layers import ScaleLevels
+from keras_pixel.models import head
 from keras_pixel.models.arguments import check_image_arguments
 from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
@@ -139,15 +139,7 @@ class PixelRNN(PixelModel):
             )(x)
             x = keras.layers.Add(name=f"add_{i + 1}")([residual, x])
             # (batch, height, width, 2 * filters)
-        x = keras.layers.ReLU(name="head_activation_1")(x)
-        if head_filters:
-            x = MaskedConv2D(
-                head_filters, 1, channels=channels, name="head_convolution"
-            )(x)
-            x = keras.layers.ReLU(name="head_activation_2")(x)
-        outputs = CategoricalHead(
-            num_levels, channels=channels, rank=head_rank, name="head"
-        )(x)
+        outputs = head.logits(x, num_levels, channels, head_filters, head_rank)
         super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
 
         # === Config ===
