@@ -13,6 +13,7 @@ _HOMES = {
     "PixelLSTM": "models",
     "PixelModel": "models",
     "PixelRNN": "models",
+    "WavefrontPixelCNN": "models",
     "check_causality": "models",
     "data": "",
     "distributions": "",

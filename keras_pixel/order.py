@@ -79,8 +79,32 @@ def channel_mask(in_channels, out_channels, mask_type):
     return in_channels <= out_channels
 
 
+def is_past(rows_above, columns_right, lag):
+    """Whether a tap lies in the past of a wavefront.
+
+    Pixel `(i, j)` has the time `j + lag * i`; all pixels of one time are drawn
+    together. A tap to `(i - rows_above, j + columns_right)` has an earlier
+    time if and only if `columns_right < lag * rows_above`. This composes: a
+    stack of such taps sees the past only, whatever its depth.
+
+    Args:
+        rows_above: int or int array.
+        columns_right: int or int array; negative to the left.
+        lag: int, at least 1, or `None` for raster order, where all of the
+            rows above are past.
+
+    Returns:
+        bool or bool array.
+    """
+    if lag is None:
+        return (np.asarray(rows_above) > 0) | (
+            (np.asarray(rows_above) == 0) & (np.asarray(columns_right) < 0)
+        )
+    return np.asarray(columns_right) < lag * np.asarray(rows_above)
+
+
 def convolution_mask(
-    kernel_size, in_features, out_features, channels, mask_type
+    kernel_size, in_features, out_features, channels, mask_type, lag=None
 ):
     """Mask of a convolution kernel cropped to its causal rows.
 
@@ -93,6 +117,8 @@ def convolution_mask(
         out_features: int.
         channels: int. Channels of a pixel.
         mask_type: "A" or "B", for the centre tap.
+        lag: int or `None`: hide the taps that are not past on a wavefront of
+            this lag, see `is_past`. Defaults to `None`, raster order.
 
     Returns:
         bool array of shape `(kernel_height // 2 + 1, kernel_width,
@@ -100,8 +126,11 @@ def convolution_mask(
     """
     rows, width = kernel_size[0] // 2 + 1, kernel_size[1]
     centre = width // 2
-    mask = np.ones((rows, width, in_features, out_features), bool)
-    mask[-1, centre + 1 :] = False
+    past = is_past(
+        np.arange(rows - 1, -1, -1)[:, None], np.arange(width) - centre, lag
+    )
+    mask = np.zeros((rows, width, in_features, out_features), bool)
+    mask[past] = True
     mask[-1, centre] = channel_mask(
         channel_of_feature(in_features, channels),
         channel_of_feature(out_features, channels),

@@ -2,5 +2,6 @@
 
 from keras_pixel.distributions.categorical import Categorical
 from keras_pixel.distributions.distribution import PixelDistribution
+from keras_pixel.distributions.logistic_mixture import LogisticMixture
 
-__all__ = ["Categorical", "PixelDistribution"]
+__all__ = ["Categorical", "LogisticMixture", "PixelDistribution"]

@@ -1,5 +1,6 @@
 """A softmax over the levels: any shape of distribution, no order assumed."""
 
+import keras
 from keras import ops
 
 from keras_pixel.distributions.distribution import PixelDistribution
@@ -8,6 +9,7 @@ from keras_pixel.distributions.distribution import PixelDistribution
 _BLOCK = 16
 
 
+@keras.saving.register_keras_serializable(package="keras_pixel")
 class Categorical(PixelDistribution):
     """Categorical distribution over `num_levels` levels, given as logits.
 
@@ -28,6 +30,10 @@ class Categorical(PixelDistribution):
     >>> int(uniform.sample_from_noise(logits, np.array([0.6], "float32"))[0])
     2
     """
+
+    @property
+    def num_parameters(self):
+        return self.num_levels
 
     def log_prob(self, parameters, images):
         logits = ops.cast(parameters, "float32")

@@ -17,12 +17,18 @@ class PixelDistribution(ABC):
     def __init__(self, num_levels):
         self.num_levels = num_levels
 
+    @property
+    @abstractmethod
+    def num_parameters(self):
+        """int. Parameters of one sub-pixel."""
+
     @abstractmethod
     def log_prob(self, parameters, images):
         """Log-probability of every sub-pixel.
 
         Args:
-            parameters: tensor(s) that the network gave for `images`.
+            parameters: tensor `(..., num_parameters)` that the network gave
+                for `images`.
             images: integer tensor `(...)` of levels.
 
         Returns:
@@ -74,3 +80,10 @@ class PixelDistribution(ABC):
             A `tfp.distributions.Distribution` with the event shape `(height,
             width, channels)`.
         """
+
+    def get_config(self):
+        return {"num_levels": self.num_levels}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -4,6 +4,7 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.causal_layer import check_size
 from keras_pixel.layers.causal_layer import odd_pair
 from keras_pixel.layers.incremental import convolve_rows
 from keras_pixel.layers.incremental import group_major
@@ -19,7 +20,8 @@ class MaskedConv2D(CausalLayer):
     Use mask type "A" once, as the first layer: a value must not see itself.
     Use "B" everywhere after it. With `channels=3` the mask also orders the
     colours: red sees no other colour of its pixel, green sees red, blue
-    sees red and green.
+    sees red and green. With `channels=1` on an image of several channels,
+    mask "A" hides the whole pixel.
 
     Source: van den Oord et al., 2016, "Pixel Recurrent Neural Networks",
     section 3.4, https://arxiv.org/abs/1601.06759.
@@ -33,6 +35,11 @@ class MaskedConv2D(CausalLayer):
         kernel_size: odd int or pair of odd ints.
         mask_type: "A" (centre hidden) or "B" (centre shown).
         channels: int. Channel groups to keep in order. Defaults to `1`.
+        lag: int or `None`. Crops the kernel to the wavefront of this lag: of
+            the row `a` rows above only columns up to `lag * a - 1` to the
+            right are seen, so that all pixels of one diagonal can be drawn
+            together (`keras_pixel.order.is_past`). Defaults to `None`: the
+            kernel as it is.
         use_bias: bool. Defaults to `True`.
         kernel_initializer: Initializer of the kernel. Defaults to
             `"glorot_uniform"`.
@@ -49,7 +56,8 @@ class MaskedConv2D(CausalLayer):
 
     Raises:
         ValueError: if `filters` or `in_features` is not divisible by
-            `channels`, `kernel_size` is even, or `mask_type` is unknown.
+            `channels`, `kernel_size` is even, `mask_type` is unknown, or
+            `lag` is not a positive integer.
 
     Example:
 
@@ -65,6 +73,7 @@ class MaskedConv2D(CausalLayer):
         kernel_size,
         mask_type="B",
         channels=1,
+        lag=None,
         use_bias=True,
         kernel_initializer="glorot_uniform",
         **kwargs,
@@ -83,7 +92,10 @@ class MaskedConv2D(CausalLayer):
         check_divisible("filters", filters, channels)
         self.filters = filters
         self.kernel_size = odd_pair("kernel_size", kernel_size)
+        if lag is not None:
+            check_size("lag", lag, 1)
         self.mask_type = mask_type
+        self.lag = lag
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -97,6 +109,7 @@ class MaskedConv2D(CausalLayer):
             self.filters,
             self.channels,
             self.mask_type,
+            self.lag,
         )
         self.kernel = self.add_weight(
             name="kernel",
@@ -248,6 +261,7 @@ class MaskedConv2D(CausalLayer):
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "mask_type": self.mask_type,
+            "lag": self.lag,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(
                 self.kernel_initializer

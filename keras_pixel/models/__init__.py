@@ -7,6 +7,7 @@ from keras_pixel.models.pixel_cnn import PixelCNN
 from keras_pixel.models.pixel_lstm import PixelLSTM
 from keras_pixel.models.pixel_model import PixelModel
 from keras_pixel.models.pixel_rnn import PixelRNN
+from keras_pixel.models.wavefront_pixel_cnn import WavefrontPixelCNN
 
 __all__ = [
     "GatedPixelCNN",
@@ -15,5 +16,6 @@ __all__ = [
     "PixelLSTM",
     "PixelModel",
     "PixelRNN",
+    "WavefrontPixelCNN",
     "check_causality",
 ]

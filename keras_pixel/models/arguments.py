@@ -1,10 +1,16 @@
 """Checks of the arguments that models share."""
 
+import difflib
+import inspect
+
 import numpy as np
 
 from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.layers.causal_layer import check_size
 from keras_pixel.layers.causal_layer import is_integer
+
+# Arguments of `keras.Model` that every model hands on.
+_KERAS_ARGUMENTS = ("name", "trainable")
 
 
 def check_image_arguments(image_shape, num_levels):
@@ -63,3 +69,44 @@ def check_positive(**sizes):
                 f"`{name}` must be a positive integer. "
                 f"Received: {name}={value!r}"
             )
+
+
+def constructor_arguments(cls, args, kwargs):
+    """What a model is constructed with, the defaults filled in.
+
+    Args:
+        cls: class of models; its `**kwargs` are arguments of Keras' models.
+        args: positional arguments of the constructor.
+        kwargs: keyword arguments.
+
+    Returns:
+        Dict of name and value, without Keras' own arguments.
+
+    Raises:
+        TypeError: if there is an argument that neither the class nor Keras
+            has; the message has the nearest name.
+    """
+    signature = inspect.signature(cls.__init__)
+    try:
+        bound = signature.bind(None, *args, **kwargs)
+    except TypeError:
+        return {}  # Python says what is missing when it calls `__init__`.
+    bound.apply_defaults()
+    _, *arguments = bound.arguments.items()
+    variadic = {
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD
+    }
+    arguments = dict(arguments)
+    for name in [n for n in arguments if n in variadic]:
+        names = [n for n in signature.parameters if n not in ("self", name)]
+        for unknown in arguments.pop(name):
+            if unknown not in _KERAS_ARGUMENTS:
+                near = difflib.get_close_matches(unknown, names, 1, 0.5)
+                hint = f" Did you mean `{near[0]}`?" if near else ""
+                raise TypeError(
+                    f"`{cls.__name__}` takes the arguments {names}. "
+                    f"Received: {unknown}.{hint}"
+                )
+    return arguments

@@ -51,9 +51,11 @@ def feature_model(model, layer=None, pooling=None):
 def _outputs_of(model, layer):
     if layer is None:
         history = model.outputs[0]._keras_history
-        return history.operation._inbound_nodes[
+        inputs = history.operation._inbound_nodes[
             history.node_index
         ].input_tensors
+        # A head may read the image too: that is no hidden state.
+        return [x for x in inputs if x is not model.inputs[0]]
     names = [found.name for found in model.layers]
     if layer not in names:
         raise ValueError(

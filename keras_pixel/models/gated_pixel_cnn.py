@@ -42,6 +42,13 @@ class GatedPixelCNN(PixelModel):
         num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
         dropout: float. Rate on the horizontal stack before the head and
             between layers. Defaults to `0.0`.
+        distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
+            Defaults to `"categorical"`.
+        num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
+        whole_pixel: bool. Whether the network works over whole pixels: its
+            features have no groups by channel, the first layer hides the
+            whole pixel, and the head alone puts the channels in order.
+            Defaults to `False`, as in the paper.
         **kwargs: `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -68,10 +75,13 @@ class GatedPixelCNN(PixelModel):
         head_rank=None,
         num_frequencies=0,
         dropout=0.0,
+        distribution="categorical",
+        num_mixtures=10,
+        whole_pixel=False,
         **kwargs,
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
-        channels = image_shape[-1]
+        channels = 1 if whole_pixel else image_shape[-1]
         check_sizes(
             channels,
             filters=filters,
@@ -100,32 +110,14 @@ class GatedPixelCNN(PixelModel):
                 filters, kernel_size, channels=channels, name=f"gated_{i + 1}"
             )([vertical, horizontal])
             # twice (batch, height, width, filters)
-        outputs = head.logits(
-            horizontal, num_levels, channels, head_filters, head_rank
+        x = head.head_convolution(horizontal, head_filters, channels)
+        outputs, pixel_distribution = head.parameters(
+            x,
+            inputs,
+            num_levels,
+            distribution,
+            num_mixtures,
+            head_rank,
+            whole_pixel,
         )
-        super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
-
-        # === Config ===
-        self.filters = filters
-        self.num_layers = num_layers
-        self.kernel_size = kernel_size
-        self.first_kernel_size = first_kernel_size
-        self.head_filters = head_filters
-        self.head_rank = head_rank
-        self.num_frequencies = num_frequencies
-        self.dropout = dropout
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "image_shape": self.image_shape,
-            "num_levels": self.num_levels,
-            "filters": self.filters,
-            "num_layers": self.num_layers,
-            "kernel_size": self.kernel_size,
-            "first_kernel_size": self.first_kernel_size,
-            "head_filters": self.head_filters,
-            "head_rank": self.head_rank,
-            "num_frequencies": self.num_frequencies,
-            "dropout": self.dropout,
-        }
+        super().__init__(inputs, outputs, pixel_distribution, **kwargs)

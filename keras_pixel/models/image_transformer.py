@@ -21,7 +21,6 @@ palette of 512 colours is not used.
 
 import keras
 
-from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import CausalAttention
 from keras_pixel.layers import EmbedLevels
 from keras_pixel.layers import LocalAttention1D
@@ -32,6 +31,7 @@ from keras_pixel.layers import PositionalEncoding2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ShiftRight
 from keras_pixel.layers.attention import pair
+from keras_pixel.models import head
 from keras_pixel.models.arguments import check_image_arguments
 from keras_pixel.models.arguments import check_positive
 from keras_pixel.models.pixel_model import PixelModel
@@ -82,6 +82,9 @@ class ImageTransformer(PixelModel):
         head_rank: int or `None`, see `CategoricalHead`.
         activation: name or function, of the feed-forward networks. Defaults
             to `"relu"`.
+        distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
+            Defaults to `"categorical"`.
+        num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
         **kwargs: `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -116,6 +119,8 @@ class ImageTransformer(PixelModel):
         num_frequencies=0,
         head_rank=None,
         activation="relu",
+        distribution="categorical",
+        num_mixtures=10,
         **kwargs,
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
@@ -198,47 +203,10 @@ class ImageTransformer(PixelModel):
             x = add(x, change, f"{block}_feed_forward")
             # (batch, height, width, channels * hidden_dim)
         x = normalise(x, "last_norm")
-        outputs = CategoricalHead(
-            num_levels, channels=channels, rank=head_rank, name="head"
-        )(x)
-        super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
-
-        # === Config ===
-        self.attention = attention
-        self.num_layers = num_layers
-        self.hidden_dim = hidden_dim
-        self.num_heads = num_heads
-        self.intermediate_dim = intermediate_dim
-        self.query_shape = query_shape and query
-        self.memory_flange = memory_flange and flange
-        self.positional_encoding = positional_encoding
-        self.dropout = dropout
-        self.first_kernel_size = first_kernel_size
-        self.num_frequencies = num_frequencies
-        self.head_rank = head_rank
-        self.activation = keras.activations.serialize(
-            keras.activations.get(activation)
+        outputs, pixel_distribution = head.parameters(
+            x, inputs, num_levels, distribution, num_mixtures, head_rank
         )
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "image_shape": self.image_shape,
-            "num_levels": self.num_levels,
-            "attention": self.attention,
-            "num_layers": self.num_layers,
-            "hidden_dim": self.hidden_dim,
-            "num_heads": self.num_heads,
-            "intermediate_dim": self.intermediate_dim,
-            "query_shape": self.query_shape,
-            "memory_flange": self.memory_flange,
-            "positional_encoding": self.positional_encoding,
-            "dropout": self.dropout,
-            "first_kernel_size": self.first_kernel_size,
-            "num_frequencies": self.num_frequencies,
-            "head_rank": self.head_rank,
-            "activation": self.activation,
-        }
+        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
 
 
 def _blocks(attention, query_shape, memory_flange):

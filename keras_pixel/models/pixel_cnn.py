@@ -47,6 +47,14 @@ class PixelCNN(PixelModel):
         dropout: float. Rate after each block's 3×3 convolution. Defaults to
             `0.0`.
         activation: name or function. Defaults to `"relu"`.
+        distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
+            Defaults to `"categorical"`.
+        num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
+        whole_pixel: bool. Whether the network works over whole pixels: its
+            features have no groups by channel, the first layer hides the
+            whole pixel, and the head alone puts the channels in order.
+            Defaults to `False`, as in the paper.
+        lag: int or `None`, see `MaskedConv2D`. Defaults to `None`.
         **kwargs: `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -74,10 +82,14 @@ class PixelCNN(PixelModel):
         num_frequencies=0,
         dropout=0.0,
         activation="relu",
+        distribution="categorical",
+        num_mixtures=10,
+        whole_pixel=False,
+        lag=None,
         **kwargs,
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
-        channels = image_shape[-1]
+        channels = 1 if whole_pixel else image_shape[-1]
         check_sizes(
             channels,
             filters=filters,
@@ -91,6 +103,7 @@ class PixelCNN(PixelModel):
                 size,
                 mask_type=mask_type,
                 channels=channels,
+                lag=lag,
                 kernel_initializer=keras.initializers.VarianceScaling(
                     scale, "fan_avg", "uniform"
                 ),
@@ -122,36 +135,14 @@ class PixelCNN(PixelModel):
             )(x)
             x = keras.layers.Add(name=f"{block}_add")([residual, x])
             # (batch, height, width, 2 * filters)
-        outputs = head.logits(
-            x, num_levels, channels, head_filters, head_rank, activation
+        x = head.head_convolution(x, head_filters, channels, activation)
+        outputs, pixel_distribution = head.parameters(
+            x,
+            inputs,
+            num_levels,
+            distribution,
+            num_mixtures,
+            head_rank,
+            whole_pixel,
         )
-        super().__init__(inputs, outputs, num_levels=num_levels, **kwargs)
-
-        # === Config ===
-        self.filters = filters
-        self.num_blocks = num_blocks
-        self.kernel_size = kernel_size
-        self.first_kernel_size = first_kernel_size
-        self.head_filters = head_filters
-        self.head_rank = head_rank
-        self.num_frequencies = num_frequencies
-        self.dropout = dropout
-        self.activation = keras.activations.serialize(
-            keras.activations.get(activation)
-        )
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "image_shape": self.image_shape,
-            "num_levels": self.num_levels,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "kernel_size": self.kernel_size,
-            "first_kernel_size": self.first_kernel_size,
-            "head_filters": self.head_filters,
-            "head_rank": self.head_rank,
-            "num_frequencies": self.num_frequencies,
-            "dropout": self.dropout,
-            "activation": self.activation,
-        }
+        super().__init__(inputs, outputs, pixel_distribution, **kwargs)

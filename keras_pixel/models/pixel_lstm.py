@@ -17,11 +17,11 @@ https://arxiv.org/abs/1506.03478.)
 
 import keras
 
-from keras_pixel.layers import CategoricalHead
 from keras_pixel.layers import EmbedLevels
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ScanlineLSTM
 from keras_pixel.layers import ShiftRight
+from keras_pixel.models import head
 from keras_pixel.models.arguments import check_image_arguments
 from keras_pixel.models.arguments import check_positive
 from keras_pixel.models.pixel_model import PixelModel
@@ -46,6 +46,9 @@ class PixelLSTM(PixelModel):
             Defaults to `0`.
         head_rank: int or `None`, see `CategoricalHead`.
         dropout: float. Rate after each LSTM. Defaults to `0.0`.
+        distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
+            Defaults to `"categorical"`.
+        num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
         **kwargs: `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -68,6 +71,8 @@ class PixelLSTM(PixelModel):
         num_frequencies=0,
         head_rank=None,
         dropout=0.0,
+        distribution="categorical",
+        num_mixtures=10,
         **kwargs,
     ):
         image_shape = check_image_arguments(image_shape, num_levels)
@@ -107,28 +112,7 @@ class PixelLSTM(PixelModel):
             if i:
                 x = keras.layers.Add(name=f"add_{i + 1}")([residual, x])
             # (batch, height, width, channels * hidden_dim)
-        outputs = CategoricalHead(
-            num_levels, channels=channels, rank=head_rank, name="head"
-        )(x)
-        super().__init__(images, outputs, num_levels=num_levels, **kwargs)
-
-        # === Config ===
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.input_kind = inputs
-        self.num_frequencies = num_frequencies
-        self.head_rank = head_rank
-        self.dropout = dropout
-
-    def get_config(self):
-        return {
-            "name": self.name,
-            "image_shape": self.image_shape,
-            "num_levels": self.num_levels,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "inputs": self.input_kind,
-            "num_frequencies": self.num_frequencies,
-            "head_rank": self.head_rank,
-            "dropout": self.dropout,
-        }
+        outputs, pixel_distribution = head.parameters(
+            x, images, num_levels, distribution, num_mixtures, head_rank
+        )
+        super().__init__(images, outputs, pixel_distribution, **kwargs)

@@ -8,7 +8,9 @@ from keras import ops
 
 from keras_pixel import presets
 from keras_pixel.distributions import Categorical
+from keras_pixel.distributions import PixelDistribution
 from keras_pixel.levels import check_images
+from keras_pixel.models.arguments import constructor_arguments
 from keras_pixel.models.deployment import Deployment
 from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search
@@ -24,13 +26,18 @@ class PixelModel(Deployment, keras.Model):
     `(batch, height, width, channels)` to the parameters of a distribution
     over the levels of every sub-pixel, where the parameters of a sub-pixel
     depend only on those before it (`keras_pixel.order`). Users' own graphs
-    work too: `PixelModel(inputs, outputs, num_levels=256)`.
+    work too: `PixelModel(inputs, outputs, num_levels=256)`. The config of a
+    subclass is the arguments of its constructor, which are its attributes too.
 
     Args:
         inputs: `keras.Input` of integer levels, `(height, width, channels)`.
         outputs: symbolic tensor `(batch, height, width, channels,
-            num_levels)`: logits.
-        num_levels: int. Levels of a sub-pixel. Defaults to `256`.
+            distribution.num_parameters)`.
+        distribution: `PixelDistribution` of a sub-pixel that `outputs` are
+            the parameters of. Defaults to `None`: `Categorical(num_levels)`,
+            whose parameters are logits.
+        num_levels: int. Levels of a sub-pixel. Defaults to `256`, or to those
+            of `distribution`.
         **kwargs: `keras.Model` arguments, such as `name`.
 
     Attributes:
@@ -43,19 +50,46 @@ class PixelModel(Deployment, keras.Model):
         ValueError: if inputs and outputs don't fit each other.
     """
 
-    def __init__(self, inputs, outputs, num_levels=256, **kwargs):
+    def __new__(cls, *args, **kwargs):
+        arguments = constructor_arguments(cls, args, kwargs)
+        model = super().__new__(cls, *args, **kwargs)
+        # Not through Keras' own attributes, which would track what is inside.
+        object.__setattr__(model, "_arguments", arguments)
+        return model
+
+    def __init__(
+        self, inputs, outputs, distribution=None, num_levels=None, **kwargs
+    ):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
-        expected = (*inputs.shape, num_levels)
+        if distribution is None:
+            distribution = Categorical(num_levels or 256)
+        if not isinstance(distribution, PixelDistribution):
+            raise ValueError(
+                "`distribution` must be a `PixelDistribution`, such as "
+                "`Categorical(num_levels)`, or None. "
+                f"Received: distribution={distribution!r}"
+            )
+        if num_levels not in (None, distribution.num_levels):
+            raise ValueError(
+                "`num_levels` must be that of `distribution`. "
+                f"Received: num_levels={num_levels}, a distribution over "
+                f"{distribution.num_levels} levels. Leave out `num_levels`."
+            )
+        expected = (*inputs.shape, distribution.num_parameters)
         if tuple(outputs.shape) != expected:
             raise ValueError(
-                "`outputs` must be logits of the shape (batch, height, width, "
-                f"channels, num_levels) = {expected}. "
+                "`outputs` must have the shape (batch, height, width, "
+                f"channels, parameters) = {expected}. "
                 f"Received: outputs.shape={tuple(outputs.shape)}. End the "
-                "model with `CategoricalHead(num_levels, channels)`."
+                "model with `CategoricalHead(num_levels, channels)`, or with "
+                "`LogisticMixtureHead` and its distribution."
             )
         self.image_shape = tuple(inputs.shape[1:])
-        self.num_levels = num_levels
-        self.pixel_distribution = Categorical(num_levels)
+        self.num_levels = distribution.num_levels
+        self.pixel_distribution = distribution
+        for name, value in self._arguments.items():
+            if not hasattr(self, name):
+                setattr(self, name, value)
         self._untracked = _Untracked()
 
     @property
@@ -235,11 +269,21 @@ class PixelModel(Deployment, keras.Model):
         return presets.save_preset(self, path, **kwargs)
 
     def get_config(self):
-        # Of a user's own graph; subclasses build theirs from arguments.
+        if "outputs" not in self._arguments:
+            config = {
+                name: keras.activations.serialize(value)
+                if callable(value)
+                else value
+                for name, value in self._arguments.items()
+            }
+            return {"name": self.name, **config}
+        # A user's own graph.
         graph = keras.Model(self.inputs, self.outputs, name=self.name)
         return {
             "name": self.name,
-            "num_levels": self.num_levels,
+            "distribution": keras.saving.serialize_keras_object(
+                self.pixel_distribution
+            ),
             "graph": keras.saving.serialize_keras_object(graph),
         }
 
@@ -251,6 +295,10 @@ class PixelModel(Deployment, keras.Model):
         graph = keras.saving.deserialize_keras_object(
             config.pop("graph"), custom_objects
         )
+        if "distribution" in config:
+            config["distribution"] = keras.saving.deserialize_keras_object(
+                config["distribution"], custom_objects
+            )
         return cls(graph.inputs[0], graph.outputs[0], **config)
 
 

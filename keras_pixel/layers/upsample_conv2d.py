@@ -1,0 +1,120 @@
+import keras
+from keras import ops
+
+from keras_pixel.layers.causal_layer import CausalLayer
+from keras_pixel.layers.causal_layer import check_size
+
+
+@keras.saving.register_keras_serializable(package="keras_pixel")
+class UpsampleConv2D(CausalLayer):
+    """Transposed convolution from a coarser grid back to a finer one.
+
+    Position `(i, j)` of the coarse grid stands for pixel `(strides * i,
+    strides * j)` (see `DownsampleConv2D`) and feeds the block of `strides`
+    rows and columns whose first pixel that is: all of them come no earlier.
+
+    Source: Salimans et al., 2017, "PixelCNN++", section 2.3 (upsampling by
+    transposed strided convolution), https://arxiv.org/abs/1701.05517.
+    Differs from it: blocks do not overlap.
+
+    Args:
+        filters: int. Number of output feature maps.
+        size: pair of ints, rows and columns of the finer grid; what the last
+            blocks have beyond it is cut off.
+        strides: int, at least 2. Defaults to `2`.
+        kernel_initializer: Initializer of the kernel. Defaults to
+            `"glorot_uniform"`.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: float tensor of features over whole pixels.
+
+    Input shape:
+        `(batch, ceil(size[0] / strides), ceil(size[1] / strides),
+        in_features)`
+
+    Output shape:
+        `(batch, *size, filters)`
+
+    Raises:
+        ValueError: if an argument is out of range, or the inputs don't fit
+            `size`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = UpsampleConv2D(6, size=(8, 5))
+    >>> tuple(layer(np.zeros((2, 4, 3, 12), "float32")).shape)
+    (2, 8, 5, 6)
+    """
+
+    def __init__(
+        self,
+        filters,
+        size,
+        strides=2,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_size("filters", filters, 1)
+        check_size("strides", strides, 2)
+        size = tuple(size) if isinstance(size, (list, tuple)) else (size,)
+        if len(size) != 2:
+            raise ValueError(
+                "`size` must be a pair of integers (rows, columns). "
+                f"Received: size={size!r}"
+            )
+        for value in size:
+            check_size("size", value, 1)
+        self.filters = filters
+        self.size = size
+        self.strides = strides
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        expected = tuple(-(-n // self.strides) for n in self.size)
+        if tuple(input_shape[1:3]) != expected:
+            raise ValueError(
+                f"The inputs must have {expected[0]} rows and {expected[1]} "
+                f"columns for size={self.size}, strides={self.strides}. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        # A matrix, not four taps: initializers then know that taps are not
+        # summed. Rows of a block come first, then columns, then filters.
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], self.strides**2 * self.filters),
+            initializer=self.kernel_initializer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(self.filters,), initializer="zeros"
+        )
+
+    def call(self, inputs):
+        stride, (rows, columns) = self.strides, inputs.shape[1:3]
+        outputs = ops.matmul(inputs, self.kernel)
+        shape = (-1, rows, columns, stride, stride, self.filters)
+        outputs = ops.transpose(ops.reshape(outputs, shape), (0, 1, 3, 2, 4, 5))
+        shape = (-1, rows * stride, columns * stride, self.filters)
+        outputs = ops.reshape(outputs, shape)
+        height, width = self.size
+        # (batch, height, width, filters)
+        return outputs[:, :height, :width] + self.bias
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self.size, self.filters)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["channels"]
+        return {
+            **config,
+            "filters": self.filters,
+            "size": self.size,
+            "strides": self.strides,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+        }
