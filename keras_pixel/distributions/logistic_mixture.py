@@ -113,7 +113,7 @@ class LogisticMixture(PixelDistribution):
 
     def level_log_probs(self, parameters):
         logits, means, log_scales = self.split(parameters)
-        weights = ops.softmax(logits, axis=-1)
+        weights = ops.exp(ops.log_softmax(logits, axis=-1))
         levels = np.arange(self.num_levels, dtype="int32")
         total = 0.0
         # Component by component: all at once would take `num_mixtures` times
@@ -142,7 +142,7 @@ class LogisticMixture(PixelDistribution):
     def _bisect(self, parameters, noise):
         """Smallest level whose cumulative probability exceeds `noise`."""
         logits, means, log_scales = self.split(parameters)
-        weights = ops.softmax(logits, axis=-1)
+        weights = ops.exp(ops.log_softmax(logits, axis=-1))
         inverse = _inverse_scale(log_scales)
         noise = ops.cast(noise, "float32")
         level = ops.zeros_like(noise, dtype="int32")

@@ -50,8 +50,9 @@ class GatedResidual(keras.layers.Layer):
 
     def call(self, inputs):
         kept, change = inputs
-        size = kept.shape[-1]
-        return kept + change[..., :size] * ops.sigmoid(change[..., size:])
+        # Split, not sliced: a slice's gradient fills an array of zeros.
+        change, gate = ops.split(change, 2, axis=-1)
+        return kept + change * ops.sigmoid(gate)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])

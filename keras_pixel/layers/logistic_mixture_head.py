@@ -113,11 +113,13 @@ class LogisticMixtureHead(CausalLayer):
             name="kernel",
             shape=self.mask.shape,
             initializer=self.kernel_initializer,
+            autocast=False,
         )
         self.bias = self.add_weight(
             name="bias",
             shape=(len(of_channel),),
             initializer=self._first_bias,
+            autocast=False,
         )
 
     def _parts(self, channel):
@@ -151,15 +153,16 @@ class LogisticMixtureHead(CausalLayer):
         kernel = ops.cast(self.masked_kernel(), "float32")
         outputs = ops.matmul(ops.cast(features, "float32"), kernel)
         outputs = outputs + ops.cast(self.bias, "float32")
-        levels = [images[..., c] for c in range(self.image_channels)]
-        parameters, start, logits = [], 0, None
-        for channel in range(self.image_channels):
-            end = start + self._size(channel)
+        # Split, not sliced: a slice's gradient fills an array of zeros.
+        ends = np.cumsum([self._size(c) for c in range(self.image_channels)])
+        parts = ops.split(outputs, ends[:-1].tolist(), axis=-1)
+        levels = ops.unstack(images, self.image_channels, axis=-1)
+        parameters, logits = [], None
+        for channel, part in enumerate(parts):
             found, logits = self._channel(
-                outputs[..., start:end], logits, parameters, levels[:channel]
+                part, logits, parameters, levels[:channel]
             )
             parameters.append(found)
-            start = end
         # (batch, height, width, channels, 3 * num_mixtures)
         return ops.stack(parameters, axis=-2)
 
@@ -176,21 +179,19 @@ class LogisticMixtureHead(CausalLayer):
         Returns:
             Its parameters `(..., 3 * num_mixtures)`, and its logits.
         """
-        channel, number = len(levels), self.distribution.num_mixtures
-        if not self.whole_pixel or channel == 0:
-            logits, outputs = outputs[..., :number], outputs[..., number:]
+        number = self.distribution.num_mixtures
+        parts = ops.split(outputs, outputs.shape[-1] // number, axis=-1)
+        if not self.whole_pixel or not levels:
+            logits, *parts = parts
         else:
-            _, means, log_scales = self.distribution.split(earlier[-1])
+            _, former, scales = self.distribution.split(earlier[-1])
             logits = logits + self.distribution.component_log_probs(
-                means, log_scales, levels[-1]
+                former, scales, levels[-1]
             )
-        means = outputs[..., :number]
-        log_scales = outputs[..., number : 2 * number]
-        for i, of_channel in enumerate(levels):
-            start = (2 + i) * number
-            coefficients = ops.tanh(outputs[..., start : start + number])
+        means, log_scales, *coefficients = parts
+        for of_channel, factor in zip(levels, coefficients, strict=True):
             value = levels_to_floats(of_channel, self.distribution.num_levels)
-            means = means + coefficients * value[..., None]
+            means = means + ops.tanh(factor) * value[..., None]
         return ops.concatenate([logits, means, log_scales], axis=-1), logits
 
     # === Incremental face ===
