@@ -255,5 +255,6 @@ class GatedMaskedConv2D(CausalLayer):
 
 
 def _gate(features):
-    size = features.shape[-1] // 2
-    return ops.tanh(features[..., :size]) * ops.sigmoid(features[..., size:])
+    # Split, not sliced: a slice's gradient fills an array of zeros.
+    change, gate = ops.split(features, 2, axis=-1)
+    return ops.tanh(change) * ops.sigmoid(gate)
