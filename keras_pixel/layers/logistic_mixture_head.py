@@ -154,8 +154,10 @@ class LogisticMixtureHead(CausalLayer):
         outputs = ops.matmul(ops.cast(features, "float32"), kernel)
         outputs = outputs + ops.cast(self.bias, "float32")
         # Split, not sliced: a slice's gradient fills an array of zeros.
-        ends = np.cumsum([self._size(c) for c in range(self.image_channels)])
-        parts = ops.split(outputs, ends[:-1].tolist(), axis=-1)
+        sizes = [self._size(c) for c in range(self.image_channels)]
+        parts = [outputs]
+        if len(sizes) > 1:
+            parts = ops.split(outputs, np.cumsum(sizes)[:-1].tolist(), axis=-1)
         levels = ops.unstack(images, self.image_channels, axis=-1)
         parameters, logits = [], None
         for channel, part in enumerate(parts):

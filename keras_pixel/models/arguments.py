@@ -98,7 +98,8 @@ def constructor_arguments(cls, args, kwargs):
         for name, parameter in signature.parameters.items()
         if parameter.kind is inspect.Parameter.VAR_KEYWORD
     }
-    arguments = dict(arguments)
+    # Lists come from JSON: as tuples they equal what was given at first.
+    arguments = {name: _as_tuple(value) for name, value in arguments}
     for name in [n for n in arguments if n in variadic]:
         names = [n for n in signature.parameters if n not in ("self", name)]
         for unknown in arguments.pop(name):
@@ -110,3 +111,9 @@ def constructor_arguments(cls, args, kwargs):
                     f"Received: {unknown}.{hint}"
                 )
     return arguments
+
+
+def _as_tuple(value):
+    if isinstance(value, (list, tuple)):
+        return tuple(_as_tuple(x) for x in value)
+    return value

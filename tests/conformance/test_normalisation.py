@@ -3,6 +3,7 @@
 Fails for any leak, any wrong likelihood and any wrong order.
 """
 
+import inspect
 import itertools
 
 import keras
@@ -26,6 +27,7 @@ SMALLEST = {
         "memory_flange": (0, 1),
     },
     models.PixelLSTM: {"hidden_dim": 4, "num_layers": 1},
+    models.WavefrontPixelCNN: {"filters": 4, "num_mixtures": 2},
     models.PixelRNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
 }
 IMAGES = {
@@ -33,6 +35,25 @@ IMAGES = {
     "2x1_rgb": ((2, 1, 3), 2),
     "1x3_two_channels_3_levels": ((1, 3, 2), 3),
     "1x4_sequence_4_levels": ((1, 4, 1), 4),
+}
+
+
+# Arguments that change what the probabilities are made of.
+VARIANTS = {
+    f"{model_class.__name__}_{name}": (model_class, arguments)
+    for model_class in SMALLEST
+    for name, arguments in {
+        "mixture": {"distribution": "logistic_mixture", "num_mixtures": 2},
+        "categorical": {"distribution": "categorical"},
+        "whole_pixel": {"whole_pixel": True},
+        "whole_pixel_mixture": {
+            "whole_pixel": True,
+            "distribution": "logistic_mixture",
+            "num_mixtures": 2,
+        },
+        "lag": {"lag": 1},
+    }.items()
+    if set(arguments) <= set(inspect.signature(model_class).parameters)
 }
 
 
@@ -59,6 +80,21 @@ def test_probabilities_of_all_images_sum_to_one(
     model_class, image_shape, num_levels
 ):
     model = model_class(image_shape, num_levels, **SMALLEST[model_class])
+    catalogue.randomize(model)
+    assert total_probability(model) == pytest.approx(1.0, abs=1e-5)
+
+
+# Three channels and four levels: all the parts of a mixture's head.
+@pytest.mark.parametrize("image_shape", [(1, 2, 2), (1, 1, 3)])
+@pytest.mark.parametrize(
+    "model_class, arguments", VARIANTS.values(), ids=VARIANTS
+)
+def test_probabilities_sum_to_one_in_every_variant(
+    model_class, arguments, image_shape
+):
+    model = model_class(
+        image_shape, 4, **{**SMALLEST[model_class], **arguments}
+    )
     catalogue.randomize(model)
     assert total_probability(model) == pytest.approx(1.0, abs=1e-5)
 

@@ -11,6 +11,7 @@ from tests.support import catalogue_attention
 from tests.support import catalogue_convolutions
 from tests.support import catalogue_recurrent
 from tests.support import catalogue_sequences
+from tests.support import catalogue_wavefront
 from tests.support.cases import LayerCase
 from tests.support.cases import ModelCase
 from tests.support.cases import randomize
@@ -32,10 +33,14 @@ FAMILIES = [
     catalogue_sequences,
     catalogue_recurrent,
     catalogue_attention,
+    catalogue_wavefront,
 ]
 LAYERS = [case for family in FAMILIES for case in family.LAYERS]
 MODELS = [case for family in FAMILIES for case in family.MODELS]
-DISTRIBUTIONS = {distributions.Categorical: {"num_levels": 4}}
+DISTRIBUTIONS = {
+    distributions.Categorical: {"num_levels": 4},
+    distributions.LogisticMixture: {"num_levels": 4, "num_mixtures": 2},
+}
 
 
 def levels(model, count=2, seed=0):

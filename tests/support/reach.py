@@ -34,6 +34,18 @@ def window(kernel_size, mask_type):
     return reach
 
 
+def cropped_window(kernel_size, mask_type, lag):
+    """Reach of a masked convolution that is cropped to a wavefront."""
+
+    def reach(image_shape):
+        down, right, up = _offsets(image_shape)
+        # A tap `down` rows above and `-right` columns to the right.
+        seen = window(kernel_size, mask_type)(image_shape)
+        return seen & ((-right < lag * down) | ((down == 0) & (right == 0)))
+
+    return reach
+
+
 def gated_window(kernel_size, mask_type):
     """Reach of the horizontal output of a gated convolution.
 
@@ -129,6 +141,60 @@ def row_lstm(kernel_size):
         side = kernel_size // 2
         triangle = (-right <= down * side) & (right <= (down + 1) * side)
         return past_and_self(image_shape) & triangle
+
+    return reach
+
+
+def one_pixel(image_shape):
+    """All features of a pixel see all of the same pixel."""
+    down, right, _ = _offsets(image_shape)
+    return (down == 0) & (right == 0)
+
+
+def down_and_up(image_shape):
+    """A strided 2×2 convolution, then the transposed one.
+
+    Every pixel sees what the first pixel of its 2×2 block sees: itself, and
+    what is above and to the left of it.
+    """
+    axes = np.ogrid[tuple(slice(n) for n in image_shape * 2)]
+    return (np.abs(axes[3] // 2 * 2 - axes[0] - 0.5) < 1) & (
+        np.abs(axes[4] // 2 * 2 - axes[1] - 0.5) < 1
+    )
+
+
+def wavefront_pixel_cnn(kernel_size, first_kernel_size, lag, num_blocks=1):
+    """What the features of a `WavefrontPixelCNN` of two resolutions see."""
+
+    def reach(image_shape):
+        rows, columns = image_shape[:2]
+        coarse = (-(-rows // 2), -(-columns // 2))
+
+        def matrix(shape, kernel, mask_type="B"):
+            crop = window if lag is None else cropped_window
+            options = () if lag is None else (lag,)
+            seen = crop(kernel, mask_type, *options)((*shape, 1))
+            return seen.reshape(shape[0] * shape[1], -1).astype(int)
+
+        def blocks(x, shape, number):
+            # Two convolutions each, and the residual connection.
+            step = matrix(shape, kernel_size)
+            return x @ np.linalg.matrix_power(step, 2 * number)
+
+        fine = np.indices((rows, columns)).reshape(2, -1)
+        first_of = np.indices(coarse).reshape(2, -1) * 2
+        offset = first_of[:, None, :] - fine[:, :, None]
+        down = ((offset >= 0) & (offset <= 1)).all(axis=0).astype(int)
+        up = (first_of[:, :, None] == (fine // 2 * 2)[:, None, :]).all(axis=0)
+        first = matrix((rows, columns), first_kernel_size, "A")
+        x = blocks(first, (rows, columns), num_blocks)
+        lower = blocks(x @ down, coarse, 2 * num_blocks) @ up.astype(int)
+        total = blocks(lower, (rows, columns), num_blocks + 1)
+        # A short cut misses the first convolution of its block. The longest
+        # one sees what the others see, and more.
+        late = matrix((rows, columns), kernel_size)
+        total = total + blocks(x @ late, (rows, columns), num_blocks)
+        return (total > 0).reshape(*image_shape[:2], 1, *image_shape[:2], 1)
 
     return reach
 
