@@ -68,16 +68,7 @@ ALLOWED = {
         ),
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
-    "_cli_drawing": (("_cli_output", "_images_io"), ("numpy",)),
-    "_cli_export": (
-        ("_cli_options", "_cli_output", "export", "presets"),
-        ("typer",),
-    ),
-    "_cli_options": ((), ("typer",)),
-    "_cli_serve": (("_cli_output", "export"), ("typer",)),
-    "_cli_output": ((), ("keras", "rich")),
     "_keras_version": ((), ("keras",)),
-    "_images_io": (("data", "training", "_preset_files"), ("numpy", "PIL")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
 }

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 import keras_pixel
-from keras_pixel import _images_io
 from keras_pixel import _preset_files
 from keras_pixel import cli
 from keras_pixel import presets
+from keras_pixel.cli import pictures
 
 RECIPE = {
     "name": "tiny",
@@ -65,7 +65,7 @@ def images(tmp_path):
     """Five images of levels, as an array and as pictures."""
     levels = np.arange(5 * 16).reshape(5, 4, 4, 1) % 4
     np.save(tmp_path / "images.npy", levels)
-    _images_io.write_images(levels, 4, tmp_path / "pictures", "files")
+    pictures.write_images(levels, 4, tmp_path / "pictures", "files")
     return levels.astype("uint8")
 
 

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_pixel import _preset_files
+from keras_pixel import _preset_files as files
 
 
 def read_images(sources, model, resize=None, values=None):
@@ -76,7 +76,7 @@ def read_split(data, split, preset, model, **options):
         )
     from keras_pixel.training import Recipe
 
-    path = _preset_files.find(preset) / "recipe.json"
+    path = files.find(preset) / "recipe.json"
     if not path.is_file():
         raise ValueError(
             "DATA must be given for a model without a recipe. "

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_pixel import _images_io
-from tests import test_cli
-from tests.test_cli import read_picture
-from tests.test_cli import refused
-from tests.test_cli import run
+from keras_pixel.cli import pictures
+from tests.cli import test_commands
+from tests.cli.test_commands import read_picture
+from tests.cli.test_commands import refused
+from tests.cli.test_commands import run
 
 # The fixtures of the tests beside, by the names that pytest looks for.
-model, tiny, images = test_cli.model, test_cli.tiny, test_cli.images
+model, tiny, images = (
+    test_commands.model,
+    test_commands.tiny,
+    test_commands.images,
+)
 
 
 def test_samples_in_each_format(capsys, tiny, model):
@@ -66,7 +70,7 @@ def test_completions_that_fit_all_that_is_known(
     args = ["complete", tiny, "images.npy", "--keep", "bottom", option, "4"]
     args += ["-n", "2", "--seed", "3", "--batch-size", "8"]
     assert run(capsys, *args, "-o", "x.npy")[0] == 0
-    mask = _images_io.half_mask("bottom", 0.5, (4, 4, 1))
+    mask = pictures.half_mask("bottom", 0.5, (4, 4, 1))
     if how == "particles":
         expected = model.complete(
             images, mask, num_particles=4, num_variants=2, seed=3, batch_size=8

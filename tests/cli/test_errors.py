@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_pixel import _images_io
 from keras_pixel import _preset_files
 from keras_pixel import cli
 from keras_pixel import presets
+from keras_pixel.cli import pictures
 from keras_pixel.training.pictures import to_bytes
-from tests import test_cli
-from tests.test_cli import refused
-from tests.test_cli import run
+from tests.cli import test_commands
+from tests.cli.test_commands import refused
+from tests.cli.test_commands import run
 
 # The fixtures of the tests beside, by the names that pytest looks for.
-model, tiny, images = test_cli.model, test_cli.tiny, test_cli.images
+model, tiny, images = (
+    test_commands.model,
+    test_commands.tiny,
+    test_commands.images,
+)
 
 
 @pytest.mark.parametrize(
@@ -125,16 +129,16 @@ def test_output_that_cannot_be_written_is_refused_before_any_work(
 ):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        _images_io.check_output(tmp_path / "file" / "x.png", "grid", 1)
-    _images_io.check_output(tmp_path / "new" / "x.png", "grid", 1)
+        pictures.check_output(tmp_path / "file" / "x.png", "grid", 1)
+    pictures.check_output(tmp_path / "new" / "x.png", "grid", 1)
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(PermissionError, match="that can be written.*x.png"):
-        _images_io.check_output(tmp_path / "x.png", "grid", 1)
+        pictures.check_output(tmp_path / "x.png", "grid", 1)
 
 
 def test_separate_files_need_grey_or_rgb():
     with pytest.raises(ValueError, match="1 or 3 channels.*2 channels"):
-        _images_io.check_output("folder", "files", 2)
+        pictures.check_output("folder", "files", 2)
 
 
 @pytest.mark.parametrize(
@@ -147,5 +151,5 @@ def test_separate_files_need_grey_or_rgb():
     ],
 )
 def test_half_masks(keep, known):
-    mask = _images_io.half_mask(keep, 0.5, (4, 2, 1))
+    mask = pictures.half_mask(keep, 0.5, (4, 2, 1))
     np.testing.assert_array_equal(mask, np.array(known, bool))

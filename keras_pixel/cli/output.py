@@ -63,6 +63,14 @@ def start_keras():
         os.close(kept)
 
 
+def load(model, image_shape=None):
+    """The model of a preset, with Keras started quietly."""
+    start_keras()
+    from keras_pixel import presets
+
+    return presets.load(model, image_shape=image_shape)
+
+
 def print_json(value):
     print(json.dumps(value, indent=2, ensure_ascii=False))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keras_pixel import _cli_output
+from keras_pixel.cli import output
 
 
 class Engine(enum.StrEnum):
@@ -43,7 +43,7 @@ def serve(
     ] = Engine.development,
 ):
     """Serve exported models as TF-Serving does, for development."""
-    _cli_output.start_keras()
+    output.start_keras()
     from keras_pixel.export.server import DevelopmentServer
     from keras_pixel.export.server import ModelServer
 

@@ -1,9 +1,86 @@
-"""How the command line draws images: batch by batch, and written in the end."""
+"""The commands `sample` and `complete`: drawn batch by batch."""
 
 import numpy as np
 
-from keras_pixel import _cli_output
-from keras_pixel import _images_io
+from keras_pixel.cli import options
+from keras_pixel.cli import output as terminal
+from keras_pixel.cli import pictures
+
+
+def sample(
+    model: options.Preset,
+    count: options.Count = 16,
+    output: options.Output = "samples.png",
+    output_format: options.OutputFormat = None,
+    columns: options.Columns = None,
+    seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    batch_size: options.BatchSize = 64,
+    image_shape: options.Shape = None,
+):
+    """Draw new images, pixel by pixel."""
+    file_format = pictures.output_format(output, output_format)
+    loaded = terminal.load(model, image_shape)
+    pictures.check_output(output, file_format, loaded.image_shape[2])
+    drawn = loaded.sampler.stream(
+        count,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    draw("Sampling", count, drawn, loaded, output, file_format, columns)
+
+
+def complete(
+    model: options.Preset,
+    images: options.Images,
+    keep: options.Keep = options.Side.top,
+    fraction: options.Fraction = 0.5,
+    mask: options.Mask = None,
+    count: options.CountOfEach = 1,
+    particles: options.Particles = None,
+    beam_width: options.BeamWidth = None,
+    output: options.Output = "completions.png",
+    output_format: options.OutputFormat = None,
+    columns: options.Columns = None,
+    seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    batch_size: options.BatchSize = 64,
+    image_shape: options.Shape = None,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+):
+    """Fill in the unknown part of images; what is known stays."""
+    check_completion(particles, beam_width, temperature, top_k, top_p)
+    file_format = pictures.output_format(output, output_format)
+    loaded = terminal.load(model, image_shape)
+    pictures.check_output(output, file_format, loaded.image_shape[2])
+    if mask is None:
+        known = pictures.half_mask(keep, fraction, loaded.image_shape)
+    else:
+        known = pictures.read_mask(mask, loaded.image_shape)
+    given, _ = pictures.read_images(images, loaded, resize, values)
+    total = count * len(given)
+    drawn = completions(
+        loaded,
+        given,
+        known,
+        count,
+        particles=particles,
+        beam_width=beam_width,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    draw("Completing", total, drawn, loaded, output, file_format, columns)
 
 
 def draw(title, total, batches, model, output, file_format, columns):
@@ -18,7 +95,7 @@ def draw(title, total, batches, model, output, file_format, columns):
     """
     finished, count = [], 0
     try:
-        with _cli_output.progress(title, total) as done:
+        with terminal.progress(title, total) as done:
             for batch in batches:
                 finished.append(batch)
                 count += len(batch)
@@ -27,7 +104,7 @@ def draw(title, total, batches, model, output, file_format, columns):
         if finished:
             images = np.concatenate(finished)
             print(
-                _images_io.write_images(
+                pictures.write_images(
                     images, model.num_levels, output, file_format, columns
                 )
             )
@@ -66,7 +143,7 @@ def completions(
 
     Args:
         model: a `PixelModel`.
-        images, mask, count: see `_images_io.repeat`.
+        images, mask, count: see `pictures.repeat`.
         particles: int, or None: see `Sampler.complete`.
         beam_width: int, or None: see `keras_pixel.sampling.beam_search`.
         seed: int.
@@ -76,7 +153,7 @@ def completions(
     # Particles and beams find all completions of an image together.
     at_once = beam_width or particles
     variants = count if at_once else None
-    images, masks = _images_io.repeat(images, mask, 1 if at_once else count)
+    images, masks = pictures.repeat(images, mask, 1 if at_once else count)
     # The noise goes on from batch to batch, whatever their size.
     random = np.random.default_rng(seed)
     stride = max(1, batch_size // (at_once or 1))

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from keras_pixel import _cli_options as options
-from keras_pixel import _cli_output
+from keras_pixel.cli import options
+from keras_pixel.cli import output
 
 
 class ExportFormat(enum.StrEnum):
@@ -40,7 +40,7 @@ def export(
 ):
     """Write a model for use without this package, and compare it."""
     _check(export_format, xla, version, step_batch_size)
-    _cli_output.start_keras()
+    output.start_keras()
     from keras_pixel import export as exporters
     from keras_pixel import presets
 
