@@ -37,9 +37,8 @@ ALLOWED = {
         ),
         ("keras", "numpy"),
     ),
-    "presets": (("_preset_files", "_preset_writing"), ("keras", "numpy")),
-    "_preset_files": ((), ()),
-    "_preset_writing": (("_preset_files",), ("h5py", "numpy")),
+    # `load` imports the models, so that they are registered.
+    "presets": (("keras_pixel", "models"), ("h5py", "keras", "numpy")),
     "data": (
         (),
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),

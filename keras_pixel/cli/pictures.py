@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_pixel import _preset_files as files
+from keras_pixel.presets import files
 
 
 def read_images(sources, model, resize=None, values=None):

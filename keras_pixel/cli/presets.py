@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from keras_pixel import _preset_files as files
 from keras_pixel.cli import options
 from keras_pixel.cli import output
+from keras_pixel.presets import files
 
 
 def list_command(

@@ -1,6 +1,6 @@
 """The files of a preset: found in the zoo or at a path, and checked.
 
-Nothing here builds a model or knows one: `presets.py` does. Files are JSON,
+Nothing here builds a model or knows one. Files are JSON,
 Markdown, PNG and HDF5; nothing is ever unpickled.
 """
 
@@ -23,7 +23,7 @@ _ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 def zoo_dir():
     """The zoo's folder: inside an installed package, beside a checkout's."""
-    package = pathlib.Path(__file__).resolve().parent
+    package = pathlib.Path(__file__).resolve().parents[1]
     inside = package / "zoo"
     return inside if inside.is_dir() else package.parent / "zoo"
 

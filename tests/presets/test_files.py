@@ -7,16 +7,16 @@ import pathlib
 import keras
 import pytest
 
-from keras_pixel import _preset_files
 from keras_pixel import presets
-from tests import test_presets
-from tests.test_presets import edit_metadata
+from keras_pixel.presets import files as preset_files
+from tests.presets import test_loading
+from tests.presets.test_loading import edit_metadata
 
 # The fixtures of the tests beside, by the names that pytest looks for.
 model, folder, zoo = (
-    test_presets.model,
-    test_presets.folder,
-    test_presets.zoo,
+    test_loading.model,
+    test_loading.folder,
+    test_loading.zoo,
 )
 
 
@@ -64,7 +64,7 @@ def test_folder_that_is_no_preset(tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "truncated", "altered"])
 def test_damaged_file_is_named_with_both_hashes(folder, filename, damage):
     path = folder / filename
-    expected = _preset_files.sha256(path)
+    expected = preset_files.sha256(path)
     content = path.read_bytes()
     if damage == "missing":
         path.unlink()
@@ -72,7 +72,7 @@ def test_damaged_file_is_named_with_both_hashes(folder, filename, damage):
     else:
         shorter = content[:-1]
         path.write_bytes(shorter if damage == "truncated" else shorter + b"\1")
-        words = [expected, _preset_files.sha256(path), "truncated or altered"]
+        words = [expected, preset_files.sha256(path), "truncated or altered"]
     with pytest.raises((ValueError, FileNotFoundError)) as caught:
         presets.load(folder)
     for word in [f"`{filename}`", *words]:
@@ -129,7 +129,7 @@ def rewrite_config(folder, **changes):
     config = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps(config))
     files = presets.read_metadata(folder)["files"]
-    files["config.json"]["sha256"] = _preset_files.sha256(path)
+    files["config.json"]["sha256"] = preset_files.sha256(path)
     edit_metadata(folder, files=files)
 
 

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_pixel import _preset_files
 from keras_pixel import presets
+from keras_pixel.presets import files as preset_files
 
 
 @keras.saving.register_keras_serializable(package="test_presets")
@@ -53,7 +53,7 @@ def folder(model, tmp_path):
 @pytest.fixture
 def zoo(tmp_path, monkeypatch, model):
     """A zoo with two models, in place of the real one."""
-    monkeypatch.setattr(_preset_files, "zoo_dir", lambda: tmp_path / "zoo")
+    monkeypatch.setattr(preset_files, "zoo_dir", lambda: tmp_path / "zoo")
     for name in ("tiny_mnist", "tiny_cifar10"):
         presets.save_preset(model, tmp_path / "zoo" / name)
     (tmp_path / "zoo" / "README.md").write_text("# Zoo\n")
@@ -197,9 +197,9 @@ def test_loads_with_jax_and_without_tensorflow(folder):
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
         f"sys.path[:0] = [{os.getcwd()!r}, {os.path.dirname(__file__)!r}]\n"
-        "import keras, test_presets\n"
-        f"model = test_presets.presets.load({str(folder)!r})\n"
-        "print(keras.backend.backend(), model(test_presets.IMAGES).shape)\n"
+        "import keras, test_loading\n"
+        f"model = test_loading.presets.load({str(folder)!r})\n"
+        "print(keras.backend.backend(), model(test_loading.IMAGES).shape)\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     result = subprocess.run(
