@@ -44,8 +44,8 @@ def serve(
 ):
     """Serve exported models as TF-Serving does, for development."""
     output.start_keras()
-    from keras_pixel.export.server import DevelopmentServer
-    from keras_pixel.export.server import ModelServer
+    from keras_pixel.serving import DevelopmentServer
+    from keras_pixel.serving import ModelServer
 
     stop = _stop_on_signals()
     if engine is Engine.tensorflow_model_server:

@@ -9,10 +9,10 @@ from keras_pixel.export import warmup
 from keras_pixel.export.checks import ExportError
 from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import check_exportable
-from keras_pixel.export.server.repository import find_models
-from keras_pixel.export.server.repository import find_versions
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import uses_xla
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import find_models
+from keras_pixel.export.servable import find_versions
+from keras_pixel.export.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
 
 BATCH_SIZES = (1, 4, 16, 32)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_pixel import export
 from keras_pixel.export import to_tf_serving
 from keras_pixel.export import warmup
-from keras_pixel.export.server.servable import RequestError
+from keras_pixel.export.servable import RequestError
 
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
 

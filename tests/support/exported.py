@@ -54,7 +54,7 @@ def models_folder(model, tmp_path_factory):
 def server(models_folder):
     """A development server of `models_folder` on free ports."""
     pytest.importorskip("aiohttp", reason="needs the extra serve")
-    from keras_pixel.export.server import DevelopmentServer
+    from keras_pixel.serving import DevelopmentServer
 
     with DevelopmentServer(
         models_folder,

@@ -8,10 +8,10 @@ import traceback
 
 from aiohttp import web
 
-from keras_pixel.export.server import protocol
-from keras_pixel.export.server import rest_json
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import invalid
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import invalid
+from keras_pixel.serving import protocol
+from keras_pixel.serving import rest_json
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _POST = re.compile(_MODEL + r":(predict|classify|regress)")

@@ -1,7 +1,7 @@
 """What REST and gRPC answer alike, as the official messages."""
 
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import read_signature_defs
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import read_signature_defs
 
 SIGNATURE_DEF = "signature_def"
 

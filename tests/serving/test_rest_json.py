@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from keras_pixel.export.server import rest_json
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import TensorSpec
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import TensorSpec
+from keras_pixel.serving import rest_json
 
 
 def spec(name, dtype, *shape):

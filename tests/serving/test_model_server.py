@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from keras_pixel.export.server import ModelServer
+from keras_pixel.serving import ModelServer
 
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
 

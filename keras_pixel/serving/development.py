@@ -4,7 +4,7 @@ import asyncio
 import concurrent.futures
 import threading
 
-from keras_pixel.export.server.repository import ModelRepository
+from keras_pixel.serving.repository import ModelRepository
 
 MEBIBYTE = 2**20
 
@@ -179,8 +179,8 @@ def _import_services():
     try:
         import tensorflow_serving.apis  # noqa: F401
 
-        from keras_pixel.export.server import grpc_service
-        from keras_pixel.export.server import rest
+        from keras_pixel.serving import grpc_service
+        from keras_pixel.serving import rest
     except ImportError as error:
         raise ImportError(
             "The server needs aiohttp, grpcio and tensorflow-serving-api. "

@@ -1,4 +1,4 @@
-"""One version of a model: a SavedModel, and which requests it takes."""
+"""What is served: folders of models and versions, and what they take."""
 
 import dataclasses
 import math
@@ -264,3 +264,55 @@ def uses_xla(folder):
         )
         if "_XlaMustCompile" in attributes
     )
+
+
+def find_versions(folder):
+    """Versions in a model's folder: number to `pathlib.Path`, ascending.
+
+    As TF-Serving does, folders whose name is no number are passed over.
+    """
+    folders = (path for path in pathlib.Path(folder).iterdir() if path.is_dir())
+    found = {
+        int(path.name): path
+        for path in folders
+        if path.name.isascii()
+        and path.name.isdigit()
+        and (path / "saved_model.pb").is_file()
+    }
+    return dict(sorted(found.items()))
+
+
+def find_models(folder):
+    """Models in a folder that `tf_serving` wrote: name to `pathlib.Path`.
+
+    The folder of one model, with its versions in it, will do too.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if there is no model in it.
+    """
+    folder = pathlib.Path(folder).resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            "`folder` must be a folder of models. "
+            f"Received: folder={str(folder)!r}, which does not exist. "
+            "`keras-pixel export NAME --to FOLDER --format tf_serving` "
+            "writes one."
+        )
+    if find_versions(folder):
+        return {folder.name: folder}
+    found = {
+        path.name: path
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and find_versions(path)
+    }
+    if not found:
+        raise ValueError(
+            "`folder` must hold NAME/VERSION/saved_model.pb. "
+            f"Received: folder={str(folder)!r}, which does not. "
+            "`keras-pixel export NAME --to FOLDER --format tf_serving` "
+            "writes one."
+        )
+    return found

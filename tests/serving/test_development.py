@@ -14,8 +14,8 @@ pytest.importorskip("aiohttp", reason="needs the extra serve")
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
 requests = pytest.importorskip("requests", reason="needs the extra serve")
 
-from keras_pixel.export.server import DevelopmentServer  # noqa: E402
-from keras_pixel.export.server import repository  # noqa: E402
+from keras_pixel.export import servable  # noqa: E402
+from keras_pixel.serving import DevelopmentServer  # noqa: E402
 
 
 class Doubler(tf.Module):
@@ -192,7 +192,7 @@ def test_what_is_no_version_is_passed_over(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "7").mkdir()
-    assert list(repository.find_versions(tmp_path)) == [1, 3, 12]
+    assert list(servable.find_versions(tmp_path)) == [1, 3, 12]
 
 
 def test_stop_twice_is_no_error(folder):

@@ -7,9 +7,9 @@ import traceback
 
 import grpc
 
-from keras_pixel.export.server import protocol
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import invalid
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import invalid
+from keras_pixel.serving import protocol
 
 
 def make_server(repository, pool, max_request_bytes, max_requests):

@@ -6,9 +6,9 @@ import subprocess
 import tempfile
 
 from keras_pixel.export import serving_files
-from keras_pixel.export.server.repository import find_models
-from keras_pixel.export.server.repository import find_versions
-from keras_pixel.export.server.servable import uses_xla
+from keras_pixel.export.servable import find_models
+from keras_pixel.export.servable import find_versions
+from keras_pixel.export.servable import uses_xla
 
 PROGRAM = "tensorflow_model_server"
 

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import invalid
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import invalid
 
 _KINDS = {
     "b": ("b", "true or false"),
