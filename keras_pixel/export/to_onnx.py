@@ -2,6 +2,7 @@
 
 import pathlib
 
+from keras_pixel.checks import check_size
 from keras_pixel.export import checks
 from keras_pixel.export.conversion import check_packages
 from keras_pixel.export.conversion import convert
@@ -52,11 +53,7 @@ def onnx(model, folder, step_batch_size=16):
         FileExistsError: if there is something at `folder`.
     """
     check_exportable(model)
-    if not isinstance(step_batch_size, int) or step_batch_size < 1:
-        raise ValueError(
-            "`step_batch_size` must be a positive integer. "
-            f"Received: step_batch_size={step_batch_size}"
-        )
+    step_batch_size = check_size("step_batch_size", step_batch_size)
     check_packages()
     with whole_folder(folder) as temporary:
         metadata = {

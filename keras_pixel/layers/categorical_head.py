@@ -5,8 +5,9 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import order
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.layers.incremental import group_major
 from keras_pixel.layers.incremental import known_groups
 
@@ -64,18 +65,9 @@ class CategoricalHead(CausalLayer):
         **kwargs,
     ):
         super().__init__(channels=channels, **kwargs)
-        if not isinstance(num_levels, int) or num_levels < 2:
-            raise ValueError(
-                "`num_levels` must be an integer of at least 2. "
-                f"Received: num_levels={num_levels}"
-            )
-        fits = type(rank) is int and 1 <= rank <= num_levels
-        if rank is not None and not fits:
-            raise ValueError(
-                "`rank` must be None or from 1 to `num_levels`. "
-                f"Received: rank={rank!r}, num_levels={num_levels}"
-            )
-        self.num_levels = num_levels
+        self.num_levels = check_size("num_levels", num_levels, 2)
+        if rank is not None:
+            rank = check_size("rank", rank, 1, self.num_levels)
         self.rank = rank
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)

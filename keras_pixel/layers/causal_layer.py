@@ -1,7 +1,8 @@
 """What all causal layers share: the two faces."""
 
 import keras
-import numpy as np
+
+from keras_pixel.checks import check_size
 
 
 class CausalLayer(keras.layers.Layer):
@@ -40,8 +41,7 @@ class CausalLayer(keras.layers.Layer):
 
     def __init__(self, channels=1, **kwargs):
         super().__init__(**kwargs)
-        check_channels(channels)
-        self.channels = channels
+        self.channels = check_size("channels", channels)
 
     def known_by_row(self, inputs_known_by_row):
         """Which outputs are known when their row starts.
@@ -74,52 +74,3 @@ class CausalLayer(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}
-
-
-def is_integer(value, least):
-    """Whether `value` is an int, no bool, from `least` up."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and value >= least
-
-
-def check_channels(channels):
-    """Refuse what is no number of channels."""
-    if not is_integer(channels, 1):
-        raise ValueError(
-            "`channels` must be a positive integer. "
-            f"Received: channels={channels}"
-        )
-
-
-def check_size(name, value, least):
-    """Refuse what is no int from `least` up."""
-    if not is_integer(value, least):
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. "
-            f"Received: {name}={value!r}"
-        )
-
-
-def check_divisible(name, value, channels):
-    """Refuse a number of features that does not split into channels."""
-    if value % channels == 0:
-        return
-    low = value - value % channels
-    options = [str(n) for n in (low, low + channels) if n > 0]
-    raise ValueError(
-        f"`{name}` must be divisible by `channels`, so that every feature map "
-        f"belongs to one channel. Received: {name}={value}, "
-        f"channels={channels}. Use {' or '.join(options)}."
-    )
-
-
-def odd_pair(name, value):
-    """Return `value` as a pair of odd positive ints, or refuse it."""
-    pair = tuple(value) if np.iterable(value) else (value, value)
-    if len(pair) != 2 or any(not is_integer(n, 1) or n % 2 == 0 for n in pair):
-        raise ValueError(
-            f"`{name}` must be an odd positive integer or a pair of them, so "
-            "that the kernel has a centre. "
-            f"Received: {name}={value!r}"
-        )
-    return pair

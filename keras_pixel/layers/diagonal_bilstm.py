@@ -1,9 +1,9 @@
 import keras
 from keras import ops
 
+from keras_pixel.checks import check_divisible
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
 from keras_pixel.layers.diagonal_lstm import scan_diagonals
 from keras_pixel.layers.incremental import group_major

@@ -2,9 +2,9 @@ import keras
 from keras import ops
 
 from keras_pixel import order
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import odd_pair
 from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import odd_pair
 from keras_pixel.layers.incremental import convolve_rows
 from keras_pixel.layers.incremental import group_major
 from keras_pixel.layers.incremental import known_groups

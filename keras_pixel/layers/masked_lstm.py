@@ -1,9 +1,9 @@
 from keras import ops
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import check_size
 from keras_pixel.layers.incremental import convolve_rows
 from keras_pixel.layers.incremental import group_major
 from keras_pixel.layers.incremental import read_at
@@ -33,7 +33,7 @@ class MaskedLSTM(CausalLayer):
         self, filters, input_width, taps_above, sees_left, channels, **kwargs
     ):
         super().__init__(channels=channels, **kwargs)
-        check_size("filters", filters, 1)
+        filters = check_size("filters", filters)
         check_divisible("filters", filters, channels)
         self.filters = filters
         self.taps_above = taps_above

@@ -1,6 +1,6 @@
 """What a trained model gives to others: features and exports."""
 
-from keras_pixel.levels import check_images
+from keras_pixel.checks import check_images
 from keras_pixel.models.features import feature_model
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import presets
+from keras_pixel.checks import check_images
 from keras_pixel.distributions import Categorical
-from keras_pixel.levels import check_images
 from keras_pixel.models.deployment import Deployment
 from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search

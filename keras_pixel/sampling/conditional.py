@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_pixel.levels import check_images
-from keras_pixel.sampling.arguments import check_mask
-from keras_pixel.sampling.arguments import check_positive
+from keras_pixel.checks import check_images
+from keras_pixel.checks import check_mask
+from keras_pixel.checks import check_size
 
 
 def conditional_bits_per_dim(
@@ -37,7 +37,7 @@ def conditional_bits_per_dim(
         ValueError: if a mask is no prefix in raster order or leaves no pixel
             unknown, or an argument is out of range.
     """
-    check_positive("batch_size", batch_size)
+    batch_size = check_size("batch_size", batch_size)
     images = check_images(
         images, sampler.image_shape, sampler.distribution.num_levels
     )

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import threading
 
+from keras_pixel.checks import check_size
 from keras_pixel.serving.repository import ModelRepository
 
 MEBIBYTE = 2**20
@@ -51,11 +52,8 @@ class DevelopmentServer:
         stop_timeout=60,
     ):
         for name, port in (("rest_port", rest_port), ("grpc_port", grpc_port)):
-            if not 0 <= port < 2**16:
-                raise ValueError(
-                    f"`{name}` must be from 0 (any) to 65535. "
-                    f"Received: {name}={port}"
-                )
+            # 0 is any free one.
+            check_size(name, port, 0, 65535)
         limits = {
             "max_request_bytes": max_request_bytes,
             "max_batch_size": max_batch_size,
@@ -63,10 +61,7 @@ class DevelopmentServer:
             "num_threads": num_threads,
         }
         for name, limit in limits.items():
-            if limit < 1:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {name}={limit}"
-                )
+            check_size(name, limit)
         self.host = host
         self.rest_port = rest_port
         self.grpc_port = grpc_port

@@ -161,10 +161,16 @@ def test_taken_port_is_refused(folder, name):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rest_port": -1}, "`rest_port` must be from 0"),
-        ({"grpc_port": 70_000}, "`grpc_port` must be from 0"),
-        ({"max_batch_size": 0}, "`max_batch_size` must be positive"),
-        ({"max_request_bytes": 0}, "`max_request_bytes` must be positive"),
+        ({"rest_port": -1}, "`rest_port` must be an integer from 0"),
+        ({"grpc_port": 70_000}, "`grpc_port` must be an integer from 0"),
+        (
+            {"max_batch_size": 0},
+            "`max_batch_size` must be an integer",
+        ),
+        (
+            {"max_request_bytes": 0},
+            "`max_request_bytes` must be an integer",
+        ),
     ],
 )
 def test_bad_argument_is_refused(tmp_path, options, words):
