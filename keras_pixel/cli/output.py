@@ -2,11 +2,14 @@
 
 import contextlib
 import csv
+import io
 import json
 import math
 import os
 import pathlib
 import sys
+
+from keras_pixel import files
 
 
 @contextlib.contextmanager
@@ -146,14 +149,15 @@ def check_scores_path(output):
 
 def write_scores(rows, output):
     path = pathlib.Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        if path.suffix == ".json":
-            json.dump(rows, file, indent=2, ensure_ascii=False)
-        else:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows[:-1])
+    if path.suffix == ".json":
+        text = json.dumps(rows, indent=2, ensure_ascii=False)
+        files.write_text(path, text)
+    else:
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, rows[0])
+        writer.writeheader()
+        writer.writerows(rows[:-1])
+        files.write_text(path, table.getvalue())
     mean = rows[-1]
     print(
         f"mean of {len(rows) - 1} images: {mean['nats']:.3f} nats, "

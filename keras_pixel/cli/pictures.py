@@ -5,7 +5,8 @@ import pathlib
 
 import numpy as np
 
-from keras_pixel.presets import files
+from keras_pixel import files
+from keras_pixel.presets import folders
 
 
 def read_images(sources, model, resize=None, values=None):
@@ -76,7 +77,7 @@ def read_split(data, split, preset, model, **options):
         )
     from keras_pixel.training import Recipe
 
-    path = files.find(preset) / "recipe.json"
+    path = folders.find(preset) / "recipe.json"
     if not path.is_file():
         raise ValueError(
             "DATA must be given for a model without a recipe. "
@@ -226,24 +227,25 @@ def write_images(images, num_levels, output, file_format, columns=None):
     """
     path = pathlib.Path(output)
     images = np.asarray(images)
-    path.parent.mkdir(parents=True, exist_ok=True)
     if file_format == "npy":
-        with open(path, "wb") as file:
+        with files.atomic_file(path) as file:
             np.save(file, images)
         return f"{len(images)} images of levels in {path}"
     if file_format == "grid":
         from keras_pixel.training.pictures import image_sheet
+        from keras_pixel.training.pictures import save_picture
 
-        sheet = image_sheet(images, num_levels, columns=columns)
-        sheet.save(path, format="PNG")
+        save_picture(image_sheet(images, num_levels, columns=columns), path)
         return f"{len(images)} images in {path}"
     from PIL import Image
 
+    from keras_pixel.training.pictures import save_picture
     from keras_pixel.training.pictures import to_bytes
 
-    path.mkdir(exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
     digits = len(str(len(images) - 1))
     for index, values in enumerate(to_bytes(images, num_levels)):
         values = values[..., 0] if values.shape[-1] == 1 else values
-        Image.fromarray(values).save(path / f"{index:0{digits}d}.png")
+        picture = Image.fromarray(values)
+        save_picture(picture, path / f"{index:0{digits}d}.png")
     return f"{len(images)} images in {path}{'/'}"

@@ -6,7 +6,7 @@ import typer
 
 from keras_pixel.cli import options
 from keras_pixel.cli import output
-from keras_pixel.presets import files
+from keras_pixel.presets import folders
 
 
 def list_command(
@@ -16,8 +16,8 @@ def list_command(
     as_json: options.AsJson = False,
 ):
     """List the trained models that come with the package."""
-    names = files.list_models(pattern)
-    found = {name: files.read_metadata(name) for name in names}
+    names = folders.list_models(pattern)
+    found = {name: folders.read_metadata(name) for name in names}
     if as_json:
         output.print_json(found)
     elif found:
@@ -28,7 +28,7 @@ def list_command(
 
 def info(model: options.Preset, as_json: options.AsJson = False):
     """Show what is known about a model."""
-    metadata = files.read_metadata(model)
+    metadata = folders.read_metadata(model)
     if as_json:
         output.print_json(metadata)
     else:

@@ -7,11 +7,11 @@ from keras_pixel.export import checks
 from keras_pixel.export.conversion import check_packages
 from keras_pixel.export.conversion import convert
 from keras_pixel.export.conversion import session
-from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.step_graphs import check_steps
 from keras_pixel.export.step_graphs import write_steps
+from keras_pixel.files import atomic_folder
 
 
 def onnx(model, folder, step_batch_size=16):
@@ -55,7 +55,7 @@ def onnx(model, folder, step_batch_size=16):
     check_exportable(model)
     step_batch_size = check_size("step_batch_size", step_batch_size)
     check_packages()
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         metadata = {
             "model": model.name,
             "image_shape": list(model.image_shape),

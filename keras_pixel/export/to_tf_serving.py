@@ -8,13 +8,13 @@ from keras_pixel.checks import check_size
 from keras_pixel.export import serving_files
 from keras_pixel.export import warmup
 from keras_pixel.export.checks import ExportError
-from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import find_models
 from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
+from keras_pixel.files import atomic_folder
 
 BATCH_SIZES = (1, 4, 16, 32)
 
@@ -75,7 +75,7 @@ def tf_serving(
     try:
         with contextlib.ExitStack() as stack:
             for name, model in models.items():
-                place = stack.enter_context(whole_folder(places[name]))
+                place = stack.enter_context(atomic_folder(places[name]))
                 saved_model(model, place, xla=xla)
                 warmup.write_warmup(place, name, model.num_levels, batch_sizes)
                 _check_warmup(place)

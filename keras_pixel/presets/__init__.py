@@ -6,8 +6,8 @@ and the sha256 of every other file. Those of the zoo also have the recipe they
 were trained with, a card and a sheet of samples.
 """
 
-from keras_pixel.presets.files import list_models
-from keras_pixel.presets.files import read_metadata
+from keras_pixel.presets.folders import list_models
+from keras_pixel.presets.folders import read_metadata
 
 __all__ = ["describe", "list_models", "load", "read_metadata", "save_preset"]
 

@@ -10,7 +10,7 @@ import warnings
 import keras
 
 from keras_pixel import __version__
-from keras_pixel.presets import files
+from keras_pixel.presets import folders
 
 
 def load(name_or_path, *, image_shape=None, weights=True, **overrides):
@@ -44,10 +44,10 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
     images = model.sample(16, seed=0)  # integer levels (16, 32, 32, 3)
     ```
     """
-    folder = files.find(name_or_path)
-    metadata = files.read_metadata(folder)
-    skip = () if weights else (files.WEIGHTS_FILE,)
-    files.check_files(folder, metadata, skip=skip)
+    folder = folders.find(name_or_path)
+    metadata = folders.read_metadata(folder)
+    skip = () if weights else (folders.WEIGHTS_FILE,)
+    folders.check_files(folder, metadata, skip=skip)
     if image_shape is not None:
         overrides["image_shape"] = tuple(image_shape)
     model = _build(folder, metadata, overrides)
@@ -57,7 +57,7 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
 
 
 def _build(folder, metadata, overrides):
-    config = files.read_json(folder, files.CONFIG_FILE)
+    config = folders.read_json(folder, folders.CONFIG_FILE)
     model_class = _model_class(folder, config)
     arguments = config.get("config")
     if not isinstance(arguments, dict):
@@ -109,7 +109,7 @@ def _load_weights(model, folder, metadata, overrides):
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                model.load_weights(folder / files.WEIGHTS_FILE)
+                model.load_weights(folder / folders.WEIGHTS_FILE)
             # Keras only warns where it leaves a nested layer as initialized.
             skipped = [w.message for w in caught if w.category is UserWarning]
             if not skipped:

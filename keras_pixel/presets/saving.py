@@ -1,11 +1,8 @@
 """Saves a model as a preset's folder, whole or not at all."""
 
 import hashlib
-import json
 import os
 import pathlib
-import secrets
-import shutil
 import tempfile
 
 import h5py
@@ -13,7 +10,10 @@ import keras
 import numpy as np
 
 from keras_pixel import __version__
-from keras_pixel.presets import files as preset_files
+from keras_pixel.files import atomic_folder
+from keras_pixel.files import is_free
+from keras_pixel.files import to_json
+from keras_pixel.presets import folders
 
 _WEIGHTS_DTYPES = ("float32", "float16")
 # Arguments worth reading without opening `config.json`.
@@ -77,8 +77,8 @@ def save_preset(
     }
     contents = {
         **(files or {}),
-        preset_files.CONFIG_FILE: _to_json(config).encode(),
-        preset_files.WEIGHTS_FILE: _weights(model, dtype),
+        folders.CONFIG_FILE: to_json(config).encode(),
+        folders.WEIGHTS_FILE: _weights(model, dtype),
     }
     return _write_folder(path, {**metadata, **described}, contents, overwrite)
 
@@ -89,7 +89,7 @@ def describe(model, dtype="float32"):
     # A graph of the user's own has its shape in the graph alone.
     found = {k: config.get(k, getattr(model, k, None)) for k in _SHAPE_KEYS}
     return {
-        "format": preset_files.FORMAT,
+        "format": folders.FORMAT,
         "class_name": type(model).__name__,
         **{key: value for key, value in found.items() if value is not None},
         "num_parameters": model.count_params(),
@@ -126,12 +126,12 @@ def _check_model(model):
 
 def _check_names(names):
     own = (
-        preset_files.CONFIG_FILE,
-        preset_files.METADATA_FILE,
-        preset_files.WEIGHTS_FILE,
+        folders.CONFIG_FILE,
+        folders.METADATA_FILE,
+        folders.WEIGHTS_FILE,
     )
     for name in names:
-        if name in own or not preset_files.is_plain(name):
+        if name in own or not folders.is_plain(name):
             raise ValueError(
                 "`files` must have plain names, other than those of the "
                 f"preset's own files {own}. Received: name={name!r}. "
@@ -142,17 +142,10 @@ def _check_names(names):
 def _weights(model, dtype):
     with tempfile.TemporaryDirectory() as folder:
         whole = pathlib.Path(folder) / "whole.weights.h5"
-        stored = pathlib.Path(folder) / preset_files.WEIGHTS_FILE
+        stored = pathlib.Path(folder) / folders.WEIGHTS_FILE
         model.save_weights(whole)
         _copy_weights(whole, stored, dtype)
         return stored.read_bytes()
-
-
-def _to_json(value):
-    """JSON text as every file here has it: indented, ending in a newline."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + (
-        "\n"
-    )
 
 
 def _write_folder(path, metadata, contents, overwrite):
@@ -173,33 +166,16 @@ def _write_folder(path, metadata, contents, overwrite):
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
     }
-    text = _to_json({**metadata, "files": entries})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that renaming stays on one file system.
-    token = secrets.token_hex(4)
-    new = path.parent / f".{path.name}.new-{token}"
-    old = path.parent / f".{path.name}.old-{token}"
-    try:
-        new.mkdir()
+    text = to_json({**metadata, "files": entries})
+    with atomic_folder(path, replace=True) as new:
         for name, data in contents.items():
             (new / name).write_bytes(data)
-        (new / preset_files.METADATA_FILE).write_text(text, encoding="utf-8")
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        (new / folders.METADATA_FILE).write_text(text, encoding="utf-8")
     return path
 
 
 def _check_free(path, overwrite):
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if is_free(path):
         return
     if not overwrite:
         raise FileExistsError(
@@ -208,7 +184,7 @@ def _check_free(path, overwrite):
             "`overwrite=True` to replace the preset there."
         )
     # Never remove a folder that holds something else than a preset.
-    if not (path / preset_files.CONFIG_FILE).is_file():
+    if not (path / folders.CONFIG_FILE).is_file():
         raise FileExistsError(
             "`overwrite=True` replaces presets only. Received: "
             f"path={str(path)!r}, which is not a preset folder. Give another "

@@ -4,10 +4,10 @@ import dataclasses
 import hashlib
 import inspect
 import json
-from pathlib import Path
 
 import keras
 
+from keras_pixel import files
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_keys
 from keras_pixel.checks import check_multiple
@@ -16,7 +16,6 @@ from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.checks import check_type
 from keras_pixel.data import load_data
-from keras_pixel.training._checks import read_json
 from keras_pixel.training.schedule import DECAYS
 from keras_pixel.training.schedule import WarmupDecay
 
@@ -238,7 +237,7 @@ class Recipe:
     @classmethod
     def from_json(cls, path):
         """Read a recipe from a JSON file."""
-        return cls.from_dict(read_json("A recipe", path))
+        return cls.from_dict(files.read_json(path, "A recipe"))
 
     def to_dict(self):
         """The recipe as plain values, every default written out."""
@@ -246,9 +245,9 @@ class Recipe:
 
     def to_json(self, path=None):
         """The recipe as JSON text; written to `path` where one is given."""
-        text = json.dumps(self.to_dict(), indent=2) + "\n"
+        text = files.to_json(self.to_dict())
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            files.write_text(path, text)
         return text
 
     def fixed(self):

@@ -12,7 +12,7 @@ import keras_pixel
 from keras_pixel import cli
 from keras_pixel import presets
 from keras_pixel.cli import pictures
-from keras_pixel.presets import files as preset_files
+from keras_pixel.presets import folders
 
 RECIPE = {
     "name": "tiny",
@@ -136,8 +136,8 @@ def test_list_and_info(capsys, tiny):
 def test_list_shows_a_table(capsys, tiny, monkeypatch):
     metadata = presets.read_metadata(tiny)
     metadata["measured"] = {"headline": "nats", "nats": 81.304}
-    monkeypatch.setattr(preset_files, "list_models", lambda pattern: ["tiny"])
-    monkeypatch.setattr(preset_files, "read_metadata", lambda name: metadata)
+    monkeypatch.setattr(folders, "list_models", lambda pattern: ["tiny"])
+    monkeypatch.setattr(folders, "read_metadata", lambda name: metadata)
     out = run(capsys, "list")[1]
     for words in ("tiny", "4×4×1", "81.30 nats"):
         assert words in out

@@ -7,7 +7,7 @@ from PIL import Image
 from keras_pixel import cli
 from keras_pixel import presets
 from keras_pixel.cli import pictures
-from keras_pixel.presets import files as preset_files
+from keras_pixel.presets import folders
 from keras_pixel.training.pictures import to_bytes
 from tests.cli import test_commands
 from tests.cli.test_commands import refused
@@ -95,7 +95,7 @@ def test_how_a_command_ends(capfd, monkeypatch, error, code):
     def fail(name):
         raise error
 
-    monkeypatch.setattr(preset_files, "read_metadata", fail)
+    monkeypatch.setattr(folders, "read_metadata", fail)
     ended, _, err = run(capfd, "info", "x")
     assert ended == code
     assert "Traceback" not in err
@@ -106,7 +106,7 @@ def test_traceback_on_request(monkeypatch):
     def fail(name):
         raise ValueError("where am I")
 
-    monkeypatch.setattr(preset_files, "read_metadata", fail)
+    monkeypatch.setattr(folders, "read_metadata", fail)
     with pytest.raises(ValueError, match="where am I"):
         cli.main(["--traceback", "info", "x"])
 

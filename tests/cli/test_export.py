@@ -53,7 +53,7 @@ def test_options_of_another_format_are_refused(
 
 def test_what_exists_is_not_overwritten(preset, tmp_path, capsys):
     assert run(preset, "--to", preset) == 2
-    assert "An export never overwrites" in capsys.readouterr().err
+    assert "written once and never overwritten" in capsys.readouterr().err
 
 
 def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):

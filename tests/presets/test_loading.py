@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_pixel import presets
-from keras_pixel.presets import files as preset_files
+from keras_pixel.presets import folders
 
 
 @keras.saving.register_keras_serializable(package="test_presets")
@@ -53,7 +53,7 @@ def folder(model, tmp_path):
 @pytest.fixture
 def zoo(tmp_path, monkeypatch, model):
     """A zoo with two models, in place of the real one."""
-    monkeypatch.setattr(preset_files, "zoo_dir", lambda: tmp_path / "zoo")
+    monkeypatch.setattr(folders, "zoo_dir", lambda: tmp_path / "zoo")
     for name in ("tiny_mnist", "tiny_cifar10"):
         presets.save_preset(model, tmp_path / "zoo" / name)
     (tmp_path / "zoo" / "README.md").write_text("# Zoo\n")

@@ -1,4 +1,4 @@
-"""The files of a preset: found in the zoo or at a path, and checked.
+"""The folders of presets: found in the zoo or at a path, and checked.
 
 Nothing here builds a model or knows one. Files are JSON,
 Markdown, PNG and HDF5; nothing is ever unpickled.
@@ -6,11 +6,11 @@ Markdown, PNG and HDF5; nothing is ever unpickled.
 
 import difflib
 import fnmatch
-import hashlib
-import json
 import os
 import pathlib
 import re
+
+from keras_pixel import files
 
 CONFIG_FILE = "config.json"
 METADATA_FILE = "metadata.json"
@@ -127,13 +127,9 @@ def read_json(folder, filename):
             f"path={str(folder)!r}, without it. Save the preset again with "
             "`model.save_preset(path)`, or give another path."
         )
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"`{filename}` must be JSON. Received: {str(path)!r}, which is "
-            f"not: {error}. Fetch or save the preset again."
-        ) from error
+    value = files.read_json(
+        path, f"`{filename}`", "Fetch or save the preset again."
+    )
     if not isinstance(value, dict):
         raise ValueError(
             f"`{filename}` must be a JSON object. Received: {str(path)!r}, a "
@@ -208,7 +204,7 @@ def _check_hash(path, expected):
             f"sha256={expected}. Received: no file {str(path)!r}. "
             "Fetch or save the preset again."
         )
-    received = sha256(path)
+    received = files.sha256(path)
     if received != expected:
         raise ValueError(
             f"The preset's file `{path.name}` must be the one that was saved; "
@@ -216,8 +212,3 @@ def _check_hash(path, expected):
             f"Received: sha256={received}, {path.stat().st_size} bytes, in "
             f"{str(path)!r}. Fetch or save the preset again."
         )
-
-
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from keras_pixel import presets
-from keras_pixel.presets import files as preset_files
+from keras_pixel.files import sha256
 from tests.presets import test_loading
 from tests.presets.test_loading import edit_metadata
 
@@ -64,7 +64,7 @@ def test_folder_that_is_no_preset(tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "truncated", "altered"])
 def test_damaged_file_is_named_with_both_hashes(folder, filename, damage):
     path = folder / filename
-    expected = preset_files.sha256(path)
+    expected = sha256(path)
     content = path.read_bytes()
     if damage == "missing":
         path.unlink()
@@ -72,7 +72,7 @@ def test_damaged_file_is_named_with_both_hashes(folder, filename, damage):
     else:
         shorter = content[:-1]
         path.write_bytes(shorter if damage == "truncated" else shorter + b"\1")
-        words = [expected, preset_files.sha256(path), "truncated or altered"]
+        words = [expected, sha256(path), "truncated or altered"]
     with pytest.raises((ValueError, FileNotFoundError)) as caught:
         presets.load(folder)
     for word in [f"`{filename}`", *words]:
@@ -116,7 +116,7 @@ def test_metadata_that_cannot_be_trusted(folder, changes, words):
 
 def test_metadata_that_is_not_json(folder):
     (folder / "metadata.json").write_text("{")
-    with pytest.raises(ValueError, match="`metadata.json` must be JSON"):
+    with pytest.raises(ValueError, match="`metadata.json` must be a JSON file"):
         presets.load(folder)
     (folder / "metadata.json").write_text("[]")
     with pytest.raises(ValueError, match="JSON object.*list"):
@@ -129,7 +129,7 @@ def rewrite_config(folder, **changes):
     config = {**json.loads(path.read_text()), **changes}
     path.write_text(json.dumps(config))
     files = presets.read_metadata(folder)["files"]
-    files["config.json"]["sha256"] = preset_files.sha256(path)
+    files["config.json"]["sha256"] = sha256(path)
     edit_metadata(folder, files=files)
 
 
