@@ -1,8 +1,8 @@
 """Causal layers: each sees only what comes before in raster order."""
 
+from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.categorical_head import CategoricalHead
 from keras_pixel.layers.causal_attention import CausalAttention
-from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.diagonal_bilstm import DiagonalBiLSTM
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
 from keras_pixel.layers.embed_levels import EmbedLevels

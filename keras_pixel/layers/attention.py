@@ -9,9 +9,9 @@ from keras import ops
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import shares
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.incremental import is_replaced
-from keras_pixel.layers.incremental import known_group
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import is_replaced
+from keras_pixel.layers.buffers import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 

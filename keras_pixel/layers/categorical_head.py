@@ -7,9 +7,9 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")

@@ -3,11 +3,11 @@ from keras import ops
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.incremental import convolve_rows
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import convolve_rows
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 

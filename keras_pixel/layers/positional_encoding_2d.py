@@ -4,9 +4,9 @@ from keras import ops
 
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_divisible
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.incremental import known_group
-from keras_pixel.layers.incremental import read_at
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_group
+from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.tokens import from_tokens
 
 KINDS = ("learned", "sinusoidal")

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.sampling.plan import Plan
 from keras_pixel.sampling.programs import Holder
 from keras_pixel.sampling.programs import repeat

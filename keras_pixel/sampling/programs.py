@@ -13,8 +13,8 @@ Keras' own `predict`. All take a dict of arrays with the batch as first axis:
 import keras
 from keras import ops
 
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.sampling.plan import Plan
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from keras_pixel import order
 from keras_pixel.layers import CausalLayer
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
 
 
 @pytest.mark.parametrize("method", ["begin_image", "step"])
