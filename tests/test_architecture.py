@@ -25,15 +25,16 @@ ALLOWED = {
     "levels": ((), ("keras",)),
     "checks": ((), ("keras", "numpy")),
     "files": ((), ()),
+    "compiled": ((), ("keras",)),
     "layers": ((), ("keras", "numpy")),
     "distributions": ((), ("keras", "numpy", "tensorflow_probability")),
     "sampling": (
         # The protocol of the layers, and none of them.
-        ("layers.base", "layers.buffers", "distributions"),
+        ("compiled", "layers.base", "layers.buffers", "distributions"),
         ("keras", "numpy"),
     ),
     "models": (
-        ("layers", "distributions", "sampling", "presets"),
+        ("compiled", "layers", "distributions", "sampling", "presets"),
         ("keras", "numpy"),
     ),
     "data": (

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_pixel import presets
 from keras_pixel.checks import check_images
+from keras_pixel.compiled import compiled
 from keras_pixel.distributions import Categorical
 from keras_pixel.models.features import feature_model
 from keras_pixel.sampling import Sampler
@@ -84,11 +85,17 @@ class PixelModel(keras.Model):
         if not len(images):
             return np.zeros((0,), "float32")
         if self._untracked.scorer is None:
-            self._untracked.scorer = _Scorer(self)
-            self._untracked.scorer.compile(jit_compile=default_jit_compile())
+            self._untracked.scorer = compiled(
+                self._score, self, default_jit_compile()
+            )
         return self._untracked.scorer.predict(
             images, batch_size=min(batch_size, len(images)), verbose=0
         )
+
+    def _score(self, images):
+        parameters = self(images, training=False)
+        log_prob = self.pixel_distribution.log_prob(parameters, images)
+        return ops.sum(log_prob, axis=(1, 2, 3))  # (batch,)
 
     def bits_per_dim(self, images, batch_size=32):
         """Bits that each sub-pixel of each image costs, on average.
@@ -326,19 +333,6 @@ class _Untracked:
     scorer = None
     sampler = None
     bits_per_dim = None
-
-
-class _Scorer(keras.Model):
-    """images -> log-probability, as a model so that Keras compiles it."""
-
-    def __init__(self, model):
-        super().__init__(name="scorer")
-        self.model = model
-
-    def call(self, images):
-        parameters = self.model(images, training=False)
-        log_prob = self.model.pixel_distribution.log_prob(parameters, images)
-        return ops.sum(log_prob, axis=(1, 2, 3))
 
 
 def default_jit_compile():

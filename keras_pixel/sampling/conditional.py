@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -54,15 +53,14 @@ def conditional_bits_per_dim(
     return (-log_prob / (num_unknown * math.log(2))).astype("float32")
 
 
-class ConditionalProgram(keras.Model):
+class ConditionalProgram:
     """Log-probability of the sub-pixels of the pixels that `unknown` marks."""
 
     def __init__(self, model, distribution):
-        super().__init__()
         self.model = model
         self.distribution = distribution
 
-    def call(self, inputs):
+    def __call__(self, inputs):
         parameters = self.model(inputs["images"], training=False)
         log_prob = self.distribution.log_prob(parameters, inputs["images"])
         log_prob = ops.where(inputs["unknown"][..., None], log_prob, 0.0)

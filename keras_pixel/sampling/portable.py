@@ -27,11 +27,11 @@ def drawing_function(model, distribution, operations=None):
     """
     program = CachedProgram(model, distribution)
     if operations is None:
-        return program.call
+        return program
 
     def draw(inputs):
         with replaced(*operations):
-            return program.call(inputs)
+            return program(inputs)
 
     return draw
 

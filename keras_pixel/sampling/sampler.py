@@ -8,6 +8,7 @@ from keras_pixel.checks import check_completion
 from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
+from keras_pixel.compiled import compiled
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.programs import CachedProgram
@@ -255,9 +256,10 @@ class Sampler:
                 part[name] = np.concatenate([rows, filler])
             key = (program, size, *sorted(part), *sorted(settings.items()))
             if key not in self._programs:
-                compiled = program(self.model, self.distribution, **settings)
-                compiled.compile(jit_compile=jit_compile)
-                self._programs[key] = compiled
+                function = program(self.model, self.distribution, **settings)
+                self._programs[key] = compiled(
+                    function, self.model, jit_compile
+                )
             outputs = self._programs[key].predict_on_batch(part)
             yield keras.tree.map_structure(
                 lambda x, end=stop - start: np.asarray(x)[:end], outputs
