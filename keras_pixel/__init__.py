@@ -35,9 +35,7 @@ __all__ = sorted(_HOMES)
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'keras_pixel' has no attribute {name!r}")
-    from keras_pixel._keras_version import check_keras
-
-    check_keras()
+    _check_keras()
     home = importlib.import_module(f"keras_pixel.{_HOMES[name] or name}")
     value = getattr(home, name) if _HOMES[name] else home
     globals()[name] = value
@@ -46,3 +44,31 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+def _check_keras():
+    """Refuse Keras before 3.15.
+
+    Raises:
+        ImportError: if Keras is missing or too old.
+    """
+    advice = 'Install it with: pip install --upgrade "keras>=3.15"'
+    try:
+        import keras
+    except ModuleNotFoundError as error:
+        if error.name != "keras":
+            raise ImportError(
+                "Keras' backend is missing. "
+                f"Received: no module named {error.name!r}. Install it, or "
+                "choose another backend with the environment variable "
+                "KERAS_BACKEND (tensorflow or jax)."
+            ) from error
+        raise ImportError(
+            f"keras_pixel needs Keras 3.15 or later. {advice}"
+        ) from error
+    version = tuple(int(part) for part in keras.__version__.split(".")[:2])
+    if version < (3, 15):
+        raise ImportError(
+            "keras_pixel needs Keras 3.15 or later. "
+            f"Received: keras=={keras.__version__}. {advice}"
+        )

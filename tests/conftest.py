@@ -10,6 +10,8 @@ import pytest
 # Before TensorFlow is imported: its start-up lines hide the test report.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+pytest_plugins = ["tests.support.exported"]
+
 SWITCHED_MARKERS = ("slow", "gpu")
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_pixel import _preset_files
 from keras_pixel import presets
 from keras_pixel import training
+from keras_pixel.presets import folders
 from tools import cards
 from tools import generate_tables
 
@@ -40,7 +40,7 @@ def read(name, filename):
 
 def test_names_are_those_that_the_package_lists():
     assert presets.list_models() == NAMES
-    assert _preset_files.zoo_dir() == cards.ZOO
+    assert folders.zoo_dir() == cards.ZOO
 
 
 def test_zoo_holds_presets_and_two_pages():
@@ -65,7 +65,7 @@ def test_folder_is_complete(name):
     assert found == FILES
     listed = presets.read_metadata(name)["files"]
     assert set(listed) == FILES - {"metadata.json"}
-    _preset_files.check_files(folder, {"files": listed})
+    folders.check_files(folder, {"files": listed})
     for filename, entry in listed.items():
         assert (folder / filename).stat().st_size == entry["bytes"]
 

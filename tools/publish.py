@@ -23,9 +23,9 @@ import tempfile
 import keras
 import numpy as np
 
-from keras_pixel import _cli_output
 from keras_pixel import presets
 from keras_pixel import training
+from keras_pixel.cli import output
 from keras_pixel.training import building
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.history import History
@@ -79,7 +79,7 @@ def trained_model(run, recipe):
 
 def measure(title, model, data, batch_size, num_images=None):
     total = min(len(data), num_images or len(data))
-    with _cli_output.progress(title, total) as done:
+    with output.progress(title, total) as done:
         result = training.evaluate(
             model, data, batch_size, num_images=num_images, progress=done
         )

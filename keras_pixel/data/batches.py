@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_pixel.checks import check_size
+
 
 class ImageBatches(keras.utils.PyDataset):
     """Batches of images for `fit` on any backend, resumable at any step.
@@ -58,15 +60,13 @@ class ImageBatches(keras.utils.PyDataset):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_batch_size(batch_size, len(images), drop_remainder and not repeat)
-        check_count("seed", seed)
-        check_count("start_step", start_step)
+        must_drop = drop_remainder and not repeat
+        self.batch_size = check_batch_size(batch_size, len(images), must_drop)
+        self.seed = check_size("seed", seed, 0)
+        self.start_step = check_size("start_step", start_step, 0)
         self.images = images
         self.labels = labels
-        self.batch_size = int(batch_size)
         self.shuffle = shuffle
-        self.seed = int(seed)
-        self.start_step = int(start_step)
         self.flip = flip
         self.repeat = repeat
         self.drop_remainder = drop_remainder
@@ -144,33 +144,13 @@ class ImageBatches(keras.utils.PyDataset):
         return np.random.default_rng([self.seed, purpose, number])
 
 
-def check_count(name: str, value) -> None:
-    """Refuses what is not an integer from 0 up."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, np.integer))
-        or value < 0
-    ):
-        raise ValueError(
-            f"`{name}` must be an integer, 0 or more. Received: "
-            f"{name}={value!r}."
-        )
-
-
-def check_batch_size(batch_size, num_images: int, drop: bool) -> None:
-    """Refuses a batch size that is no positive integer, or gives no batch."""
-    if (
-        isinstance(batch_size, bool)
-        or not isinstance(batch_size, (int, np.integer))
-        or batch_size < 1
-    ):
-        raise ValueError(
-            "`batch_size` must be a positive integer. Received: "
-            f"batch_size={batch_size!r}."
-        )
+def check_batch_size(batch_size, num_images: int, drop: bool) -> int:
+    """Returns a batch size that gives at least one batch, as an `int`."""
+    batch_size = check_size("batch_size", batch_size)
     if drop and batch_size > num_images:
         raise ValueError(
             "`drop_remainder` leaves no batch at all: `batch_size` is more "
             f"than the images there are. Received: batch_size={batch_size}, "
             f"images={num_images}. Use a batch_size of at most {num_images}."
         )
+    return batch_size

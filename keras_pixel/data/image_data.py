@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from keras_pixel.checks import check_size
 from keras_pixel.data.batches import ImageBatches
 from keras_pixel.data.batches import check_batch_size
-from keras_pixel.data.batches import check_count
 
 
 class ImageData:
@@ -161,8 +161,8 @@ class ImageData:
             Data set of `images`, or of `{"images": …, "labels": …}` where
             there are labels.
         """
-        check_batch_size(batch_size, len(self), drop_remainder)
-        check_count("seed", seed)
+        batch_size = check_batch_size(batch_size, len(self), drop_remainder)
+        seed = check_size("seed", seed, 0)
         try:
             import tensorflow as tf
         except ImportError as error:
@@ -182,8 +182,8 @@ class ImageData:
         # Numbers are shuffled instead of images: the buffer holds them all.
         dataset = tf.data.Dataset.range(len(self))
         if shuffle:
-            dataset = dataset.shuffle(len(self), seed=int(seed))
-        dataset = dataset.batch(int(batch_size), drop_remainder=drop_remainder)
+            dataset = dataset.shuffle(len(self), seed=seed)
+        dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
         if repeat:
             dataset = dataset.repeat()
         return dataset.map(

@@ -4,12 +4,13 @@ import warnings
 
 import numpy as np
 
-from keras_pixel.data.batches import check_count
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_size
 from keras_pixel.data.image_data import ImageData
 from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.sources import open_source
 from keras_pixel.data.splits import SPLITS
-from keras_pixel.data.splits import check_size
+from keras_pixel.data.splits import check_split_size
 from keras_pixel.data.splits import choose
 
 
@@ -93,11 +94,11 @@ def load_data(
     >>> len(load_data(images)), len(load_data(images, "test"))
     (16, 2)
     """
-    _check_choice("split", split, (*SPLITS, "all"))
-    _check_choice("on_error", on_error, ("raise", "skip"))
-    check_size("validation", validation)
-    check_size("test", test)
-    check_count("seed", seed)
+    check_choice("split", split, (*SPLITS, "all"))
+    check_choice("on_error", on_error, ("raise", "skip"))
+    check_split_size("validation", validation)
+    check_split_size("test", test)
+    seed = check_size("seed", seed, 0)
     converter = PixelConverter(num_levels, image_shape, resize, values)
     opened = open_source(source, data_dir=data_dir, download=download)
     if labels and not opened.has_labels:
@@ -156,10 +157,3 @@ def load_data(
         ids=ids,
         skipped_files=skipped,
     )
-
-
-def _check_choice(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(
-            f"`{name}` must be one of {allowed}. Received: {name}={value!r}."
-        )

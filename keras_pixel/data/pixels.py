@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+
 RESIZES = (None, "resize", "center_crop")
 VALUES = (None, "pixels", "levels")
 
@@ -27,10 +31,12 @@ class PixelConverter:
         resize: str | None = None,
         values: str | None = None,
     ):
-        self.num_levels = _checked_levels(num_levels)
-        self.image_shape = _checked_shape(image_shape)
-        self.resize = _one_of("resize", resize, RESIZES)
-        self.values = _one_of("values", values, VALUES)
+        self.num_levels = check_num_levels(num_levels)
+        self.image_shape: tuple[int, ...] | None = None
+        if image_shape is not None:
+            self.image_shape = check_image_shape(image_shape)
+        self.resize = check_choice("resize", resize, RESIZES)
+        self.values = check_choice("values", values, VALUES)
         if resize is not None and image_shape is None:
             raise ValueError(
                 "`resize` needs `image_shape`, the shape to bring images to. "
@@ -217,42 +223,3 @@ def as_bytes(values: np.ndarray, converter: PixelConverter) -> np.ndarray:
             f"values={converter.values!r}. Convert them first."
         )
     return values.astype("uint8", copy=False)
-
-
-def _checked_levels(num_levels):
-    if (
-        isinstance(num_levels, bool)
-        or not isinstance(num_levels, (int, np.integer))
-        or not 2 <= num_levels <= 256
-    ):
-        raise ValueError(
-            "`num_levels` must be an integer from 2 to 256. Received: "
-            f"num_levels={num_levels!r}. Use 256 to keep 8-bit values."
-        )
-    return int(num_levels)
-
-
-def _checked_shape(image_shape):
-    if image_shape is None:
-        return None
-    sizes = tuple(image_shape) if np.iterable(image_shape) else ()
-    if len(sizes) != 3 or not all(
-        isinstance(size, (int, np.integer))
-        and not isinstance(size, bool)
-        and size > 0
-        for size in sizes
-    ):
-        raise ValueError(
-            "`image_shape` must be three positive integers, (height, width, "
-            f"channels). Received: image_shape={image_shape!r}. Use for "
-            "example (28, 28, 1) for grey images."
-        )
-    return tuple(int(size) for size in sizes)
-
-
-def _one_of(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(
-            f"`{name}` must be one of {allowed}. Received: {name}={value!r}."
-        )
-    return value

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_pixel.checks import is_integer
+
 SPLITS = ("train", "validation", "test")
 
 # Sub-folders, TFDS splits and array names that mean one of the three.
@@ -30,13 +32,13 @@ def split_of(name: str) -> str | None:
     return None
 
 
-def check_size(name: str, size) -> None:
+def check_split_size(name: str, size) -> None:
     """Refuses what is neither a count nor a fraction."""
     if size is None:
         return
-    is_count = isinstance(size, (int, np.integer)) and size >= 0
+    is_count = is_integer(size) and size >= 0
     is_fraction = isinstance(size, (float, np.floating)) and 0 <= size < 1
-    if isinstance(size, bool) or not (is_count or is_fraction):
+    if not (is_count or is_fraction):
         raise ValueError(
             f"`{name}` must be a number of images (int, 0 or more) or a "
             "fraction of the training images (float, at least 0.0 and below "

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.checks import check_size
 from keras_pixel.distributions.categorical import Categorical
 from keras_pixel.distributions.distribution import PixelDistribution
 from keras_pixel.levels import levels_to_floats
@@ -54,17 +55,12 @@ class LogisticMixture(PixelDistribution):
 
     def __init__(self, num_levels=256, num_mixtures=10, floor=0.001):
         super().__init__(num_levels)
-        if not isinstance(num_mixtures, int) or num_mixtures < 1:
-            raise ValueError(
-                "`num_mixtures` must be a positive integer. "
-                f"Received: num_mixtures={num_mixtures!r}"
-            )
         if not 0.0 <= floor < 1.0:
             raise ValueError(
                 "`floor` must be at least 0 and below 1. "
                 f"Received: floor={floor!r}"
             )
-        self.num_mixtures = num_mixtures
+        self.num_mixtures = check_size("num_mixtures", num_mixtures)
         self.floor = float(floor)
 
     @property

@@ -2,8 +2,9 @@
 
 import os
 import pathlib
-import tempfile
 import textwrap
+
+from keras_pixel import files
 
 IMAGE = "tensorflow/serving:latest"
 # Where the containers see the folder.
@@ -200,22 +201,8 @@ def write_serving_files(folder, names, batch_sizes, xla=False):
         "README.md": readme(names, xla),
     }
     for name, text in texts.items():
-        _write(pathlib.Path(folder) / name, text)
-
-
-def _write(path, text):
-    # A server may be reading the old one: it is replaced, not rewritten.
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}.", dir=path.parent
-    )
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        # A server may be reading the old one.
+        files.write_text(pathlib.Path(folder) / name, text)
 
 
 def _escaped(text):

@@ -2,15 +2,16 @@
 
 import pathlib
 
+from keras_pixel.checks import check_size
 from keras_pixel.export import checks
 from keras_pixel.export.conversion import check_packages
 from keras_pixel.export.conversion import convert
 from keras_pixel.export.conversion import session
-from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.step_graphs import check_steps
 from keras_pixel.export.step_graphs import write_steps
+from keras_pixel.files import atomic_folder
 
 
 def onnx(model, folder, step_batch_size=16):
@@ -52,13 +53,9 @@ def onnx(model, folder, step_batch_size=16):
         FileExistsError: if there is something at `folder`.
     """
     check_exportable(model)
-    if not isinstance(step_batch_size, int) or step_batch_size < 1:
-        raise ValueError(
-            "`step_batch_size` must be a positive integer. "
-            f"Received: step_batch_size={step_batch_size}"
-        )
+    step_batch_size = check_size("step_batch_size", step_batch_size)
     check_packages()
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         metadata = {
             "model": model.name,
             "image_shape": list(model.image_shape),

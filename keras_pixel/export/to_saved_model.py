@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from keras_pixel.export import checks
-from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
+from keras_pixel.files import atomic_folder
 
 
 def saved_model(model, path, xla=False):
@@ -47,7 +47,7 @@ def saved_model(model, path, xla=False):
         FileExistsError: if there is something at `path`.
     """
     check_exportable(model)
-    with whole_folder(path) as folder:
+    with atomic_folder(path) as folder:
         _write(model, folder, xla)
         checks.report_ties(path, check_saved_model(model, folder))
     return pathlib.Path(path)

@@ -4,16 +4,17 @@ import contextlib
 import pathlib
 import re
 
+from keras_pixel.checks import check_size
 from keras_pixel.export import serving_files
 from keras_pixel.export import warmup
 from keras_pixel.export.checks import ExportError
-from keras_pixel.export.folder import whole_folder
 from keras_pixel.export.graphs import check_exportable
-from keras_pixel.export.server.repository import find_models
-from keras_pixel.export.server.repository import find_versions
-from keras_pixel.export.server.servable import RequestError
-from keras_pixel.export.server.servable import uses_xla
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import find_models
+from keras_pixel.export.servable import find_versions
+from keras_pixel.export.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
+from keras_pixel.files import atomic_folder
 
 BATCH_SIZES = (1, 4, 16, 32)
 
@@ -74,7 +75,7 @@ def tf_serving(
     try:
         with contextlib.ExitStack() as stack:
             for name, model in models.items():
-                place = stack.enter_context(whole_folder(places[name]))
+                place = stack.enter_context(atomic_folder(places[name]))
                 saved_model(model, place, xla=xla)
                 warmup.write_warmup(place, name, model.num_levels, batch_sizes)
                 _check_warmup(place)
@@ -128,14 +129,16 @@ def _check_models(models):
 
 
 def _checked_batch_sizes(batch_sizes):
-    sizes = sorted(set(batch_sizes))
-    if not sizes or any(
-        isinstance(size, bool) or not isinstance(size, int) or size < 1
-        for size in sizes
-    ):
+    sizes = sorted(
+        {
+            check_size(f"batch_sizes[{i}]", size)
+            for i, size in enumerate(batch_sizes)
+        }
+    )
+    if not sizes:
         raise ValueError(
-            "`batch_sizes` must be positive ints. "
-            f"Received: batch_sizes={batch_sizes!r}"
+            "`batch_sizes` must hold at least one size. "
+            f"Received: batch_sizes={batch_sizes!r}. Use for example (1, 16)."
         )
     # Each is a record for each signature; TF-Serving takes 1,000 of them.
     if len(sizes) > 100:
@@ -150,10 +153,7 @@ def _new_version(folder, version):
     taken = find_versions(folder) if folder.is_dir() else {}
     if version is None:
         return max(taken, default=0) + 1
-    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise ValueError(
-            f"`version` must be a positive int. Received: version={version!r}"
-        )
+    version = check_size("version", version)
     path = folder / str(version)
     if version in taken or path.exists():
         raise FileExistsError(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_pixel.export.server.servable import Servable
-from keras_pixel.export.server.servable import read_signature_defs
+from keras_pixel.export.servable import Servable
+from keras_pixel.export.servable import read_signature_defs
 
 # TF-Serving looks for it in every version's folder.
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"

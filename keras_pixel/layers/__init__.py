@@ -1,9 +1,9 @@
 """Causal layers: each sees only what comes before in raster order."""
 
 from keras_pixel.layers.background_channels import BackgroundChannels
+from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.categorical_head import CategoricalHead
 from keras_pixel.layers.causal_attention import CausalAttention
-from keras_pixel.layers.causal_layer import CausalLayer
 from keras_pixel.layers.concat_elu import ConcatELU
 from keras_pixel.layers.diagonal_bilstm import DiagonalBiLSTM
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM

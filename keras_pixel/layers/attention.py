@@ -6,13 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import shares
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import check_size
-from keras_pixel.layers.causal_layer import is_integer
-from keras_pixel.layers.incremental import is_replaced
-from keras_pixel.layers.incremental import known_group
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import is_replaced
+from keras_pixel.layers.buffers import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
@@ -38,8 +37,7 @@ class Attention(CausalLayer):
         **kwargs,
     ):
         super().__init__(channels=channels, **kwargs)
-        check_size("num_heads", num_heads, 1)
-        self.num_heads = num_heads
+        self.num_heads = check_size("num_heads", num_heads)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -231,14 +229,3 @@ def write_slot(buffer, slot, value):
     here = ops.arange(slots, dtype="int32")[:, None] == slot
     parted = ops.where(here, value[:, :, None], parted)
     return ops.reshape(parted, (heads, -1, slots * size))
-
-
-def pair(name, value, least):
-    """Return `value` as a pair of ints from `least` up, or refuse it."""
-    sizes = tuple(value) if isinstance(value, (list, tuple)) else ()
-    if len(sizes) != 2 or not all(is_integer(n, least) for n in sizes):
-        raise ValueError(
-            f"`{name}` must be a pair (rows, columns) of integers of at least "
-            f"{least}. Received: {name}={value!r}"
-        )
-    return sizes

@@ -5,11 +5,11 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import order
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_channels
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -74,22 +74,13 @@ class CategoricalHead(CausalLayer):
         kernel_initializer="glorot_uniform",
         **kwargs,
     ):
-        check_channels(channels)
+        channels = check_size("channels", channels)
         super().__init__(channels=1 if whole_pixel else channels, **kwargs)
         self.image_channels = channels
         self.whole_pixel = bool(whole_pixel)
-        if not isinstance(num_levels, int) or num_levels < 2:
-            raise ValueError(
-                "`num_levels` must be an integer of at least 2. "
-                f"Received: num_levels={num_levels}"
-            )
-        fits = type(rank) is int and 1 <= rank <= num_levels
-        if rank is not None and not fits:
-            raise ValueError(
-                "`rank` must be None or from 1 to `num_levels`. "
-                f"Received: rank={rank!r}, num_levels={num_levels}"
-            )
-        self.num_levels = num_levels
+        self.num_levels = check_size("num_levels", num_levels, 2)
+        if rank is not None:
+            rank = check_size("rank", rank, 1, self.num_levels)
         self.rank = rank
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 

@@ -1,15 +1,15 @@
 import keras
 from keras import ops
 
+from keras_pixel.checks import check_divisible
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
 from keras_pixel.layers.diagonal_lstm import scan_diagonals
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")

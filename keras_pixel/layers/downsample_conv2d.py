@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_size
+from keras_pixel.checks import check_size
+from keras_pixel.layers.base import CausalLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -50,8 +50,8 @@ class DownsampleConv2D(CausalLayer):
         self, filters, strides=2, kernel_initializer="glorot_uniform", **kwargs
     ):
         super().__init__(**kwargs)
-        check_size("filters", filters, 1)
-        check_size("strides", strides, 2)
+        filters = check_size("filters", filters, 1)
+        strides = check_size("strides", strides, 2)
         self.filters = filters
         self.strides = strides
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -1,8 +1,7 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.causal_layer import check_channels
-from keras_pixel.layers.causal_layer import check_size
+from keras_pixel.checks import check_size
 from keras_pixel.layers.tokens import from_tokens
 
 
@@ -53,12 +52,9 @@ class EmbedLevels(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_channels(channels)
-        check_size("num_levels", num_levels, 2)
-        check_size("hidden_dim", hidden_dim, 1)
-        self.num_levels = num_levels
-        self.hidden_dim = hidden_dim
-        self.channels = channels
+        self.num_levels = check_size("num_levels", num_levels, 2)
+        self.hidden_dim = check_size("hidden_dim", hidden_dim)
+        self.channels = check_size("channels", channels)
         if embeddings_initializer is None:
             embeddings_initializer = keras.initializers.RandomNormal(0.0, 0.02)
         self.embeddings_initializer = keras.initializers.get(

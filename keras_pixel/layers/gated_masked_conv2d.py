@@ -1,14 +1,15 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import odd_pair
-from keras_pixel.layers.incremental import convolve_rows
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
+from keras_pixel.checks import odd_pair
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import convolve_rows
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
@@ -70,6 +71,7 @@ class GatedMaskedConv2D(CausalLayer):
         self, filters, kernel_size, mask_type="B", channels=1, **kwargs
     ):
         super().__init__(channels=channels, **kwargs)
+        filters = check_size("filters", filters)
         check_divisible("filters", filters, channels)
         self.filters = filters
         self.kernel_size = odd_pair("kernel_size", kernel_size)

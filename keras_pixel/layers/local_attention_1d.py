@@ -2,11 +2,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.checks import check_size
 from keras_pixel.layers.attention import Attention
 from keras_pixel.layers.attention_blocks import attend_in_blocks
 from keras_pixel.layers.attention_blocks import part
 from keras_pixel.layers.attention_blocks import windows
-from keras_pixel.layers.causal_layer import check_size
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -64,8 +64,8 @@ class LocalAttention1D(Attention):
         self, num_heads, query_length, memory_length, channels=1, **kwargs
     ):
         super().__init__(num_heads, channels=channels, **kwargs)
-        check_size("query_length", query_length, 1)
-        check_size("memory_length", memory_length, 0)
+        query_length = check_size("query_length", query_length)
+        memory_length = check_size("memory_length", memory_length, 0)
         self.query_length = query_length
         self.memory_length = memory_length
 

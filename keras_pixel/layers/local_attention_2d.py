@@ -2,9 +2,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.checks import pair
 from keras_pixel.layers.attention import Attention
 from keras_pixel.layers.attention import age_of_slots
-from keras_pixel.layers.attention import pair
 from keras_pixel.layers.attention_blocks import attend_in_blocks
 from keras_pixel.layers.attention_blocks import part
 from keras_pixel.layers.attention_blocks import windows

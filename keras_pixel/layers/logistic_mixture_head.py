@@ -3,12 +3,12 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import order
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.distributions import LogisticMixture
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_channels
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
 from keras_pixel.levels import levels_to_floats
 
 
@@ -82,7 +82,7 @@ class LogisticMixtureHead(CausalLayer):
         kernel_initializer=None,
         **kwargs,
     ):
-        check_channels(channels)
+        channels = check_size("channels", channels)
         groups = 1 if whole_pixel else channels
         super().__init__(channels=groups, **kwargs)
         self.image_channels = channels

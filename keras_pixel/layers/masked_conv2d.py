@@ -2,15 +2,15 @@ import keras
 from keras import ops
 
 from keras_pixel import order
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import check_size
-from keras_pixel.layers.causal_layer import odd_pair
-from keras_pixel.layers.incremental import convolve_rows
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import known_groups
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
+from keras_pixel.checks import odd_pair
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import convolve_rows
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -93,7 +93,7 @@ class MaskedConv2D(CausalLayer):
         self.filters = filters
         self.kernel_size = odd_pair("kernel_size", kernel_size)
         if lag is not None:
-            check_size("lag", lag, 1)
+            lag = check_size("lag", lag)
         self.mask_type = mask_type
         self.lag = lag
         self.use_bias = use_bias

@@ -1,13 +1,13 @@
 from keras import ops
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import check_size
-from keras_pixel.layers.incremental import convolve_rows
-from keras_pixel.layers.incremental import group_major
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import convolve_rows
+from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
@@ -33,7 +33,7 @@ class MaskedLSTM(CausalLayer):
         self, filters, input_width, taps_above, sees_left, channels, **kwargs
     ):
         super().__init__(channels=channels, **kwargs)
-        check_size("filters", filters, 1)
+        filters = check_size("filters", filters)
         check_divisible("filters", filters, channels)
         self.filters = filters
         self.taps_above = taps_above

@@ -1,8 +1,8 @@
 import keras
 
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.incremental import known_group
+from keras_pixel.checks import check_divisible
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 

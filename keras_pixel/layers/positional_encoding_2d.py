@@ -2,10 +2,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.incremental import known_group
-from keras_pixel.layers.incremental import read_at
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_divisible
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_group
+from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.tokens import from_tokens
 
 KINDS = ("learned", "sinusoidal")
@@ -56,12 +57,7 @@ class PositionalEncoding2D(CausalLayer):
 
     def __init__(self, channels=1, kind="learned", **kwargs):
         super().__init__(channels=channels, **kwargs)
-        if kind not in KINDS:
-            raise ValueError(
-                '`kind` must be "learned" or "sinusoidal". '
-                f"Received: kind={kind!r}"
-            )
-        self.kind = kind
+        self.kind = check_choice("kind", kind, KINDS)
 
     def build(self, input_shape):
         _, height, width, features = input_shape

@@ -10,7 +10,7 @@ forget and output gate and the new content, `filters` of each.
 import keras
 from keras import ops
 
-from keras_pixel.layers import incremental
+from keras_pixel.layers import buffers
 
 
 def lstm(inputs, kernel, offsets=(0,)):
@@ -111,10 +111,10 @@ def recur(step, states, sequence, reverse=False):
     length = items[0].shape[0]
 
     def step_at(states, time):
-        item = [incremental.read_at(x, time) for x in items]
+        item = [buffers.read_at(x, time) for x in items]
         return step(states, keras.tree.pack_sequence_as(sequence, item))
 
-    if not incremental.is_replaced():
+    if not buffers.is_replaced():
         # Read here, items are views; `scan` would copy them all first.
         times = ops.arange(length, dtype="int32")
         return ops.scan(step_at, states, times, reverse=reverse)[1]
@@ -130,7 +130,7 @@ def recur(step, states, sequence, reverse=False):
         time = length - 1 - index if reverse else index
         states, new = step_at(states, time)
         outputs = tuple(
-            incremental.write_at(buffer, time, x)
+            buffers.write_at(buffer, time, x)
             for buffer, x in zip(outputs, new, strict=True)
         )
         return index + 1, states, outputs

@@ -1,8 +1,9 @@
 import keras
 from keras import ops
 
+from keras_pixel.checks import is_integer
+from keras_pixel.checks import odd_pair
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.causal_layer import odd_pair
 from keras_pixel.layers.masked_lstm import MaskedLSTM
 
 
@@ -52,12 +53,13 @@ class RowLSTM(MaskedLSTM):
     """
 
     def __init__(self, filters, kernel_size=3, channels=1, **kwargs):
-        if not isinstance(kernel_size, int):
+        if not is_integer(kernel_size):
             raise ValueError(
                 "`kernel_size` must be one odd positive integer: a row has "
-                f"one side. Received: kernel_size={kernel_size!r}"
+                f"one side. Received: kernel_size={kernel_size!r}. Use for "
+                "example 3."
             )
-        odd_pair("kernel_size", kernel_size)
+        kernel_size, _ = odd_pair("kernel_size", kernel_size)
         super().__init__(
             filters,
             input_width=kernel_size,

@@ -3,6 +3,7 @@ import math
 import keras
 from keras import ops
 
+from keras_pixel.checks import check_size
 from keras_pixel.levels import levels_to_floats
 
 
@@ -49,18 +50,8 @@ class ScaleLevels(keras.layers.Layer):
 
     def __init__(self, num_levels, num_frequencies=0, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(num_levels, int) or num_levels < 2:
-            raise ValueError(
-                "`num_levels` must be an integer of at least 2. "
-                f"Received: num_levels={num_levels}"
-            )
-        if not isinstance(num_frequencies, int) or num_frequencies < 0:
-            raise ValueError(
-                "`num_frequencies` must be an integer of at least 0. "
-                f"Received: num_frequencies={num_frequencies}"
-            )
-        self.num_levels = num_levels
-        self.num_frequencies = num_frequencies
+        self.num_levels = check_size("num_levels", num_levels, 2)
+        self.num_frequencies = check_size("num_frequencies", num_frequencies, 0)
 
     def call(self, inputs):
         scaled = levels_to_floats(inputs, self.num_levels)

@@ -1,11 +1,11 @@
 import keras
 from keras import ops
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_divisible
-from keras_pixel.layers.causal_layer import check_size
-from keras_pixel.layers.incremental import known_group
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_group
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
@@ -52,7 +52,7 @@ class ScanlineLSTM(CausalLayer):
 
     def __init__(self, hidden_dim, channels=1, **kwargs):
         super().__init__(channels=channels, **kwargs)
-        check_size("hidden_dim", hidden_dim, 1)
+        hidden_dim = check_size("hidden_dim", hidden_dim)
         self.hidden_dim = hidden_dim
         self.input_spec = keras.layers.InputSpec(ndim=4)
 

@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.causal_layer import check_size
+from keras_pixel.checks import check_size
+from keras_pixel.layers.base import CausalLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -57,8 +57,8 @@ class UpsampleConv2D(CausalLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_size("filters", filters, 1)
-        check_size("strides", strides, 2)
+        filters = check_size("filters", filters, 1)
+        strides = check_size("strides", strides, 2)
         size = tuple(size) if isinstance(size, (list, tuple)) else (size,)
         if len(size) != 2:
             raise ValueError(
@@ -66,7 +66,7 @@ class UpsampleConv2D(CausalLayer):
                 f"Received: size={size!r}"
             )
         for value in size:
-            check_size("size", value, 1)
+            value = check_size("size", value, 1)
         self.filters = filters
         self.size = size
         self.strides = strides

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import order
+from keras_pixel.compiled import compiled
 
 
 class Probe:
@@ -12,9 +13,10 @@ class Probe:
 
     def __init__(self, model, image_shape, num_levels, batch_size, seed):
         self.model = model
-        self.runner = _Runner(model)
         # Without XLA, whose compilation would take longer than the runs.
-        self.runner.compile(jit_compile=False)
+        self.runner = compiled(
+            lambda images: model(images, training=False), model, False
+        )
         self.batch_size = batch_size
         self.random = np.random.default_rng(seed)
         inputs = getattr(model, "inputs", None)
@@ -181,14 +183,3 @@ def find_layer(probe, before, after, place):
 def differ(first, second):
     """Where two arrays differ, to the last bit; NaN equals NaN."""
     return (first != second) & ~(np.isnan(first) & np.isnan(second))
-
-
-class _Runner(keras.Model):
-    """A model's outputs, as a model so that Keras compiles it."""
-
-    def __init__(self, model):
-        super().__init__(name="runner")
-        self.model = model
-
-    def call(self, images):
-        return self.model(images, training=False)

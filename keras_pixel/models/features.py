@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_pixel.checks import check_choice
+
 _POOLINGS = {
     None: lambda features: features,
     "mean": lambda features: ops.mean(features, axis=(1, 2)),
@@ -29,11 +31,7 @@ def feature_model(model, layer=None, pooling=None):
         ValueError: if there is no such layer or pooling, or the layer's
             output is no features of pixels.
     """
-    if pooling not in _POOLINGS:
-        raise ValueError(
-            f"`pooling` must be one of {list(_POOLINGS)}. "
-            f"Received: pooling={pooling!r}"
-        )
+    check_choice("pooling", pooling, _POOLINGS)
     outputs = _outputs_of(model, layer)
     size = tuple(model.inputs[0].shape[1:3])
     if any(len(x.shape) != 4 or tuple(x.shape[1:3]) != size for x in outputs):

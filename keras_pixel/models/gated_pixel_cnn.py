@@ -15,11 +15,13 @@ and the input may carry waves of the level (both learn faster; see
 
 import keras
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
 from keras_pixel.layers import GatedMaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
-from keras_pixel.models.arguments import check_image_arguments
-from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -80,14 +82,14 @@ class GatedPixelCNN(PixelModel):
         whole_pixel=False,
         **kwargs,
     ):
-        image_shape = check_image_arguments(image_shape, num_levels)
+        image_shape = check_image_shape(image_shape)
+        num_levels = check_num_levels(num_levels)
         channels = 1 if whole_pixel else image_shape[-1]
-        check_sizes(
-            channels,
-            filters=filters,
-            head_filters=head_filters,
-            depth={"num_layers": num_layers},
-        )
+        filters = check_size("filters", filters)
+        head_filters = check_size("head_filters", head_filters, 0)
+        num_layers = check_size("num_layers", num_layers, 0)
+        check_divisible("filters", filters, channels)
+        check_divisible("head_filters", head_filters, channels)
 
         # === Functional Model ===
         inputs = keras.Input(image_shape, dtype="int32", name="images")

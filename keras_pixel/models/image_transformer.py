@@ -21,6 +21,11 @@ palette of 512 colours is not used.
 
 import keras
 
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
+from keras_pixel.checks import pair
 from keras_pixel.layers import CausalAttention
 from keras_pixel.layers import EmbedLevels
 from keras_pixel.layers import LocalAttention1D
@@ -30,10 +35,7 @@ from keras_pixel.layers import PerSubPixel
 from keras_pixel.layers import PositionalEncoding2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ShiftRight
-from keras_pixel.layers.attention import pair
 from keras_pixel.models import head
-from keras_pixel.models.arguments import check_image_arguments
-from keras_pixel.models.arguments import check_positive
 from keras_pixel.models.pixel_model import PixelModel
 
 _ATTENTIONS = ("full", "local_1d", "local_2d")
@@ -123,15 +125,13 @@ class ImageTransformer(PixelModel):
         num_mixtures=10,
         **kwargs,
     ):
-        image_shape = check_image_arguments(image_shape, num_levels)
+        image_shape = check_image_shape(image_shape)
+        num_levels = check_num_levels(num_levels)
         channels = image_shape[-1]
-
-        check_positive(
-            num_layers=num_layers,
-            hidden_dim=hidden_dim,
-            num_heads=num_heads,
-            intermediate_dim=intermediate_dim,
-        )
+        num_layers = check_size("num_layers", num_layers)
+        hidden_dim = check_size("hidden_dim", hidden_dim)
+        num_heads = check_size("num_heads", num_heads)
+        intermediate_dim = check_size("intermediate_dim", intermediate_dim)
         query, flange = _blocks(attention, query_shape, memory_flange)
         if num_frequencies and first_kernel_size is None:
             raise ValueError(
@@ -211,11 +211,7 @@ class ImageTransformer(PixelModel):
 
 def _blocks(attention, query_shape, memory_flange):
     """Blocks and memories as pairs, checked, with the defaults filled in."""
-    if attention not in _ATTENTIONS:
-        raise ValueError(
-            f"`attention` must be one of {list(_ATTENTIONS)}. "
-            f"Received: attention={attention!r}"
-        )
+    check_choice("attention", attention, _ATTENTIONS)
     pairs = []
     for name, value, default, least in (
         ("query_shape", query_shape, _BLOCKS[attention][0], 1),

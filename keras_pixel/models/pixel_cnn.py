@@ -17,11 +17,13 @@ small, because there is no normalisation; dropout is offered.
 
 import keras
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
-from keras_pixel.models.arguments import check_image_arguments
-from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -88,14 +90,14 @@ class PixelCNN(PixelModel):
         lag=None,
         **kwargs,
     ):
-        image_shape = check_image_arguments(image_shape, num_levels)
+        image_shape = check_image_shape(image_shape)
+        num_levels = check_num_levels(num_levels)
         channels = 1 if whole_pixel else image_shape[-1]
-        check_sizes(
-            channels,
-            filters=filters,
-            head_filters=head_filters,
-            depth={"num_blocks": num_blocks},
-        )
+        filters = check_size("filters", filters)
+        head_filters = check_size("head_filters", head_filters, 0)
+        num_blocks = check_size("num_blocks", num_blocks, 0)
+        check_divisible("filters", filters, channels)
+        check_divisible("head_filters", head_filters, channels)
 
         def convolution(features, size, name, mask_type="B", scale=1.0):
             return MaskedConv2D(

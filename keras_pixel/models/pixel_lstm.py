@@ -17,13 +17,15 @@ https://arxiv.org/abs/1506.03478.)
 
 import keras
 
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
 from keras_pixel.layers import EmbedLevels
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ScanlineLSTM
 from keras_pixel.layers import ShiftRight
 from keras_pixel.models import head
-from keras_pixel.models.arguments import check_image_arguments
-from keras_pixel.models.arguments import check_positive
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -75,14 +77,12 @@ class PixelLSTM(PixelModel):
         num_mixtures=10,
         **kwargs,
     ):
-        image_shape = check_image_arguments(image_shape, num_levels)
+        image_shape = check_image_shape(image_shape)
+        num_levels = check_num_levels(num_levels)
         channels = image_shape[-1]
-        check_positive(hidden_dim=hidden_dim, num_layers=num_layers)
-        if inputs not in ("embedding", "scaled"):
-            raise ValueError(
-                '`inputs` must be "embedding" or "scaled". '
-                f"Received: inputs={inputs!r}"
-            )
+        hidden_dim = check_size("hidden_dim", hidden_dim)
+        num_layers = check_size("num_layers", num_layers)
+        check_choice("inputs", inputs, ("embedding", "scaled"))
         if num_frequencies and inputs != "scaled":
             raise ValueError(
                 '`num_frequencies` is for inputs="scaled"; an embedding needs '

@@ -7,11 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import presets
+from keras_pixel.checks import check_images
+from keras_pixel.compiled import compiled
 from keras_pixel.distributions import Categorical
 from keras_pixel.distributions import PixelDistribution
-from keras_pixel.levels import check_images
 from keras_pixel.models.arguments import constructor_arguments
-from keras_pixel.models.deployment import Deployment
+from keras_pixel.models.features import feature_model
 from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search
 from keras_pixel.sampling import conditional_bits_per_dim
@@ -19,7 +20,7 @@ from keras_pixel.sampling import draw_particles
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class PixelModel(Deployment, keras.Model):
+class PixelModel(keras.Model):
     """A Functional model of integer images, one sub-pixel after the other.
 
     Subclasses build a graph from an integer input `"images"` of shape
@@ -118,11 +119,17 @@ class PixelModel(Deployment, keras.Model):
         if not len(images):
             return np.zeros((0,), "float32")
         if self._untracked.scorer is None:
-            self._untracked.scorer = _Scorer(self)
-            self._untracked.scorer.compile(jit_compile=default_jit_compile())
+            self._untracked.scorer = compiled(
+                self._score, self, default_jit_compile()
+            )
         return self._untracked.scorer.predict(
             images, batch_size=min(batch_size, len(images)), verbose=0
         )
+
+    def _score(self, images):
+        parameters = self(images, training=False)
+        log_prob = self.pixel_distribution.log_prob(parameters, images)
+        return ops.sum(log_prob, axis=(1, 2, 3))  # (batch,)
 
     def bits_per_dim(self, images, batch_size=32):
         """Bits that each sub-pixel of each image costs, on average.
@@ -259,6 +266,72 @@ class PixelModel(Deployment, keras.Model):
         kwargs.setdefault("jit_compile", default_jit_compile())
         return conditional_bits_per_dim(self.sampler, images, mask, **kwargs)
 
+    # === Features and exports ===
+
+    def features(self, images, layer=None, pooling=None, batch_size=32):
+        """Hidden states of images, for downstream tasks.
+
+        The features of a pixel have seen the pixels before it, and of the
+        pixel itself at most the channels before the last one.
+
+        Args:
+            images: array or tensor `(batch, height, width, channels)` of
+                integer levels.
+            layer: name of the layer whose output is wanted; outputs of a
+                layer with several are joined. Defaults to `None`: the last
+                hidden features, which the model's last layer (the head)
+                turns into its output.
+            pooling: `None` for the features of every pixel, "mean" or "max"
+                over all pixels. Defaults to `None`.
+            batch_size: int. Images that go through the network at once.
+
+        Returns:
+            NumPy array `(batch, height, width, features)`, or `(batch,
+            features)` if pooled.
+
+        Raises:
+            TypeError: if the values are not integers.
+            ValueError: if shape, range, layer or pooling are wrong.
+        """
+        images = check_images(images, self.image_shape, self.num_levels)
+        model = self.feature_model(layer, pooling)
+        return model.predict(images, batch_size=batch_size, verbose=0)
+
+    def feature_model(self, layer=None, pooling=None):
+        """The `keras.Model` behind `features`, to be trained further.
+
+        See `features` for the arguments.
+
+        Returns:
+            `keras.Model` from images to features; it shares the weights.
+        """
+        made = vars(self._untracked).setdefault("feature_models", {})
+        if (layer, pooling) not in made:
+            made[layer, pooling] = feature_model(self, layer, pooling)
+        return made[layer, pooling]
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Write the model for use without this package, sampler included.
+
+        Args:
+            filepath: folder to write.
+            format: "tf_saved_model" or "onnx".
+            **kwargs: arguments of `keras_pixel.export.saved_model` or
+                `keras_pixel.export.onnx`.
+
+        Raises:
+            ValueError: if there is no such format.
+        """
+        from keras_pixel import export
+
+        formats = {"tf_saved_model": export.saved_model, "onnx": export.onnx}
+        if format not in formats:
+            raise ValueError(
+                f"`format` must be one of {list(formats)}. "
+                f"Received: format={format!r}"
+            )
+        return formats[format](self, filepath, **kwargs)
+
     # === Presets ===
 
     def save_preset(self, path, **kwargs):
@@ -308,19 +381,6 @@ class _Untracked:
     scorer = None
     sampler = None
     bits_per_dim = None
-
-
-class _Scorer(keras.Model):
-    """images -> log-probability, as a model so that Keras compiles it."""
-
-    def __init__(self, model):
-        super().__init__(name="scorer")
-        self.model = model
-
-    def call(self, images):
-        parameters = self.model(images, training=False)
-        log_prob = self.model.pixel_distribution.log_prob(parameters, images)
-        return ops.sum(log_prob, axis=(1, 2, 3))
 
 
 def default_jit_compile():

@@ -23,13 +23,16 @@ offered.
 
 import keras
 
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
 from keras_pixel.layers import DiagonalBiLSTM
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import RowLSTM
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
-from keras_pixel.models.arguments import check_image_arguments
-from keras_pixel.models.arguments import check_sizes
 from keras_pixel.models.pixel_model import PixelModel
 
 VARIANTS = ("row_lstm", "diagonal_bilstm")
@@ -98,19 +101,15 @@ class PixelRNN(PixelModel):
         whole_pixel=False,
         **kwargs,
     ):
-        image_shape = check_image_arguments(image_shape, num_levels)
+        image_shape = check_image_shape(image_shape)
+        num_levels = check_num_levels(num_levels)
         channels = 1 if whole_pixel else image_shape[-1]
-        check_sizes(
-            channels,
-            filters=filters,
-            head_filters=head_filters,
-            depth={"num_layers": num_layers},
-        )
-        if variant not in VARIANTS:
-            raise ValueError(
-                '`variant` must be "row_lstm" or "diagonal_bilstm". '
-                f"Received: variant={variant!r}"
-            )
+        filters = check_size("filters", filters)
+        head_filters = check_size("head_filters", head_filters, 0)
+        num_layers = check_size("num_layers", num_layers, 0)
+        check_divisible("filters", filters, channels)
+        check_divisible("head_filters", head_filters, channels)
+        check_choice("variant", variant, VARIANTS)
 
         def lstm(name):
             if variant == "row_lstm":

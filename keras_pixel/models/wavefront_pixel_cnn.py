@@ -20,6 +20,9 @@ https://arxiv.org/abs/1601.06759.
 import keras
 import numpy as np
 
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
 from keras_pixel.layers import BackgroundChannels
 from keras_pixel.layers import ConcatELU
 from keras_pixel.layers import DownsampleConv2D
@@ -27,9 +30,7 @@ from keras_pixel.layers import GatedResidual
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import UpsampleConv2D
-from keras_pixel.layers.causal_layer import check_size
 from keras_pixel.models import head
-from keras_pixel.models.arguments import check_image_arguments
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -88,9 +89,10 @@ class WavefrontPixelCNN(PixelModel):
         dropout=0.0,
         **kwargs,
     ):
-        image_shape = check_image_arguments(image_shape, num_levels)
-        check_size("num_blocks", num_blocks, 1)
-        check_size("num_resolutions", num_resolutions, 1)
+        image_shape = check_image_shape(image_shape)
+        num_levels = check_num_levels(num_levels)
+        num_blocks = check_size("num_blocks", num_blocks)
+        num_resolutions = check_size("num_resolutions", num_resolutions)
         widths = _widths(filters, num_resolutions)
         sizes = [image_shape[:2]]
         for _ in range(num_resolutions - 1):
@@ -169,6 +171,4 @@ def _widths(filters, num_resolutions):
             )
     else:
         widths = (filters,) * num_resolutions
-    for width in widths:
-        check_size("filters", width, 1)
-    return widths
+    return tuple(check_size("filters", width) for width in widths)

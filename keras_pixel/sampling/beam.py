@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from keras_pixel.sampling.arguments import check_completion
-from keras_pixel.sampling.arguments import check_positive
+from keras_pixel.checks import check_completion
+from keras_pixel.checks import check_size
 from keras_pixel.sampling.hypotheses import HypothesesProgram
 
 
@@ -58,15 +58,15 @@ def beam_search(
         TypeError: if the images are not integers.
         ValueError: if an argument is out of range.
     """
-    check_positive("beam_width", beam_width)
-    check_positive("batch_size", batch_size)
+    beam_width = check_size("beam_width", beam_width)
+    batch_size = check_size("batch_size", batch_size)
     if num_variants is not None:
-        check_positive("num_variants", num_variants)
+        num_variants = check_size("num_variants", num_variants)
         if num_variants > beam_width:
             raise ValueError(
                 "`num_variants` must be at most `beam_width`. "
                 f"Received: num_variants={num_variants}, "
-                f"beam_width={beam_width}"
+                f"beam_width={beam_width}. Widen the beam."
             )
     images, known = check_completion(
         images, mask, sampler.image_shape, sampler.distribution.num_levels
@@ -75,7 +75,7 @@ def beam_search(
         BeamProgram,
         {"images": images, "known": known},
         max(1, batch_size // beam_width),
-        num_hypotheses=int(beam_width),
+        num_hypotheses=beam_width,
     )
     wanted = num_variants or 1
     found = np.zeros((len(images), wanted, *sampler.image_shape), "uint8")

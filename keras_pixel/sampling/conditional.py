@@ -2,13 +2,12 @@
 
 import math
 
-import keras
 import numpy as np
 from keras import ops
 
-from keras_pixel.levels import check_images
-from keras_pixel.sampling.arguments import check_mask
-from keras_pixel.sampling.arguments import check_positive
+from keras_pixel.checks import check_images
+from keras_pixel.checks import check_mask
+from keras_pixel.checks import check_size
 
 
 def conditional_bits_per_dim(
@@ -37,7 +36,7 @@ def conditional_bits_per_dim(
         ValueError: if a mask is no prefix in raster order or leaves no pixel
             unknown, or an argument is out of range.
     """
-    check_positive("batch_size", batch_size)
+    batch_size = check_size("batch_size", batch_size)
     images = check_images(
         images, sampler.image_shape, sampler.distribution.num_levels
     )
@@ -54,15 +53,14 @@ def conditional_bits_per_dim(
     return (-log_prob / (num_unknown * math.log(2))).astype("float32")
 
 
-class ConditionalProgram(keras.Model):
+class ConditionalProgram:
     """Log-probability of the sub-pixels of the pixels that `unknown` marks."""
 
     def __init__(self, model, distribution):
-        super().__init__()
         self.model = model
         self.distribution = distribution
 
-    def call(self, inputs):
+    def __call__(self, inputs):
         parameters = self.model(inputs["images"], training=False)
         log_prob = self.distribution.log_prob(parameters, inputs["images"])
         log_prob = ops.where(inputs["unknown"][..., None], log_prob, 0.0)

@@ -3,14 +3,13 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.sampling.plan import Plan
-from keras_pixel.sampling.programs import Holder
 from keras_pixel.sampling.programs import repeat
 
 
-class HypothesesProgram(keras.Model):
+class HypothesesProgram:
     """One pass over the image with `num_hypotheses` prefixes per image.
 
     After each sub-pixel's parameters are known, `choose` says its levels and
@@ -29,11 +28,9 @@ class HypothesesProgram(keras.Model):
     """
 
     def __init__(self, model, distribution, num_hypotheses):
-        super().__init__()
-        self.model = model
         self.distribution = distribution
         self.num_hypotheses = num_hypotheses
-        self.plan = Holder(Plan(model))
+        self.plan = Plan(model)
 
     def first_tally(self, batch_size):
         """What is counted along the way: a dict of tensors."""
@@ -71,8 +68,8 @@ class HypothesesProgram(keras.Model):
         """
         raise NotImplementedError
 
-    def call(self, inputs):
-        plan = self.plan.value
+    def __call__(self, inputs):
+        plan = self.plan
         batch_size, height, width, channels = inputs["images"].shape
         count = batch_size * self.num_hypotheses
         weights, states = plan.begin_image(count, width)

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from keras_pixel.sampling.arguments import check_completion
-from keras_pixel.sampling.arguments import check_noise
-from keras_pixel.sampling.arguments import check_positive
-from keras_pixel.sampling.arguments import make_noise
-from keras_pixel.sampling.arguments import per_image
+from keras_pixel.checks import check_completion
+from keras_pixel.checks import check_noise
+from keras_pixel.checks import check_options
+from keras_pixel.checks import check_size
 from keras_pixel.sampling.hypotheses import HypothesesProgram
+from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.programs import options
 
 
@@ -84,8 +84,8 @@ def draw_particles(
         TypeError: if the images are not integers.
         ValueError: if an argument is out of range.
     """
-    check_positive("num_particles", num_particles)
-    check_positive("batch_size", batch_size)
+    num_particles = check_size("num_particles", num_particles)
+    batch_size = check_size("batch_size", batch_size)
     num_levels = sampler.distribution.num_levels
     images, known = check_completion(
         images, mask, sampler.image_shape, num_levels
@@ -102,7 +102,7 @@ def draw_particles(
         "resamples": known & ahead.reshape(known.shape),
         "noise": noise[:, :-1],
         "resampling_noise": noise[:, -1],
-        **per_image(
+        **check_options(
             len(images),
             num_levels,
             temperature=temperature,
@@ -114,7 +114,7 @@ def draw_particles(
         ParticleProgram,
         inputs,
         max(1, batch_size // num_particles),
-        num_hypotheses=int(num_particles),
+        num_hypotheses=num_particles,
     )
     drawn = np.zeros(noise[:, :-1].shape, "uint8")
     weights = np.zeros(noise.shape[:1] + (num_particles,), "float32")
@@ -146,8 +146,10 @@ def complete_by_particles(
             f"always drawn cached. Received: method={kwargs['method']!r}"
         )
     wanted = 1 if num_variants is None else num_variants
-    check_positive("num_variants", wanted)
-    check_positive("num_particles", kwargs["num_particles"])
+    wanted = check_size("num_variants", wanted)
+    kwargs["num_particles"] = check_size(
+        "num_particles", kwargs["num_particles"]
+    )
     images, mask = check_completion(
         images, mask, sampler.image_shape, sampler.distribution.num_levels
     )

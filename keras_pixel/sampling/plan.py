@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_pixel.layers.causal_layer import CausalLayer
-from keras_pixel.layers.incremental import read_at
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import read_at
 from keras_pixel.sampling.pointwise import pointwise_kind
 from keras_pixel.sampling.pointwise import run_pointwise
 

@@ -1,13 +1,13 @@
 """The cached sampler as plain functions, to be traced into other formats.
 
 They take any batch size. `operations` are the functions `(read, write)` that
-`keras_pixel.layers.incremental.replaced` takes: the usual ones need XLA.
+`keras_pixel.layers.buffers.replaced` takes: the usual ones need XLA.
 """
 
 import keras
 from keras import ops
 
-from keras_pixel.layers.incremental import replaced
+from keras_pixel.layers.buffers import replaced
 from keras_pixel.sampling.plan import Plan
 from keras_pixel.sampling.programs import CachedProgram
 
@@ -27,11 +27,11 @@ def drawing_function(model, distribution, operations=None):
     """
     program = CachedProgram(model, distribution)
     if operations is None:
-        return program.call
+        return program
 
     def draw(inputs):
         with replaced(*operations):
-            return program.call(inputs)
+            return program(inputs)
 
     return draw
 

@@ -1,7 +1,6 @@
-"""Sampling programs: noise in, images out, compiled by Keras.
+"""Sampling programs: noise in, images out.
 
-Each is a `keras.Model` only so that the backend at hand compiles it through
-Keras' own `predict`. All take a dict of arrays with the batch as first axis:
+Each is a function of a dict of tensors with the batch as first axis:
 
 - `noise`: float32 `(batch, height, width, channels)` in [0, 1).
 - `temperature`: float32 `(batch,)`.
@@ -13,12 +12,12 @@ Keras' own `predict`. All take a dict of arrays with the batch as first axis:
 import keras
 from keras import ops
 
-from keras_pixel.layers.incremental import read_at
-from keras_pixel.layers.incremental import write_at
+from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.buffers import write_at
 from keras_pixel.sampling.plan import Plan
 
 
-class CachedProgram(keras.Model):
+class CachedProgram:
     """Draws images with the incremental faces: one pass in all.
 
     Args:
@@ -27,13 +26,11 @@ class CachedProgram(keras.Model):
     """
 
     def __init__(self, model, distribution):
-        super().__init__()
-        self.model = model
         self.distribution = distribution
-        self.plan = Holder(Plan(model))
+        self.plan = Plan(model)
 
-    def call(self, inputs):
-        plan = self.plan.value
+    def __call__(self, inputs):
+        plan = self.plan
         batch_size, height, width, channels = ops.shape(inputs["noise"])
         weights, states = plan.begin_image(batch_size, width)
         # Read one sub-pixel at a time: (height, width, channels, batch).
@@ -80,7 +77,7 @@ class CachedProgram(keras.Model):
         return ops.transpose(images, (2, 0, 1, 3))
 
 
-class NaiveProgram(keras.Model):
+class NaiveProgram:
     """Draws the same images with a whole forward pass for each sub-pixel.
 
     The reference: it knows nothing of the graph but `model(images)`.
@@ -96,11 +93,10 @@ class NaiveProgram(keras.Model):
     num_places = None
 
     def __init__(self, model, distribution):
-        super().__init__()
         self.model = model
         self.distribution = distribution
 
-    def call(self, inputs):
+    def __call__(self, inputs):
         noise = inputs["noise"]
         batch_size, height, width, channels = noise.shape
         count = height * width * channels
@@ -133,13 +129,6 @@ class NaiveProgram(keras.Model):
         times = self.num_places or count
         _, images = repeat(times, draw, (ops.zeros_like(given),))
         return ops.reshape(images, (batch_size, height, width, channels))
-
-
-class Holder:
-    """Keeps a helper of a model out of Keras' search for layers."""
-
-    def __init__(self, value):
-        self.value = value
 
 
 def options(inputs):

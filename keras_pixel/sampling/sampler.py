@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 
-from keras_pixel.sampling.arguments import check_completion
-from keras_pixel.sampling.arguments import check_noise
-from keras_pixel.sampling.arguments import check_positive
-from keras_pixel.sampling.arguments import make_noise
-from keras_pixel.sampling.arguments import per_image
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_completion
+from keras_pixel.checks import check_noise
+from keras_pixel.checks import check_options
+from keras_pixel.checks import check_size
+from keras_pixel.compiled import compiled
+from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.programs import CachedProgram
 from keras_pixel.sampling.programs import NaiveProgram
@@ -207,7 +209,7 @@ class Sampler:
             "noise": noise,
             "images": images,
             "known": known,
-            **per_image(
+            **check_options(
                 count,
                 self.distribution.num_levels,
                 temperature=temperature,
@@ -215,18 +217,14 @@ class Sampler:
                 top_p=top_p,
             ),
         }
-        if method not in METHODS:
-            raise ValueError(
-                f"`method` must be one of {sorted(METHODS)}. "
-                f"Received: method={method!r}"
-            )
-        check_positive("batch_size", batch_size)
+        check_choice("method", method, METHODS)
+        batch_size = check_size("batch_size", batch_size)
         # The naive program is one forward pass in a loop: quick to build
         # without XLA, and only a reference.
         drawn = self.run(
             METHODS[method],
             inputs,
-            int(batch_size),
+            batch_size,
             jit_compile=method == "cached",
         )
         return (images.astype("uint8") for images in drawn)
@@ -258,9 +256,10 @@ class Sampler:
                 part[name] = np.concatenate([rows, filler])
             key = (program, size, *sorted(part), *sorted(settings.items()))
             if key not in self._programs:
-                compiled = program(self.model, self.distribution, **settings)
-                compiled.compile(jit_compile=jit_compile)
-                self._programs[key] = compiled
+                function = program(self.model, self.distribution, **settings)
+                self._programs[key] = compiled(
+                    function, self.model, jit_compile
+                )
             outputs = self._programs[key].predict_on_batch(part)
             yield keras.tree.map_structure(
                 lambda x, end=stop - start: np.asarray(x)[:end], outputs

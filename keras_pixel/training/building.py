@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import models
-from keras_pixel.training._checks import did_you_mean
+from keras_pixel.checks import did_you_mean
 from keras_pixel.training.averaging import WarmAverage
 from keras_pixel.training.recipe import OPTIMIZERS
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from keras_pixel.training._files import remove_leftovers
-from keras_pixel.training._files import written_whole
+from keras_pixel.files import atomic_file
+from keras_pixel.files import remove_leftovers
 
 KEPT = 2
 _PATTERN = re.compile(r"checkpoint-(\d{9})\.npz")
@@ -33,7 +33,7 @@ def save_arrays(path, arrays, metadata):
         stored[name] = value
     text = json.dumps({"metadata": metadata, "dtypes": dtypes})
     stored["json"] = np.frombuffer(text.encode(), "uint8")
-    with written_whole(path) as file:
+    with atomic_file(path) as file:
         np.savez(file, **stored)
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_pixel.training._checks import check_number
+from keras_pixel.checks import check_size
 
 
 def evaluate(model, data, batch_size=100, num_images=None, progress=None):
@@ -36,9 +36,9 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
             "`data` must hold at least one image, as (images, height, width, "
             f"channels). Received: data of shape {images.shape}."
         )
-    check_number("batch_size", batch_size, int, 1)
+    batch_size = check_size("batch_size", batch_size)
     if num_images is not None:
-        check_number("num_images", num_images, int, 1)
+        num_images = check_size("num_images", num_images)
     images = images[:num_images]
     batch_size = min(batch_size, len(images))
     # Many batches at once: each call of the network has its own overhead.

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from keras_pixel.training._files import written_whole
+from keras_pixel.files import write_text
 
 COLUMNS = (
     "step",
@@ -42,8 +42,7 @@ class History:
         """Forget the rows after a step: they will be made again."""
         self.rows = [row for row in self.rows if row["step"] <= step]
         lines = [",".join(COLUMNS) + "\n", *map(_line, self.rows)]
-        with written_whole(self.path) as file:
-            file.write("".join(lines).encode())
+        write_text(self.path, "".join(lines))
 
     def append(self, row):
         """Add a row, a dict of the columns, to memory and file."""

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_pixel.training._files import written_whole
+from keras_pixel.files import atomic_file
 
 _BLUE, _ORANGE, _GREY, _BLACK = "#1f6fb2", "#d9660b", "#d8d8d8", "#333333"
 
@@ -123,7 +123,7 @@ def learning_curve(history, size=(720, 400)):
 
 def save_picture(picture, path):
     """Write a picture as PNG, all or nothing."""
-    with written_whole(path) as file:
+    with atomic_file(path) as file:
         picture.save(file, format="PNG")
 
 

@@ -4,17 +4,18 @@ import dataclasses
 import hashlib
 import inspect
 import json
-from pathlib import Path
 
 import keras
 
+from keras_pixel import files
+from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_keys
+from keras_pixel.checks import check_multiple
+from keras_pixel.checks import check_number
+from keras_pixel.checks import check_probability
+from keras_pixel.checks import check_size
+from keras_pixel.checks import check_type
 from keras_pixel.data import load_data
-from keras_pixel.training._checks import check_choice
-from keras_pixel.training._checks import check_keys
-from keras_pixel.training._checks import check_multiple
-from keras_pixel.training._checks import check_number
-from keras_pixel.training._checks import check_type
-from keras_pixel.training._checks import read_json
 from keras_pixel.training.schedule import DECAYS
 from keras_pixel.training.schedule import WarmupDecay
 
@@ -144,27 +145,17 @@ class Recipe:
         if not self.name:
             raise ValueError("`name` must not be empty. Received: name=''.")
         for field in ("batch_size", "steps", "accumulation_steps"):
-            check_number(field, getattr(self, field), int, 1)
+            check_size(field, getattr(self, field))
         for field in ("log_every", "checkpoint_every"):
-            check_number(field, getattr(self, field), int, 1)
+            check_size(field, getattr(self, field))
         for field in ("evaluate_every", "sample_every", "seed"):
-            check_number(field, getattr(self, field), int, 0)
+            check_size(field, getattr(self, field), 0)
         if self.validation_images is not None:
-            check_number("validation_images", self.validation_images, int, 1)
-        check_number("ema_momentum", self.ema_momentum, float, 0)
-        if self.ema_momentum >= 1:
-            raise ValueError(
-                "`ema_momentum` must be below 1, or the average never moves. "
-                f"Received: ema_momentum={self.ema_momentum}. Use 0 for no "
-                "average."
-            )
+            check_size("validation_images", self.validation_images)
+        check_probability("ema_momentum", self.ema_momentum)
         if self.clip_norm is not None:
-            check_number("clip_norm", self.clip_norm, float, 0)
-            if self.clip_norm == 0:
-                raise ValueError(
-                    "`clip_norm` must be positive. Received: clip_norm=0. "
-                    "Use null for no clipping."
-                )
+            way_out = "Use null for no clipping."
+            check_number("clip_norm", self.clip_norm, None, 0, way_out)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("publish", self.publish, ("last", "best"))
         if self.publish == "best" and not self.evaluate_every:
@@ -216,17 +207,17 @@ class Recipe:
             [key for key in arguments if key not in _TAKEN],
         )
         learning_rate = self.optimizer["learning_rate"]
-        check_number("optimizer.learning_rate", learning_rate, float, 0)
+        check_number("optimizer.learning_rate", learning_rate, least=0)
 
     def _check_schedule(self):
         keys = ("warmup_steps", "decay", "final_fraction")
         check_keys("schedule", self.schedule, (), keys)
         warmup_steps = self.schedule.get("warmup_steps", 0)
-        check_number("schedule.warmup_steps", warmup_steps, int, 0)
+        check_size("schedule.warmup_steps", warmup_steps, 0)
         decay = self.schedule.get("decay", "constant")
         check_choice("schedule.decay", decay, DECAYS)
         fraction = self.schedule.get("final_fraction", 0.0)
-        check_number("schedule.final_fraction", fraction, float, 0)
+        check_number("schedule.final_fraction", fraction, least=0)
         self.make_schedule()
 
     @classmethod
@@ -246,7 +237,7 @@ class Recipe:
     @classmethod
     def from_json(cls, path):
         """Read a recipe from a JSON file."""
-        return cls.from_dict(read_json("A recipe", path))
+        return cls.from_dict(files.read_json(path, "A recipe"))
 
     def to_dict(self):
         """The recipe as plain values, every default written out."""
@@ -254,9 +245,9 @@ class Recipe:
 
     def to_json(self, path=None):
         """The recipe as JSON text; written to `path` where one is given."""
-        text = json.dumps(self.to_dict(), indent=2) + "\n"
+        text = files.to_json(self.to_dict())
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            files.write_text(path, text)
         return text
 
     def fixed(self):

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_pixel.checks import check_choice
+
 DECAYS = ("constant", "linear", "cosine", "exponential")
 
 
@@ -52,10 +54,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         batches_per_step=1,
     ):
         super().__init__()
-        if decay not in DECAYS:
-            raise ValueError(
-                f"`decay` must be one of {DECAYS}. Received: decay={decay!r}."
-            )
+        check_choice("decay", decay, DECAYS)
         if decay == "exponential" and not final_fraction > 0:
             raise ValueError(
                 "`final_fraction` must be positive for an exponential decay, "

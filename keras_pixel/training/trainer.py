@@ -7,10 +7,9 @@ from pathlib import Path
 
 import keras
 
+from keras_pixel.files import one_owner
+from keras_pixel.files import remove_leftovers
 from keras_pixel.training import building
-from keras_pixel.training._files import one_owner
-from keras_pixel.training._files import remove_leftovers
-from keras_pixel.training._files import written_whole
 from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import Checkpoints
 from keras_pixel.training.checkpoint import load_arrays
@@ -114,8 +113,7 @@ def _train(recipe, output_dir, options, report, board):
     validation = None
     if recipe.evaluate_every:
         validation = recipe.load_data("validation", **options)
-    with written_whole(output_dir / "recipe.json") as file:
-        file.write(recipe.to_json().encode())
+    recipe.to_json(output_dir / "recipe.json")
     history = History(output_dir / "history.csv")
     history.keep_until(step)
     bookkeeping = Bookkeeping(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_pixel import models
-from keras_pixel.levels import check_images
+from keras_pixel.checks import check_images
 from tests.support import catalogue
 from tests.support.catalogue import cached
 from tests.support.catalogue import named

@@ -162,9 +162,9 @@ def test_keras_trains_on_them(repeat):
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"batch_size": 0}, "`batch_size` must be a positive integer"),
+        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1"),
         ({"batch_size": 2.0}, "batch_size=2.0"),
-        ({"seed": -1}, "`seed` must be an integer, 0 or more"),
+        ({"seed": -1}, "`seed` must be an integer of at least 0"),
         ({"start_step": 1.5}, "start_step=1.5"),
         (
             {"batch_size": 6, "drop_remainder": True},

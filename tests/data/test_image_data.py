@@ -104,7 +104,9 @@ def test_tf_dataset_with_labels():
 
 
 def test_tf_dataset_refuses_before_tensorflow_is_imported():
-    with pytest.raises(ValueError, match="`batch_size` must be a positive"):
+    with pytest.raises(
+        ValueError, match="`batch_size` must be an integer of at least 1"
+    ):
         numbered().tf_dataset(0)
     with pytest.raises(ValueError, match="`seed` must be"):
         numbered().tf_dataset(1, seed=-1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_pixel.data.splits import check_size
+from keras_pixel.data.splits import check_split_size
 from keras_pixel.data.splits import choose
 from keras_pixel.data.splits import hashed_order
 from keras_pixel.data.splits import split_of
@@ -154,12 +154,12 @@ def test_own_split_needs_no_training_images():
 @pytest.mark.parametrize("size", [-1, 1.0, -0.1, True, "10", [1]])
 def test_sizes_are_counts_or_fractions(size):
     with pytest.raises(ValueError, match="Received: test="):
-        check_size("test", size)
+        check_split_size("test", size)
 
 
 @pytest.mark.parametrize("size", [None, 0, 3, 0.0, 0.5, np.int64(2)])
 def test_good_sizes(size):
-    check_size("test", size)
+    check_split_size("test", size)
 
 
 def test_split_names():

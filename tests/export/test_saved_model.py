@@ -150,7 +150,7 @@ def test_mismatch_leaves_nothing(model, tmp_path, monkeypatch):
 
 def test_nothing_is_overwritten(model, tmp_path):
     (tmp_path / "kept.txt").write_text("kept")
-    with pytest.raises(FileExistsError, match="never overwrites"):
+    with pytest.raises(FileExistsError, match="never overwritten"):
         export.saved_model(model, tmp_path)
     assert (tmp_path / "kept.txt").read_text() == "kept"
 

@@ -171,7 +171,7 @@ def test_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*paths):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(serving_files.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="No space"):
         serving_files.write_serving_files(tmp_path, ["a"], [1])
     assert [path.name for path in tmp_path.iterdir()] == ["models.config"]

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_pixel import export
 from keras_pixel.export import to_tf_serving
 from keras_pixel.export import warmup
-from keras_pixel.export.server.servable import RequestError
+from keras_pixel.export.servable import RequestError
 
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
 
@@ -127,12 +127,12 @@ def test_bad_name_is_refused(model, tmp_path, name):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"version": 0}, "`version` must be a positive int"),
-        ({"version": "1"}, "`version` must be a positive int"),
-        ({"version": True}, "`version` must be a positive int"),
-        ({"batch_sizes": []}, "`batch_sizes` must be positive ints"),
-        ({"batch_sizes": [1, 0]}, "`batch_sizes` must be positive ints"),
-        ({"batch_sizes": [1.5]}, "`batch_sizes` must be positive ints"),
+        ({"version": 0}, "`version` must be an integer of at least 1"),
+        ({"version": "1"}, "`version` must be an integer of at least 1"),
+        ({"version": True}, "`version` must be an integer of at least 1"),
+        ({"batch_sizes": []}, "`batch_sizes` must hold at least one"),
+        ({"batch_sizes": [1, 0]}, r"`batch_sizes\[1\]` must be an int"),
+        ({"batch_sizes": [1.5]}, r"Received: batch_sizes\[0\]=1.5"),
         ({"batch_sizes": range(1, 102)}, "`batch_sizes` must be at most 100"),
     ],
 )

@@ -46,11 +46,11 @@ def test_logits_are_float32_in_mixed_precision():
     [
         ({"num_levels": 1}, "`num_levels` must be .* Received: num_levels=1"),
         ({"num_levels": 2.5}, "num_levels=2.5"),
-        ({"rank": 0}, "`rank` must be None or from 1.*rank=0, num_levels=4"),
-        ({"rank": 5}, "rank=5, num_levels=4"),
-        ({"rank": True}, "rank=True, num_levels=4"),
-        ({"rank": "2"}, "rank='2', num_levels=4"),
-        ({"channels": -1}, "`channels` must be a positive"),
+        ({"rank": 0}, "`rank` must be an integer from 1 to 4.*rank=0"),
+        ({"rank": 5}, "rank=5. Use 4 or less"),
+        ({"rank": True}, "rank=True"),
+        ({"rank": "2"}, "rank='2'"),
+        ({"channels": -1}, "`channels` must be an integer of at least 1"),
     ],
     ids=lambda value: str(value)[:30],
 )

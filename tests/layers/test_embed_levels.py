@@ -33,7 +33,7 @@ def test_levels_are_not_rounded_in_low_precision():
         ({"num_levels": 4, "hidden_dim": 0}, "`hidden_dim` must be an integer"),
         (
             {"num_levels": 4, "hidden_dim": 2, "channels": True},
-            "`channels` must be a positive integer",
+            "`channels` must be an integer of at least 1",
         ),
     ],
 )

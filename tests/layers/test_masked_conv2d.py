@@ -86,7 +86,10 @@ def test_bias_is_optional():
         ({"kernel_size": (3, 2)}, r"Received: kernel_size=\(3, 2\)"),
         ({"kernel_size": (3, 3, 3)}, "or a pair of them"),
         ({"mask_type": "C"}, "`mask_type` must be.*mask_type='C'"),
-        ({"channels": 0}, "`channels` must be a positive.*channels=0"),
+        (
+            {"channels": 0},
+            "`channels` must be an integer of at least 1.*channels=0",
+        ),
     ],
     ids=lambda value: str(value)[:30],
 )

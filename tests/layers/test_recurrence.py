@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.incremental import replaced
+from keras_pixel.layers.buffers import replaced
 from tests.support import slow_lstm
 
 OFFSETS = [(0,), (0, -1), (-1, 0, 1), (-2, -1, 0, 1, 2)]

@@ -138,7 +138,7 @@ def test_head_and_dropout_can_be_left_out():
             "head_filters=4, channels=3",
         ),
         ({"kernel_size": 2}, "`kernel_size` must be an odd"),
-        ({"head_rank": 5, "num_levels": 4}, "rank=5, num_levels=4"),
+        ({"head_rank": 5, "num_levels": 4}, "rank=5. Use 4 or less"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -53,10 +53,10 @@ def test_learns_to_copy_the_sub_pixel_before():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"inputs": "one_hot"}, '`inputs` must be "embedding" or "scaled"'),
+        ({"inputs": "one_hot"}, "`inputs` must be one of .*'one_hot'"),
         ({"num_frequencies": 2}, "an embedding needs no waves"),
-        ({"hidden_dim": 0}, "`hidden_dim` must be a positive integer"),
-        ({"num_layers": 0}, "`num_layers` must be a positive integer"),
+        ({"hidden_dim": 0}, "`hidden_dim` must be an integer of at least 1"),
+        ({"num_layers": 0}, "`num_layers` must be an integer of at least 1"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, words):

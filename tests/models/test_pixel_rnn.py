@@ -78,7 +78,7 @@ def test_layers_are_those_of_the_variant():
 
 
 def test_unknown_variant_is_refused():
-    with pytest.raises(ValueError, match='"row_lstm" or "diagonal_bilstm"'):
+    with pytest.raises(ValueError, match="'row_lstm', 'diagonal_bilstm'"):
         PixelRNN((4, 4, 1), 2, variant="bilstm")
 
 

@@ -92,10 +92,13 @@ def test_no_images_give_no_images(model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"beam_width": 0}, "`beam_width` must be a positive integer"),
+        ({"beam_width": 0}, "`beam_width` must be an integer of at least 1"),
         ({"beam_width": 2.0}, "Received: beam_width=2.0"),
-        ({"batch_size": 0}, "`batch_size` must be a positive integer"),
-        ({"num_variants": 0}, "`num_variants` must be a positive integer"),
+        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1"),
+        (
+            {"num_variants": 0},
+            "`num_variants` must be an integer of at least 1",
+        ),
         ({"num_variants": 9}, "Received: num_variants=9, beam_width=8"),
         ({"mask": np.zeros((3, 2), bool)}, "`mask` must have the shape"),
         ({"images": EMPTY + 2, "mask": ~NOTHING}, "levels from 0 to 1"),

@@ -147,12 +147,18 @@ def test_conditional_bits_per_dim_refuses(pixelcnn, mask, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_particles": 0}, "`num_particles` must be a positive integer"),
-        ({"num_variants": 0}, "`num_variants` must be a positive integer"),
+        (
+            {"num_particles": 0},
+            "`num_particles` must be an integer of at least 1",
+        ),
+        (
+            {"num_variants": 0},
+            "`num_variants` must be an integer of at least 1",
+        ),
         ({"method": "naive"}, "`method` must be left out"),
         ({"noise": np.zeros((1, 2, 3, 1))}, "num_particles [+] 1, height"),
         ({"temperature": 0.0}, "`temperature` must be above 0"),
-        ({"batch_size": 0}, "`batch_size` must be a positive integer"),
+        ({"batch_size": 0}, "`batch_size` must be an integer of at least 1"),
     ],
 )
 def test_bad_arguments(pixelcnn, arguments, message):

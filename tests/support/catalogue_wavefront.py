@@ -175,10 +175,8 @@ MODELS = [
             "num_mixtures": 2,
         },
         reach=reach.pixel_cnn(3, 3),
-        pixel_reach=lambda shape: (
-            reach.pixel_cnn(3, 3)((*shape[:2], 3)).any(axis=(2, 5))[
-                :, :, None, :, :, None
-            ]
-        ),
+        pixel_reach=lambda shape: reach.pixel_cnn(3, 3)((*shape[:2], 3)).any(
+            axis=(2, 5)
+        )[:, :, None, :, :, None],
     ),
 ]

@@ -65,7 +65,11 @@ def test_no_images_are_refused():
 
 
 def test_batch_size_is_checked():
-    with pytest.raises(ValueError, match="`batch_size` must be at least 1"):
+    with pytest.raises(
+        ValueError, match="`batch_size` must be an integer of at least 1"
+    ):
         evaluate(Biased(), images(), batch_size=0)
-    with pytest.raises(ValueError, match="`num_images` must be at least 1"):
+    with pytest.raises(
+        ValueError, match="`num_images` must be an integer of at least 1"
+    ):
         evaluate(Biased(), images(), num_images=-2)

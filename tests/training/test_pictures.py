@@ -51,7 +51,7 @@ def test_learning_curve_is_drawn_with_any_number_of_rows(tmp_path):
     assert orange.any()
 
 
-def test_pictures_are_written_whole(tmp_path):
+def test_pictures_are_atomic_file(tmp_path):
     path = tmp_path / "new" / "picture.png"
     save_picture(Image.new("RGB", (3, 2)), path)
     with Image.open(path) as picture:

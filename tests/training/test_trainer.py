@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 # of writing one.
 KILLED = """
 import os, signal, sys
-from keras_pixel.training import _files, bookkeeping, train
+from keras_pixel import files
+from keras_pixel.training import bookkeeping, train
 
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)

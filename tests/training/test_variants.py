@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import keras_pixel
+from keras_pixel.files import one_owner
 from keras_pixel.training import train
-from keras_pixel.training._files import one_owner
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
 from keras_pixel.training.progress import Progress

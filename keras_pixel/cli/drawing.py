@@ -1,0 +1,179 @@
+"""The commands `sample` and `complete`: drawn batch by batch."""
+
+import numpy as np
+
+from keras_pixel.cli import options
+from keras_pixel.cli import output as terminal
+from keras_pixel.cli import pictures
+
+
+def sample(
+    model: options.Preset,
+    count: options.Count = 16,
+    output: options.Output = "samples.png",
+    output_format: options.OutputFormat = None,
+    columns: options.Columns = None,
+    seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    batch_size: options.BatchSize = 64,
+    image_shape: options.Shape = None,
+):
+    """Draw new images, pixel by pixel."""
+    file_format = pictures.output_format(output, output_format)
+    loaded = terminal.load(model, image_shape)
+    pictures.check_output(output, file_format, loaded.image_shape[2])
+    drawn = loaded.sampler.stream(
+        count,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    draw("Sampling", count, drawn, loaded, output, file_format, columns)
+
+
+def complete(
+    model: options.Preset,
+    images: options.Images,
+    keep: options.Keep = options.Side.top,
+    fraction: options.Fraction = 0.5,
+    mask: options.Mask = None,
+    count: options.CountOfEach = 1,
+    particles: options.Particles = None,
+    beam_width: options.BeamWidth = None,
+    output: options.Output = "completions.png",
+    output_format: options.OutputFormat = None,
+    columns: options.Columns = None,
+    seed: options.Seed = 0,
+    temperature: options.Temperature = 1.0,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    batch_size: options.BatchSize = 64,
+    image_shape: options.Shape = None,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+):
+    """Fill in the unknown part of images; what is known stays."""
+    check_completion(particles, beam_width, temperature, top_k, top_p)
+    file_format = pictures.output_format(output, output_format)
+    loaded = terminal.load(model, image_shape)
+    pictures.check_output(output, file_format, loaded.image_shape[2])
+    if mask is None:
+        known = pictures.half_mask(keep, fraction, loaded.image_shape)
+    else:
+        known = pictures.read_mask(mask, loaded.image_shape)
+    given, _ = pictures.read_images(images, loaded, resize, values)
+    total = count * len(given)
+    drawn = completions(
+        loaded,
+        given,
+        known,
+        count,
+        particles=particles,
+        beam_width=beam_width,
+        seed=seed,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        batch_size=batch_size,
+    )
+    draw("Completing", total, drawn, loaded, output, file_format, columns)
+
+
+def draw(title, total, batches, model, output, file_format, columns):
+    """Writes drawn images; an interruption leaves those finished before it.
+
+    Args:
+        title: str. What the progress bar says.
+        total: int. Images there will be.
+        batches: iterator of integer levels (batch, height, width, channels).
+        model: the `PixelModel` they come from.
+        output, file_format, columns: see `write_images`.
+    """
+    finished, count = [], 0
+    try:
+        with terminal.progress(title, total) as done:
+            for batch in batches:
+                finished.append(batch)
+                count += len(batch)
+                done(count, total)
+    finally:
+        if finished:
+            images = np.concatenate(finished)
+            print(
+                pictures.write_images(
+                    images, model.num_levels, output, file_format, columns
+                )
+            )
+
+
+def check_completion(particles, beam_width, temperature, top_k, top_p):
+    """Refuses options of `complete` that exclude each other."""
+    drawing = {
+        "particles": particles,
+        "temperature": None if temperature == 1 else temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+    }
+    given = [f"{k}={v}" for k, v in drawing.items() if v is not None]
+    if beam_width is not None and given:
+        raise ValueError(
+            "`--beam-width` finds the most probable completions and draws "
+            "none, so it takes no option of drawing. Received: "
+            f"beam_width={beam_width}, {', '.join(given)}. Leave one out."
+        )
+
+
+def completions(
+    model,
+    images,
+    mask,
+    count,
+    *,
+    particles,
+    beam_width,
+    seed,
+    batch_size,
+    **options,
+):
+    """Batches of completed images, the `count` of each image together.
+
+    Args:
+        model: a `PixelModel`.
+        images, mask, count: see `pictures.repeat`.
+        particles: int, or None: see `Sampler.complete`.
+        beam_width: int, or None: see `keras_pixel.sampling.beam_search`.
+        seed: int.
+        batch_size: int. Images, particles or beams at once.
+        **options: `temperature`, `top_k` and `top_p`.
+    """
+    # Particles and beams find all completions of an image together.
+    at_once = beam_width or particles
+    variants = count if at_once else None
+    images, masks = pictures.repeat(images, mask, 1 if at_once else count)
+    # The noise goes on from batch to batch, whatever their size.
+    random = np.random.default_rng(seed)
+    stride = max(1, batch_size // (at_once or 1))
+    for start in range(0, len(images), stride):
+        part = images[start : start + stride], masks[start : start + stride]
+        if beam_width:
+            found = model.beam_search(
+                *part,
+                beam_width=beam_width,
+                num_variants=variants,
+                batch_size=batch_size,
+            ).images
+        else:
+            found = model.complete(
+                *part,
+                num_variants=variants,
+                num_particles=particles,
+                seed=random,
+                batch_size=batch_size,
+                **options,
+            )
+        # (batch, height, width, channels)
+        yield found.reshape(-1, *model.image_shape)

@@ -1,0 +1,73 @@
+"""The command `export`."""
+
+import enum
+import pathlib
+from typing import Annotated
+
+import typer
+
+from keras_pixel.cli import options
+from keras_pixel.cli import output
+
+
+class ExportFormat(enum.StrEnum):
+    saved_model = "saved_model"
+    onnx = "onnx"
+    tf_serving = "tf_serving"
+
+
+def export(
+    model: options.Preset,
+    to: Annotated[
+        str, typer.Option("--to", metavar="DIR", help="Folder to write.")
+    ],
+    export_format: Annotated[
+        ExportFormat, typer.Option("--format", help="What runs it.")
+    ] = ExportFormat.saved_model,
+    xla: Annotated[
+        bool,
+        typer.Option("--xla", help="Compile the sampler by XLA. Not for onnx."),
+    ] = False,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, help="For tf_serving. [one more than the last]"),
+    ] = None,
+    step_batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="For onnx: batch of step.onnx. [16]"),
+    ] = None,
+    image_shape: options.Shape = None,
+):
+    """Write a model for use without this package, and compare it."""
+    _check(export_format, xla, version, step_batch_size)
+    output.start_keras()
+    from keras_pixel import export as exporters
+    from keras_pixel import presets
+
+    loaded = presets.load(model, image_shape=image_shape)
+    if export_format is ExportFormat.saved_model:
+        written = exporters.saved_model(loaded, to, xla=xla)
+    elif export_format is ExportFormat.onnx:
+        written = exporters.onnx(
+            loaded, to, step_batch_size=step_batch_size or 16
+        )
+    else:
+        name = pathlib.Path(model).resolve().name
+        (written,) = exporters.tf_serving(
+            {name: loaded}, to, version=version, xla=xla
+        ).values()
+    print(f"{written}: gives what Keras gives")
+
+
+def _check(export_format, xla, version, step_batch_size):
+    formats = {
+        "--xla": (xla, ("saved_model", "tf_serving")),
+        "--version": (version, ("tf_serving",)),
+        "--step-batch-size": (step_batch_size, ("onnx",)),
+    }
+    for option, (value, allowed) in formats.items():
+        if value and export_format not in allowed:
+            raise ValueError(
+                f"`{option}` goes with --format {' or '.join(allowed)} only. "
+                f"Received: --format {export_format.value}. Leave it out."
+            )

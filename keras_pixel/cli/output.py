@@ -1,0 +1,180 @@
+"""What the command line shows: tables, JSON and progress."""
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import pathlib
+import sys
+
+from keras_pixel import files
+
+
+@contextlib.contextmanager
+def progress(title, total):
+    """A progress bar on the terminal; nothing where there is none.
+
+    Yields:
+        A function to call with the numbers of images done and of all.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn
+    from rich.progress import MofNCompleteColumn
+    from rich.progress import Progress
+    from rich.progress import TextColumn
+    from rich.progress import TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images,"),
+        TimeElapsedColumn(),
+        TextColumn("elapsed,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def start_keras():
+    """Imports Keras without the lines that TensorFlow writes as it starts.
+
+    TensorFlow heeds its own switch for later lines only; the first are
+    written before it does, by a library that knows no Python.
+    """
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import keras  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def load(model, image_shape=None):
+    """The model of a preset, with Keras started quietly."""
+    start_keras()
+    from keras_pixel import presets
+
+    return presets.load(model, image_shape=image_shape)
+
+
+def print_json(value):
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_models(found):
+    """A table of the zoo: name -> metadata."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "images", "levels", "parameters", "test", box=None)
+    for name, metadata in found.items():
+        table.add_row(
+            name,
+            "×".join(str(size) for size in metadata.get("image_shape", ())),
+            str(metadata.get("num_levels", "")),
+            f"{metadata['num_parameters']:,}",
+            headline(metadata),
+        )
+    Console().print(table)
+
+
+def headline(metadata):
+    """The measured number that papers give for such a data set."""
+    measured = metadata.get("measured", {})
+    unit = measured.get("headline", "bits_per_dim")
+    if unit not in measured:
+        return ""
+    name = {"bits_per_dim": "bits/dim", "nats": "nats"}[unit]
+    return f"{measured[unit]:.{3 if unit == 'bits_per_dim' else 2}f} {name}"
+
+
+def print_metadata(metadata):
+    """All that is known about a model, one line a fact."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for key, value in _facts(metadata):
+        table.add_row(key, value)
+    Console(highlight=False).print(table)
+
+
+def _facts(metadata, prefix=""):
+    for key, value in metadata.items():
+        # Hashes are for the machine; `--json` shows them.
+        if isinstance(value, dict) and key != "files":
+            yield from _facts(value, f"{prefix}{key}.")
+        elif key != "files":
+            yield f"{prefix}{key}", str(value)
+
+
+def scores(names, log_prob, image_shape):
+    """Rows of names, nats per image and bits/dim, the mean last."""
+    values = [float(value) for value in log_prob]
+    values.append(sum(values) / len(values))
+    bits = math.prod(image_shape) * math.log(2)
+    return [
+        {"image": name, "nats": -value, "bits_per_dim": -value / bits}
+        for name, value in zip([*names, "mean"], values, strict=True)
+    ]
+
+
+def check_scores_path(output):
+    if output is None or pathlib.Path(output).suffix in (".csv", ".json"):
+        return
+    raise ValueError(
+        "`--output` of scores must end in .csv or .json. "
+        f"Received: {output!r}. Change its name."
+    )
+
+
+def write_scores(rows, output):
+    path = pathlib.Path(output)
+    if path.suffix == ".json":
+        text = json.dumps(rows, indent=2, ensure_ascii=False)
+        files.write_text(path, text)
+    else:
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, rows[0])
+        writer.writeheader()
+        writer.writerows(rows[:-1])
+        files.write_text(path, table.getvalue())
+    mean = rows[-1]
+    print(
+        f"mean of {len(rows) - 1} images: {mean['nats']:.3f} nats, "
+        f"{mean['bits_per_dim']:.4f} bits/dim; each in {path}"
+    )
+
+
+def print_scores(rows):
+    print(f"{'nats':>12}  {'bits/dim':>9}  image")
+    for row in rows:
+        print(
+            f"{row['nats']:12.3f}  {row['bits_per_dim']:9.4f}  {row['image']}"
+        )
+
+
+def print_evaluation(result, data):
+    print(
+        f"{result['bits_per_dim']:.4f} bits/dim, {result['nats']:.3f} nats "
+        f"per image, on {result['num_images']:,} of {data.description}"
+    )

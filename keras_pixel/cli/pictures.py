@@ -1,0 +1,251 @@
+"""Image files for the command line: levels in, levels out."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from keras_pixel import files
+from keras_pixel.presets import folders
+
+
+def read_images(sources, model, resize=None, values=None):
+    """Images of files, folders and .npy arrays, as integer levels.
+
+    Args:
+        sources: paths of pictures, of folders of pictures, or of .npy files.
+        model: whose `image_shape` they must have, and to whose `num_levels`
+            pictures are quantised.
+        resize: how to bring pictures to `image_shape`; see `load_data`.
+        values: "pixels" or "levels", for arrays. Defaults to `None`: levels,
+            as the commands write them.
+
+    Returns:
+        `(images, names)`: an array (batch, height, width, channels), and a
+        name for each image.
+    """
+    from keras_pixel.data import load_data
+
+    images, names = [], []
+    for source in sources:
+        path = pathlib.Path(source)
+        if not path.exists():
+            raise FileNotFoundError(
+                "Images must be files or folders that exist. "
+                f"Received: {str(source)!r}, which does not. Check the path."
+            )
+        is_array = path.suffix.lower() in (".npy", ".npz")
+        data = load_data(
+            path,
+            "all",
+            image_shape=model.image_shape,
+            num_levels=model.num_levels,
+            resize=resize,
+            values=(values or "levels") if is_array else "pixels",
+        )
+        images.append(np.asarray(data.images))
+        if is_array or path.is_dir():
+            names += [f"{source}:{name}" for name in data.ids]
+        else:
+            names.append(str(source))
+    return np.concatenate(images), names
+
+
+def read_split(data, split, preset, model, **options):
+    """Images of a split of a data set, as `ImageData`.
+
+    Args:
+        data: TFDS name or path; None for the data set of the preset's recipe,
+            split as it was for training.
+        split: "train", "validation", "test" or "all".
+        preset: name or folder of the preset.
+        model: the preset's model.
+        **options: arguments of `load_data`; those that are None are left out.
+    """
+    options = {
+        key: value for key, value in options.items() if value is not None
+    }
+    if data is not None:
+        from keras_pixel.data import load_data
+
+        return load_data(
+            data,
+            split,
+            image_shape=model.image_shape,
+            num_levels=model.num_levels,
+            **options,
+        )
+    from keras_pixel.training import Recipe
+
+    path = folders.find(preset) / "recipe.json"
+    if not path.is_file():
+        raise ValueError(
+            "DATA must be given for a model without a recipe. "
+            f"Received: model={preset!r} alone. Give a TFDS name or a path."
+        )
+    return Recipe.from_json(path).load_data(split, **options)
+
+
+def read_mask(path, image_shape):
+    """A mask of known pixels, True = known: from a picture or a .npy file.
+
+    In a picture the light half of the grey levels is known.
+
+    Returns:
+        Boolean array (height, width), or (batch, height, width).
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`--mask` must be a file. Received: {str(path)!r}, which is not. "
+            "Give a picture or a .npy file."
+        )
+    if path.suffix.lower() == ".npy":
+        mask = np.load(path, allow_pickle=False) != 0
+    else:
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            mask = np.asarray(picture.convert("L")) >= 128
+    if mask.ndim not in (2, 3) or mask.shape[-2:] != tuple(image_shape[:2]):
+        raise ValueError(
+            "`--mask` must have the height and width of the images, "
+            f"{tuple(image_shape[:2])}. Received: {str(path)!r} of shape "
+            f"{mask.shape}. Make a mask of that size."
+        )
+    return mask
+
+
+def half_mask(keep, fraction, image_shape):
+    """The mask which knows one side of an image.
+
+    Args:
+        keep: "top", "bottom", "left" or "right".
+        fraction: float in [0, 1]. How much of the image is known.
+        image_shape: `(height, width, channels)`.
+    """
+    height, width = image_shape[:2]
+    mask = np.zeros((height, width), bool)
+    rows, columns = round(fraction * height), round(fraction * width)
+    sides = {
+        "top": np.s_[:rows],
+        "bottom": np.s_[height - rows :],
+        "left": np.s_[:, :columns],
+        "right": np.s_[:, width - columns :],
+    }
+    mask[sides[keep]] = True
+    return mask
+
+
+def repeat(images, mask, count):
+    """Each image `count` times, with a mask for each.
+
+    Returns:
+        `(images, masks)`: masks (batch, height, width).
+    """
+    if mask.ndim == 3 and len(mask) != len(images):
+        raise ValueError(
+            "`--mask` must hold one mask, or one for each image. "
+            f"Received: {len(mask)} masks for {len(images)} images."
+        )
+    masks = np.broadcast_to(mask, (len(images), *mask.shape[-2:]))
+    return np.repeat(images, count, axis=0), np.repeat(masks, count, axis=0)
+
+
+def in_batches(function, *arrays, batch_size, done):
+    """Calls a function on batches of arrays and joins what it returns.
+
+    Args:
+        function: takes one batch of each array.
+        arrays: arrays of the same length.
+        batch_size: int.
+        done: function called with the numbers of entries done and of all.
+    """
+    total = len(arrays[0])
+    results = []
+    for start in range(0, total, batch_size):
+        stop = min(start + batch_size, total)
+        batches = [array[start:stop] for array in arrays]
+        results.append(np.asarray(function(*batches)))
+        done(stop, total)
+    return np.concatenate(results)
+
+
+def output_format(output, chosen=None):
+    """The format of an output path: the one chosen, or what its name says."""
+    suffix = pathlib.Path(output).suffix.lower()
+    found = {".png": "grid", ".npy": "npy", "": "files"}.get(suffix)
+    if chosen is None and found is None:
+        raise ValueError(
+            "`--output` must end in .png (one grid), in .npy (an array), or "
+            "have no ending (a folder of files). "
+            f"Received: {str(output)!r}. Change it, or say --format."
+        )
+    return chosen or found
+
+
+def check_output(output, file_format, channels):
+    """Refuses, before any work, what could not be written at its end."""
+    path = pathlib.Path(output)
+    if file_format == "files" and channels not in (1, 3):
+        raise ValueError(
+            "Separate picture files need images of 1 or 3 channels. "
+            f"Received: {channels} channels. Write a .npy file."
+        )
+    if file_format == "files" and path.is_file():
+        raise ValueError(
+            "`--output` must be a folder for separate files. "
+            f"Received: {str(path)!r}, a file. Give another path."
+        )
+    if file_format != "files" and path.is_dir():
+        raise ValueError(
+            "`--output` must be a file for a grid or an array. "
+            f"Received: {str(path)!r}, a folder. Give another path, or "
+            "--format files."
+        )
+    folder = path if path.is_dir() else path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            "`--output` must be in a folder that can be written. "
+            f"Received: {str(path)!r}. Give another path."
+        )
+
+
+def write_images(images, num_levels, output, file_format, columns=None):
+    """Writes images as one PNG grid, as separate PNG files, or as an array.
+
+    Args:
+        images: integer levels (batch, height, width, channels).
+        num_levels: int. The highest level becomes white.
+        output: path of the file or folder, made with its parents.
+        file_format: "grid", "files" or "npy".
+        columns: int. Images in a row of a grid.
+
+    Returns:
+        One line that says what was written.
+    """
+    path = pathlib.Path(output)
+    images = np.asarray(images)
+    if file_format == "npy":
+        with files.atomic_file(path) as file:
+            np.save(file, images)
+        return f"{len(images)} images of levels in {path}"
+    if file_format == "grid":
+        from keras_pixel.training.pictures import image_sheet
+        from keras_pixel.training.pictures import save_picture
+
+        save_picture(image_sheet(images, num_levels, columns=columns), path)
+        return f"{len(images)} images in {path}"
+    from PIL import Image
+
+    from keras_pixel.training.pictures import save_picture
+    from keras_pixel.training.pictures import to_bytes
+
+    path.mkdir(parents=True, exist_ok=True)
+    digits = len(str(len(images) - 1))
+    for index, values in enumerate(to_bytes(images, num_levels)):
+        values = values[..., 0] if values.shape[-1] == 1 else values
+        picture = Image.fromarray(values)
+        save_picture(picture, path / f"{index:0{digits}d}.png")
+    return f"{len(images)} images in {path}{'/'}"

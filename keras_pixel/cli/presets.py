@@ -1,0 +1,35 @@
+"""The commands `list` and `info`: what is known about models."""
+
+from typing import Annotated
+
+import typer
+
+from keras_pixel.cli import options
+from keras_pixel.cli import output
+from keras_pixel.presets import folders
+
+
+def list_command(
+    pattern: Annotated[
+        str | None, typer.Argument(help='Such as "*cifar10*".')
+    ] = None,
+    as_json: options.AsJson = False,
+):
+    """List the trained models that come with the package."""
+    names = folders.list_models(pattern)
+    found = {name: folders.read_metadata(name) for name in names}
+    if as_json:
+        output.print_json(found)
+    elif found:
+        output.print_models(found)
+    else:
+        print("No models." if pattern is None else f"No model fits {pattern}.")
+
+
+def info(model: options.Preset, as_json: options.AsJson = False):
+    """Show what is known about a model."""
+    metadata = folders.read_metadata(model)
+    if as_json:
+        output.print_json(metadata)
+    else:
+        output.print_metadata(metadata)

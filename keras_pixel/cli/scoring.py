@@ -1,0 +1,73 @@
+"""The commands `score` and `evaluate`: how likely images are."""
+
+from keras_pixel.cli import options
+from keras_pixel.cli import output as terminal
+from keras_pixel.cli import pictures
+
+
+def score(
+    model: options.Preset,
+    images: options.Images,
+    output: options.ScoresOutput = None,
+    batch_size: options.BatchSize = 64,
+    image_shape: options.Shape = None,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+    as_json: options.AsJson = False,
+):
+    """Say how likely images are, in nats and bits/dim."""
+    terminal.check_scores_path(output)
+    loaded = terminal.load(model, image_shape)
+    given, names = pictures.read_images(images, loaded, resize, values)
+    with terminal.progress("Scoring", len(given)) as done:
+        log_prob = pictures.in_batches(
+            lambda batch: loaded.log_prob(batch, batch_size=len(batch)),
+            given,
+            batch_size=batch_size,
+            done=done,
+        )
+    scores = terminal.scores(names, log_prob, loaded.image_shape)
+    if output is not None:
+        terminal.write_scores(scores, output)
+    elif as_json:
+        terminal.print_json(scores)
+    else:
+        terminal.print_scores(scores)
+
+
+def evaluate(
+    model: options.Preset,
+    data: options.Data = None,
+    split: options.Split = "test",
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    count: options.FirstOnly = None,
+    batch_size: options.BatchSize = 100,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+    as_json: options.AsJson = False,
+):
+    """Measure bits/dim and nats over a whole split."""
+    terminal.start_keras()
+    from keras_pixel import training
+
+    loaded = terminal.load(model)
+    found = pictures.read_split(
+        data,
+        split,
+        model,
+        loaded,
+        data_dir=data_dir,
+        download=download,
+        resize=resize,
+        values=values,
+    )
+    total = min(len(found), count or len(found))
+    with terminal.progress("Evaluating", total) as done:
+        result = training.evaluate(
+            loaded, found, batch_size, num_images=count, progress=done
+        )
+    if as_json:
+        terminal.print_json(result)
+    else:
+        terminal.print_evaluation(result, found)

@@ -1,0 +1,87 @@
+"""The command `serve`: runs until it is told to stop."""
+
+import enum
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from keras_pixel.cli import output
+
+
+class Engine(enum.StrEnum):
+    development = "development"
+    tensorflow_model_server = "tensorflow_model_server"
+
+
+def serve(
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="Written by export --format tf_serving."
+        ),
+    ],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0: all.")
+    ] = "127.0.0.1",
+    rest_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: any free one.")
+    ] = 8501,
+    grpc_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: any free one.")
+    ] = 8500,
+    max_batch_size: Annotated[
+        int, typer.Option(min=1, help="Rows of a request.")
+    ] = 128,
+    max_request_mb: Annotated[
+        int, typer.Option(min=1, help="Size of a request, in MiB.")
+    ] = 64,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="The development server, or TF-Serving itself."),
+    ] = Engine.development,
+):
+    """Serve exported models as TF-Serving does, for development."""
+    output.start_keras()
+    from keras_pixel.serving import DevelopmentServer
+    from keras_pixel.serving import ModelServer
+
+    stop = _stop_on_signals()
+    if engine is Engine.tensorflow_model_server:
+        program = ModelServer(folder, host, rest_port, grpc_port).start()
+        try:
+            while program.wait(timeout=0.2) is None and not stop.is_set():
+                pass
+        finally:
+            program.stop()
+        if not stop.is_set():
+            raise typer.Exit(1)
+        return
+    server = DevelopmentServer(
+        folder,
+        host=host,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        max_batch_size=max_batch_size,
+        max_request_bytes=max_request_mb * 2**20,
+    )
+    with server:
+        print("Development server; for others to use, take TF-Serving.")
+        shown = f"[{host}]" if ":" in host else host
+        for name in server.repository.names():
+            print(
+                f"REST http://{shown}:{server.rest_port}/v1/models/{name}, "
+                f"gRPC {shown}:{server.grpc_port}",
+                flush=True,
+            )
+        stop.wait()
+        print("Stopping.", flush=True)
+
+
+def _stop_on_signals():
+    """An event that SIGINT and SIGTERM set instead of ending the process."""
+    event = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: event.set())
+    return event

@@ -1,0 +1,318 @@
+"""What is served: folders of models and versions, and what they take."""
+
+import dataclasses
+import math
+import pathlib
+
+import numpy as np
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+class RequestError(Exception):
+    """A request that cannot be answered.
+
+    Args:
+        code: name of the gRPC status, such as "INVALID_ARGUMENT".
+        message: what the client is told.
+    """
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def invalid(message):
+    """A request that can be answered by no server."""
+    return RequestError("INVALID_ARGUMENT", message)
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """What a signature says of one of its tensors.
+
+    Args:
+        name: name in the signature.
+        dtype: NumPy dtype; object for strings.
+        shape: tuple; `None` is a free dimension. `None` if the rank is free.
+    """
+
+    name: str
+    dtype: np.dtype
+    shape: tuple | None
+
+    @classmethod
+    def from_tensor_info(cls, name, info):
+        import tensorflow as tf
+
+        dtype = np.dtype(tf.dtypes.as_dtype(info.dtype).as_numpy_dtype)
+        if info.tensor_shape.unknown_rank:
+            return cls(name, dtype, None)
+        sizes = (dim.size for dim in info.tensor_shape.dim)
+        return cls(name, dtype, tuple(None if n < 0 else n for n in sizes))
+
+    @property
+    def has_batch(self):
+        return bool(self.shape) and self.shape[0] is None
+
+    @property
+    def dtype_name(self):
+        return _shown(self.dtype)
+
+    def check(self, dtype, shape):
+        """Refuse another dtype or shape."""
+        shape = tuple(shape)
+        fits = self.shape is None or (
+            len(shape) == len(self.shape)
+            and all(
+                wanted in (None, size)
+                for wanted, size in zip(self.shape, shape, strict=True)
+            )
+        )
+        if not fits:
+            wanted = str(self.shape).replace("None", "batch", 1)
+            raise invalid(
+                f"The input {self.name!r} must have the shape {wanted}. "
+                f"Received: shape={shape}."
+            )
+        if dtype != self.dtype:
+            raise invalid(
+                f"The input {self.name!r} must be {self.dtype_name}. "
+                f"Received: dtype={_shown(np.dtype(dtype))}."
+            )
+
+
+class Servable:
+    """A loaded SavedModel.
+
+    Args:
+        folder: folder of the SavedModel.
+        max_batch_size: int. Rows of a request. Defaults to `None`: any.
+        max_bytes: int. Size of a request's tensors. Defaults to `None`.
+    """
+
+    def __init__(self, folder, max_batch_size=None, max_bytes=None):
+        import tensorflow as tf
+
+        self.signature_defs = read_signature_defs(folder)
+        self.max_batch_size = max_batch_size
+        self.max_bytes = max_bytes
+        # Kept as a whole: it owns the variables of its signatures.
+        self._loaded = tf.saved_model.load(str(folder), tags=["serve"])
+
+    @property
+    def signature_names(self):
+        """Names of what can be called, sorted."""
+        return sorted(self._loaded.signatures)
+
+    def inputs(self, signature_name=""):
+        """`TensorSpec` of every input by name."""
+        return self._specs(self._signature_def(signature_name).inputs)
+
+    def outputs(self, signature_name=""):
+        """`TensorSpec` of every output by name."""
+        return self._specs(self._signature_def(signature_name).outputs)
+
+    def check(self, signature_name, received):
+        """Refuse tensors that the signature does not take.
+
+        Nothing but shapes and dtypes is needed, so that a request that
+        declares a huge tensor is refused before there is one.
+
+        Args:
+            signature_name: name, "" for the default one.
+            received: dict from an input's name to (dtype, shape).
+
+        Raises:
+            RequestError: if anything does not fit.
+        """
+        specs = self.inputs(signature_name)
+        if set(received) != set(specs):
+            raise invalid(
+                f"The signature {signature_name or DEFAULT_SIGNATURE!r} takes "
+                f"the inputs {sorted(specs)}. Received: {sorted(received)}."
+            )
+        rows = {}
+        num_bytes = 0
+        for name, (dtype, shape) in received.items():
+            specs[name].check(dtype, shape)
+            num_bytes += math.prod(shape) * specs[name].dtype.itemsize
+            if specs[name].has_batch:
+                rows[name] = shape[0]
+        if self.max_bytes is not None and num_bytes > self.max_bytes:
+            raise invalid(
+                f"The inputs of a request must take at most {self.max_bytes} "
+                f"bytes. Received: {num_bytes} bytes. Send fewer rows at once."
+            )
+        if len(set(rows.values())) > 1:
+            raise invalid(
+                "All inputs must have the same number of rows (the size of "
+                f"their first dimension). Received: {rows}."
+            )
+        count = max(rows.values(), default=1)
+        if count < 1:
+            raise invalid("A request must have rows. Received: 0 rows.")
+        if self.max_batch_size is not None and count > self.max_batch_size:
+            raise invalid(
+                f"A request may have at most {self.max_batch_size} rows. "
+                f"Received: {count} rows. Send several requests."
+            )
+
+    def predict(self, signature_name, inputs, output_filter=()):
+        """Call a signature.
+
+        Args:
+            signature_name: name, "" for the default one.
+            inputs: dict from an input's name to its NumPy array.
+            output_filter: names of the outputs wanted; empty for all.
+
+        Returns:
+            Dict from an output's name to its NumPy array.
+
+        Raises:
+            RequestError: if the signature does not take these inputs.
+        """
+        import tensorflow as tf
+
+        self.check(
+            signature_name,
+            {
+                name: (value.dtype, value.shape)
+                for name, value in inputs.items()
+            },
+        )
+        outputs = self.outputs(signature_name)
+        unknown = sorted(set(output_filter) - set(outputs))
+        if unknown:
+            raise invalid(
+                f"`output_filter` must name outputs: {sorted(outputs)}. "
+                f"Received: {unknown}."
+            )
+        signature = self._loaded.signatures[signature_name or DEFAULT_SIGNATURE]
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        try:
+            results = signature(**tensors)
+        except tf.errors.InvalidArgumentError as error:
+            raise invalid(f"The model refuses the inputs: {error}") from error
+        return {
+            name: np.asarray(results[name])
+            for name in output_filter or sorted(results)
+        }
+
+    def _signature_def(self, name):
+        name = name or DEFAULT_SIGNATURE
+        if name not in self._loaded.signatures:
+            raise invalid(
+                f"`signature_name` must be one of {self.signature_names}. "
+                f"Received: {name!r}."
+            )
+        return self.signature_defs[name]
+
+    @staticmethod
+    def _specs(infos):
+        return {
+            name: TensorSpec.from_tensor_info(name, info)
+            for name, info in infos.items()
+        }
+
+
+def _shown(dtype):
+    return "string" if dtype.kind == "O" else dtype.name
+
+
+def read_meta_graph(folder):
+    """The MetaGraphDef that is served, without loading the model.
+
+    Raises:
+        FileNotFoundError: if there is no SavedModel.
+        ValueError: if the file is damaged or has nothing to serve.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = pathlib.Path(folder) / "saved_model.pb"
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(
+            f"A SavedModel's file must be whole. Received: {str(path)!r}, "
+            f"which is not: {error}"
+        ) from error
+    for meta_graph in saved.meta_graphs:
+        if "serve" in meta_graph.meta_info_def.tags:
+            return meta_graph
+    raise ValueError(
+        "A SavedModel must have a graph tagged 'serve' to be served. "
+        f"Received: {str(path)!r}."
+    )
+
+
+def read_signature_defs(folder):
+    """SignatureDef of every signature by name."""
+    return dict(read_meta_graph(folder).signature_def)
+
+
+def uses_xla(folder):
+    """Must the server compile parts of the SavedModel by XLA?"""
+    functions = read_meta_graph(folder).graph_def.library.function
+    return any(
+        attributes["_XlaMustCompile"].b
+        for function in functions
+        for attributes in (
+            function.attr,
+            *(node.attr for node in function.node_def),
+        )
+        if "_XlaMustCompile" in attributes
+    )
+
+
+def find_versions(folder):
+    """Versions in a model's folder: number to `pathlib.Path`, ascending.
+
+    As TF-Serving does, folders whose name is no number are passed over.
+    """
+    folders = (path for path in pathlib.Path(folder).iterdir() if path.is_dir())
+    found = {
+        int(path.name): path
+        for path in folders
+        if path.name.isascii()
+        and path.name.isdigit()
+        and (path / "saved_model.pb").is_file()
+    }
+    return dict(sorted(found.items()))
+
+
+def find_models(folder):
+    """Models in a folder that `tf_serving` wrote: name to `pathlib.Path`.
+
+    The folder of one model, with its versions in it, will do too.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if there is no model in it.
+    """
+    folder = pathlib.Path(folder).resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            "`folder` must be a folder of models. "
+            f"Received: folder={str(folder)!r}, which does not exist. "
+            "`keras-pixel export NAME --to FOLDER --format tf_serving` "
+            "writes one."
+        )
+    if find_versions(folder):
+        return {folder.name: folder}
+    found = {
+        path.name: path
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and find_versions(path)
+    }
+    if not found:
+        raise ValueError(
+            "`folder` must hold NAME/VERSION/saved_model.pb. "
+            f"Received: folder={str(folder)!r}, which does not. "
+            "`keras-pixel export NAME --to FOLDER --format tf_serving` "
+            "writes one."
+        )
+    return found

@@ -1,0 +1,214 @@
+"""The folders of presets: found in the zoo or at a path, and checked.
+
+Nothing here builds a model or knows one. Files are JSON,
+Markdown, PNG and HDF5; nothing is ever unpickled.
+"""
+
+import difflib
+import fnmatch
+import os
+import pathlib
+import re
+
+from keras_pixel import files
+
+CONFIG_FILE = "config.json"
+METADATA_FILE = "metadata.json"
+WEIGHTS_FILE = "model.weights.h5"
+# Raised when a reader of the old layout could not read the new one.
+FORMAT = 1
+
+_ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def zoo_dir():
+    """The zoo's folder: inside an installed package, beside a checkout's."""
+    package = pathlib.Path(__file__).resolve().parents[1]
+    inside = package / "zoo"
+    return inside if inside.is_dir() else package.parent / "zoo"
+
+
+def zoo_names():
+    """Names of the zoo's presets, sorted."""
+    zoo = zoo_dir()
+    if not zoo.is_dir():
+        raise FileNotFoundError(
+            "The zoo of trained models must lie inside the package or beside "
+            f"it. Received: no folder {str(zoo)!r}. Install keras_pixel again."
+        )
+    return sorted(
+        folder.name
+        for folder in zoo.iterdir()
+        if _ZOO_NAME.fullmatch(folder.name) and (folder / CONFIG_FILE).is_file()
+    )
+
+
+def list_models(pattern=None):
+    """Names of the trained models that come with the package.
+
+    Args:
+        pattern: optional string with the wildcards `*`, `?` and `[...]`, such
+            as `"*cifar10*"`.
+
+    Returns:
+        A sorted list of names, each of which `load` takes.
+
+    Example:
+
+    >>> import keras_pixel
+    >>> keras_pixel.list_models("no_such_*")
+    []
+    """
+    names = zoo_names()
+    if pattern is None:
+        return names
+    if not isinstance(pattern, str):
+        raise TypeError(
+            "`pattern` must be a string or None. "
+            f"Received: pattern={pattern!r}. "
+            'Give a pattern such as "*cifar10*".'
+        )
+    return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+
+
+def find(name_or_path):
+    """The folder of a preset, from a zoo name or a path.
+
+    A string that is a name in the zoo means that preset, whatever lies in the
+    working directory (write "./name" for a folder there); anything else is a
+    path. Path objects are always paths.
+    """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "`name_or_path` must be a string or a path. "
+            f"Received: name_or_path={name_or_path!r} of type "
+            f"{type(name_or_path).__name__}. Give a name of `list_models()`, "
+            'or a preset folder\'s path such as "./my_model".'
+        )
+    if isinstance(name_or_path, str) and _ZOO_NAME.fullmatch(name_or_path):
+        folder = zoo_dir() / name_or_path
+        if (folder / CONFIG_FILE).is_file():
+            return _inside_zoo(folder, name_or_path)
+    path = pathlib.Path(name_or_path)
+    if os.fspath(name_or_path) == "" or not path.is_dir():
+        raise _unknown_preset(name_or_path)
+    return path
+
+
+def _inside_zoo(folder, name):
+    resolved, zoo = folder.resolve(), zoo_dir().resolve()
+    if resolved.parent != zoo:
+        raise ValueError(
+            "A preset of the zoo must lie in the zoo. Received: "
+            f"name_or_path={name!r}, which leads to {str(resolved)!r}, outside "
+            f"{str(zoo)!r}. Give that folder's path instead."
+        )
+    return resolved
+
+
+def _unknown_preset(name):
+    names = zoo_names()
+    near = difflib.get_close_matches(os.fspath(name), names, n=3, cutoff=0.4)
+    hint = f"Near names: {', '.join(near)}. " if near else ""
+    return ValueError(
+        "`name_or_path` must be the name of a model in the zoo, or the path of "
+        "a preset folder, as `model.save_preset(path)` writes it. "
+        f"Received: name_or_path={os.fspath(name)!r}, which is neither. "
+        f"{hint}`keras_pixel.list_models()` lists the names."
+    )
+
+
+def read_json(folder, filename):
+    """A JSON object of the preset in `folder`, or a clear error."""
+    path = folder / filename
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"A preset folder must hold `{filename}`. Received: "
+            f"path={str(folder)!r}, without it. Save the preset again with "
+            "`model.save_preset(path)`, or give another path."
+        )
+    value = files.read_json(
+        path, f"`{filename}`", "Fetch or save the preset again."
+    )
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"`{filename}` must be a JSON object. Received: {str(path)!r}, a "
+            f"{type(value).__name__}. Fetch or save the preset again."
+        )
+    return value
+
+
+def read_metadata(name_or_path):
+    """What is known about a preset: its `metadata.json` as a dict.
+
+    Args:
+        name_or_path: as for `load`.
+    """
+    folder = find(name_or_path)
+    metadata = read_json(folder, METADATA_FILE)
+    layout = metadata.get("format")
+    if layout != FORMAT:
+        raise ValueError(
+            f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
+            f"version of keras_pixel reads. Received: format={layout!r} in "
+            f"{str(folder)!r}, written by keras_pixel "
+            f"{metadata.get('versions', {}).get('keras_pixel', 'unknown')}. "
+            "Install that version of keras_pixel, or save the preset again."
+        )
+    if not isinstance(metadata.get("files"), dict):
+        raise ValueError(
+            f"`{METADATA_FILE}` must list the preset's files with their "
+            f"sha256. Received: files={metadata.get('files')!r} in "
+            f"{str(folder)!r}. Fetch or save the preset again."
+        )
+    return metadata
+
+
+def check_files(folder, metadata, skip=()):
+    """Refuses, by name, a file that is missing, altered or elsewhere."""
+    for filename in (CONFIG_FILE, WEIGHTS_FILE):
+        if filename not in metadata["files"]:
+            raise ValueError(
+                f"`{METADATA_FILE}` must give the sha256 of `{filename}`. "
+                f"Received: files={sorted(metadata['files'])} in "
+                f"{str(folder)!r}. Fetch or save the preset again."
+            )
+    for filename, entry in metadata["files"].items():
+        _check_inside(folder, filename)
+        if filename not in skip:
+            expected = entry.get("sha256") if isinstance(entry, dict) else None
+            _check_hash(folder / filename, expected)
+
+
+def is_plain(filename):
+    """Whether a name is that of a file in the folder itself."""
+    plain = pathlib.PurePath(filename).name == filename
+    return plain and filename not in ("", "..") and "\\" not in filename
+
+
+def _check_inside(folder, filename):
+    resolved = (folder / filename).resolve()
+    if not is_plain(filename) or resolved.parent != folder.resolve():
+        raise ValueError(
+            "A preset's files must lie in its own folder. Received: "
+            f"{filename!r} in `{METADATA_FILE}` of {str(folder)!r}, which "
+            f"leads to {str(resolved)!r}. Do not load this preset unless you "
+            "made it yourself; then save it again."
+        )
+
+
+def _check_hash(path, expected):
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The preset's file `{path.name}` must be there. Expected: "
+            f"sha256={expected}. Received: no file {str(path)!r}. "
+            "Fetch or save the preset again."
+        )
+    received = files.sha256(path)
+    if received != expected:
+        raise ValueError(
+            f"The preset's file `{path.name}` must be the one that was saved; "
+            f"it was truncated or altered. Expected: sha256={expected}. "
+            f"Received: sha256={received}, {path.stat().st_size} bytes, in "
+            f"{str(path)!r}. Fetch or save the preset again."
+        )

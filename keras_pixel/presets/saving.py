@@ -1,0 +1,228 @@
+"""Saves a model as a preset's folder, whole or not at all."""
+
+import hashlib
+import os
+import pathlib
+import tempfile
+
+import h5py
+import keras
+import numpy as np
+
+from keras_pixel import __version__
+from keras_pixel.files import atomic_folder
+from keras_pixel.files import is_free
+from keras_pixel.files import to_json
+from keras_pixel.presets import folders
+
+_WEIGHTS_DTYPES = ("float32", "float16")
+# Arguments worth reading without opening `config.json`.
+_SHAPE_KEYS = ("image_shape", "num_levels")
+
+
+def save_preset(
+    model, path, metadata=None, dtype="float32", overwrite=False, files=None
+):
+    """Saves a model as a preset folder, which `load(path)` gives back.
+
+    The folder is written under another name beside `path` and then renamed:
+    what is at `path` is always whole.
+
+    Args:
+        model: a built Keras model of a registered class.
+        path: the folder to make.
+        metadata: optional dict of what is worth knowing about the model
+            (JSON values), kept in `metadata.json`.
+        dtype: "float32" keeps the weights exactly. "float16" halves the file
+            and rounds them; they are loaded as float32 all the same.
+        overwrite: whether a preset that is at `path` already is replaced.
+        files: optional dict of other files for the folder: name to bytes.
+
+    Returns:
+        The folder's absolute path, a `pathlib.Path`.
+
+    Raises:
+        FileExistsError: if `path` exists, unless it is a preset and
+            `overwrite=True`.
+        ValueError: for a class that is not registered, or weights too large
+            for float16.
+
+    Example:
+
+    ```python
+    keras_pixel.presets.save_preset(model, "my_model")
+    model = keras_pixel.load("my_model")
+    ```
+    """
+    _check_model(model)
+    if dtype not in _WEIGHTS_DTYPES:
+        raise ValueError(
+            f"`dtype` must be one of {_WEIGHTS_DTYPES}. "
+            f"Received: dtype={dtype!r}. "
+            'Choose "float32" to keep the weights exactly.'
+        )
+    described = describe(model, dtype)
+    metadata = dict(metadata or {})
+    taken = sorted({"files", *described} & set(metadata))
+    if taken:
+        raise ValueError(
+            "`metadata` must not hold what is found from the model itself. "
+            f"Received: metadata with {taken}. Rename those entries."
+        )
+    _check_names(files or {})
+    config = {
+        "class_name": type(model).__name__,
+        "registered_name": keras.saving.get_registered_name(type(model)),
+        "config": model.get_config(),
+    }
+    contents = {
+        **(files or {}),
+        folders.CONFIG_FILE: to_json(config).encode(),
+        folders.WEIGHTS_FILE: _weights(model, dtype),
+    }
+    return _write_folder(path, {**metadata, **described}, contents, overwrite)
+
+
+def describe(model, dtype="float32"):
+    """The entries of `metadata.json` that are found from the model itself."""
+    config = model.get_config()
+    # A graph of the user's own has its shape in the graph alone.
+    found = {k: config.get(k, getattr(model, k, None)) for k in _SHAPE_KEYS}
+    return {
+        "format": folders.FORMAT,
+        "class_name": type(model).__name__,
+        **{key: value for key, value in found.items() if value is not None},
+        "num_parameters": model.count_params(),
+        "weights_dtype": dtype,
+        "versions": {
+            "keras_pixel": __version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+        },
+    }
+
+
+def _check_model(model):
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a Keras model. "
+            f"Received: model={model!r} of type {type(model).__name__}. "
+            "Give a built model, such as `keras_pixel.models.PixelCNN(...)`."
+        )
+    name = keras.saving.get_registered_name(type(model))
+    if keras.saving.get_registered_object(name) is not type(model):
+        raise ValueError(
+            "The model's class must be registered, so that `load` finds it. "
+            f"Received: model of class {type(model).__name__}. Put "
+            '`@keras.saving.register_keras_serializable(package="...")` '
+            "above the class."
+        )
+    if not model.built:
+        raise ValueError(
+            "`model` must be built before it is saved. Received: "
+            f"model={model.name!r}, not built. Call it on a batch first."
+        )
+
+
+def _check_names(names):
+    own = (
+        folders.CONFIG_FILE,
+        folders.METADATA_FILE,
+        folders.WEIGHTS_FILE,
+    )
+    for name in names:
+        if name in own or not folders.is_plain(name):
+            raise ValueError(
+                "`files` must have plain names, other than those of the "
+                f"preset's own files {own}. Received: name={name!r}. "
+                "Rename it."
+            )
+
+
+def _weights(model, dtype):
+    with tempfile.TemporaryDirectory() as folder:
+        whole = pathlib.Path(folder) / "whole.weights.h5"
+        stored = pathlib.Path(folder) / folders.WEIGHTS_FILE
+        model.save_weights(whole)
+        _copy_weights(whole, stored, dtype)
+        return stored.read_bytes()
+
+
+def _write_folder(path, metadata, contents, overwrite):
+    """Writes a preset's files and its metadata, then puts them in place.
+
+    Args:
+        path: the folder to make.
+        metadata: dict; the size and sha256 of each file are added to it.
+        contents: dict of file name to bytes.
+        overwrite: whether a preset that is there already is replaced.
+
+    Returns:
+        The folder's absolute path.
+    """
+    path = pathlib.Path(os.path.abspath(path))
+    _check_free(path, overwrite)
+    entries = {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in contents.items()
+    }
+    text = to_json({**metadata, "files": entries})
+    with atomic_folder(path, replace=True) as new:
+        for name, data in contents.items():
+            (new / name).write_bytes(data)
+        (new / folders.METADATA_FILE).write_text(text, encoding="utf-8")
+    return path
+
+
+def _check_free(path, overwrite):
+    if is_free(path):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            "`path` must be a new folder. Received: "
+            f"path={str(path)!r}, which exists. Give another path, or "
+            "`overwrite=True` to replace the preset there."
+        )
+    # Never remove a folder that holds something else than a preset.
+    if not (path / folders.CONFIG_FILE).is_file():
+        raise FileExistsError(
+            "`overwrite=True` replaces presets only. Received: "
+            f"path={str(path)!r}, which is not a preset folder. Give another "
+            "path, or remove that one yourself."
+        )
+
+
+def _copy_weights(source, target, dtype):
+    """Copies a Keras weights file, its float32 values stored as `dtype`.
+
+    The optimizer's state of a compiled model is left out. Keras reads the
+    float16 values into float32 variables exactly, so the copy stays a plain
+    `.weights.h5` file.
+    """
+    with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
+
+        def copy(name, item):
+            if name.split("/")[0] == "optimizer":
+                return
+            if isinstance(item, h5py.Dataset):
+                values = _cast(item[()], dtype, name)
+                copied = new.create_dataset(name, data=values)
+            else:
+                copied = new.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        old.visititems(copy)
+
+
+def _cast(values, dtype, name):
+    if dtype == "float32" or values.dtype != np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    if not np.array_equal(np.isfinite(cast), np.isfinite(values)):
+        raise ValueError(
+            f'With `dtype="{dtype}"` every weight must lie within its range. '
+            f"Received: {name!r} with values up to {np.abs(values).max():g}. "
+            'Save with `dtype="float32"`.'
+        )
+    return cast

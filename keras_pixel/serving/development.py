@@ -1,0 +1,185 @@
+"""The development server: REST and gRPC over exported models."""
+
+import asyncio
+import concurrent.futures
+import threading
+
+from keras_pixel.checks import check_size
+from keras_pixel.serving.repository import ModelRepository
+
+MEBIBYTE = 2**20
+
+
+class DevelopmentServer:
+    """Serves exported models on this machine, to develop clients with.
+
+    It speaks the REST and gRPC of TF-Serving, so that a client that works
+    here works there. It does not batch requests, and is not made for the
+    open network: use TF-Serving for that.
+
+    Args:
+        folder: folder that `tf_serving` wrote: NAME/VERSION/saved_model.pb.
+        host: address to listen on. Defaults to "127.0.0.1": only programs
+            on this machine can connect.
+        rest_port: int, 0 for any free one. Defaults to `8501`.
+        grpc_port: int, 0 for any free one. Defaults to `8500`.
+        max_request_bytes: int. Defaults to 64 MiB.
+        max_batch_size: int. Rows of a request. Defaults to `128`.
+        max_requests: int. Requests at once, running and waiting, by each
+            protocol. Defaults to `64`.
+        num_threads: int. Requests computed at once, by each protocol.
+            Defaults to `4`.
+        stop_timeout: seconds after which `stop` breaks off what is still
+            being computed. Defaults to `60`.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    The ports that were taken are in `rest_port` and `grpc_port` after
+    `start()`; `with` starts and stops it.
+    """
+
+    def __init__(
+        self,
+        folder,
+        host="127.0.0.1",
+        rest_port=8501,
+        grpc_port=8500,
+        max_request_bytes=64 * MEBIBYTE,
+        max_batch_size=128,
+        max_requests=64,
+        num_threads=4,
+        stop_timeout=60,
+    ):
+        for name, port in (("rest_port", rest_port), ("grpc_port", grpc_port)):
+            # 0 is any free one.
+            check_size(name, port, 0, 65535)
+        limits = {
+            "max_request_bytes": max_request_bytes,
+            "max_batch_size": max_batch_size,
+            "max_requests": max_requests,
+            "num_threads": num_threads,
+        }
+        for name, limit in limits.items():
+            check_size(name, limit)
+        self.host = host
+        self.rest_port = rest_port
+        self.grpc_port = grpc_port
+        self.repository = ModelRepository(
+            folder, max_batch_size, max_request_bytes
+        )
+        self._limits = max_request_bytes, max_requests
+        self._num_threads = num_threads
+        self._stop_timeout = stop_timeout
+        self._grpc = None
+        self._rest = None
+        self._loop = None
+
+    def start(self):
+        """Load the latest version of every model, and listen.
+
+        Returns:
+            The server itself.
+
+        Raises:
+            ImportError: if the extra `serve` is not installed.
+            FileNotFoundError: if there is no such folder.
+            ValueError: if there is no model in it.
+            OSError: if a port is taken.
+        """
+        rest, grpc_service = _import_services()
+        for name in self.repository.names():
+            self.repository.servable(name)
+        self._pools = [
+            concurrent.futures.ThreadPoolExecutor(self._num_threads, name)
+            for name in ("grpc", "rest")
+        ]
+        grpc_pool, rest_pool = self._pools
+        self._grpc = grpc_service.make_server(
+            self.repository, grpc_pool, *self._limits
+        )
+        app = rest.make_app(self.repository, rest_pool, *self._limits)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="rest", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._bind_grpc()
+            self._run(self._start_rest(app))
+        except BaseException:
+            self.stop()
+            raise
+        self._grpc.start()
+        return self
+
+    def stop(self):
+        """Take no more requests, and end when those begun are answered."""
+        if self._loop is None:
+            return
+        stopped = self._grpc.stop(self._stop_timeout)
+        if self._rest is not None:
+            self._run(self._rest.cleanup())
+        stopped.wait()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        # Connections that clients closed at the same time end here.
+        self._loop.run_until_complete(asyncio.sleep(0.01))
+        self._loop.close()
+        for pool in self._pools:
+            pool.shutdown(cancel_futures=True)
+        self._loop = self._grpc = self._rest = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *error):
+        self.stop()
+
+    def _bind_grpc(self):
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        address = f"{host}:{self.grpc_port}"
+        try:
+            self.grpc_port = self._grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(
+                "`grpc_port` must be free, and `host` an address of this "
+                f"machine. Received: {address}. Choose another port."
+            ) from error
+
+    async def _start_rest(self, app):
+        from aiohttp import web
+
+        self._rest = web.AppRunner(
+            app, access_log=None, shutdown_timeout=self._stop_timeout
+        )
+        await self._rest.setup()
+        site = web.TCPSite(self._rest, self.host, self.rest_port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise OSError(
+                "`rest_port` must be free, and `host` an address of this "
+                f"machine. Received: {self.host}:{self.rest_port}. Choose "
+                f"another port. ({error})"
+            ) from error
+        self.rest_port = self._rest.addresses[0][1]
+
+    def _run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _import_services():
+    """The modules that need the extra."""
+    try:
+        import tensorflow_serving.apis  # noqa: F401
+
+        from keras_pixel.serving import grpc_service
+        from keras_pixel.serving import rest
+    except ImportError as error:
+        raise ImportError(
+            "The server needs aiohttp, grpcio and tensorflow-serving-api. "
+            f"Received: {error}. Install them by "
+            '`pip install "keras-pixel[serve]"`.'
+        ) from error
+    return rest, grpc_service

@@ -1,0 +1,182 @@
+"""TF-Serving's gRPC services: PredictionService and ModelService."""
+
+import functools
+import math
+import sys
+import traceback
+
+import grpc
+
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import invalid
+from keras_pixel.serving import protocol
+
+
+def make_server(repository, pool, max_request_bytes, max_requests):
+    """The gRPC server, without a port.
+
+    See `rest.make_app` for the arguments.
+
+    Returns:
+        `grpc.Server`.
+    """
+    from tensorflow_serving.apis import model_service_pb2_grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    server = grpc.server(
+        pool,
+        maximum_concurrent_rpcs=max_requests,
+        options=[
+            ("grpc.max_receive_message_length", max_request_bytes),
+            ("grpc.max_send_message_length", -1),
+            # A second server on the same port would take half the requests.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(repository), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+        ModelService(repository), server
+    )
+    return server
+
+
+def _answers(method):
+    """Turn errors into gRPC statuses."""
+
+    @functools.wraps(method)
+    def answer(self, request, context):
+        try:
+            return method(self, request)
+        except RequestError as error:
+            code, message = grpc.StatusCode[error.code], str(error)
+        except Exception as error:
+            # The server goes on; whoever runs it sees why.
+            traceback.print_exc(file=sys.stderr)
+            message = f"{type(error).__name__}: {error}"
+            code = grpc.StatusCode.INTERNAL
+        context.abort(code, message)
+
+    return answer
+
+
+class PredictionService:
+    """PredictionService over a `ModelRepository`."""
+
+    def __init__(self, repository):
+        self.repository = repository
+
+    @_answers
+    def Predict(self, request):
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        spec = request.model_spec
+        name = spec.signature_name
+        version, servable = self.repository.servable(*_address(spec))
+        servable.check(
+            name,
+            {
+                key: _declared(key, proto)
+                for key, proto in request.inputs.items()
+            },
+        )
+        outputs = servable.predict(
+            name,
+            {key: _decode(key, proto) for key, proto in request.inputs.items()},
+            list(request.output_filter),
+        )
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = spec.name
+        response.model_spec.version.value = version
+        response.model_spec.signature_name = name or "serving_default"
+        for key, value in outputs.items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        return response
+
+    @_answers
+    def GetModelMetadata(self, request):
+        protocol.check_metadata_fields(request.metadata_field)
+        return protocol.metadata_response(
+            self.repository, *_address(request.model_spec)
+        )
+
+    @_answers
+    def Classify(self, request):
+        raise _unimplemented("Classify")
+
+    @_answers
+    def Regress(self, request):
+        raise _unimplemented("Regress")
+
+    @_answers
+    def MultiInference(self, request):
+        raise _unimplemented("MultiInference")
+
+
+class ModelService:
+    """ModelService over a `ModelRepository`."""
+
+    def __init__(self, repository):
+        self.repository = repository
+
+    @_answers
+    def GetModelStatus(self, request):
+        return protocol.status_response(
+            self.repository, *_address(request.model_spec)
+        )
+
+    @_answers
+    def HandleReloadConfigRequest(self, request):
+        raise _unimplemented("HandleReloadConfigRequest")
+
+
+def _address(spec):
+    """Name, version or `None`, and label of a ModelSpec."""
+    if not spec.name:
+        raise invalid("`model_spec` must have a name. Received: none.")
+    version = spec.version.value if spec.HasField("version") else None
+    return spec.name, version, spec.version_label
+
+
+def _declared(name, proto):
+    """Dtype and shape of a TensorProto."""
+    import tensorflow as tf
+
+    try:
+        dtype = tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype
+    except TypeError as error:
+        raise invalid(
+            f"The input {name!r} must have a dtype. Received: {proto.dtype}."
+        ) from error
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+        raise invalid(
+            f"The input {name!r} must have a known shape. Received: {shape}."
+        )
+    return dtype, shape
+
+
+def _decode(name, proto):
+    """Array of a TensorProto, which must have as many values as it says.
+
+    One value for the whole tensor, as in constants of graphs, will do.
+    """
+    import tensorflow as tf
+
+    try:
+        return tf.make_ndarray(proto)
+    except (ValueError, TypeError) as error:
+        size = math.prod(dim.size for dim in proto.tensor_shape.dim)
+        raise invalid(
+            f"The input {name!r} must hold the {size} values of its shape: "
+            f"{error}"
+        ) from error
+
+
+def _unimplemented(method):
+    return RequestError(
+        "UNIMPLEMENTED",
+        f"This development server has no {method}. Use Predict.",
+    )

@@ -1,0 +1,101 @@
+"""TF-Serving itself, where its program is installed."""
+
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from keras_pixel.export import serving_files
+from keras_pixel.export.servable import find_models
+from keras_pixel.export.servable import find_versions
+from keras_pixel.export.servable import uses_xla
+
+PROGRAM = "tensorflow_model_server"
+
+
+class ModelServer:
+    """Runs `tensorflow_model_server` on a folder of models.
+
+    Args:
+        folder: folder that `tf_serving` wrote.
+        host: must be "0.0.0.0": the program listens on all interfaces, and
+            cannot be told otherwise.
+        rest_port: int. Defaults to `8501`.
+        grpc_port: int. Defaults to `8500`.
+
+    Raises:
+        ValueError: if `host` is another one, or there is no model.
+        FileNotFoundError: if there is no such program or folder.
+    """
+
+    def __init__(self, folder, host="0.0.0.0", rest_port=8501, grpc_port=8500):
+        self.folder = pathlib.Path(folder).resolve()
+        self.models = find_models(self.folder)
+        self.rest_port = rest_port
+        self.grpc_port = grpc_port
+        self._process = None
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise FileNotFoundError(
+                f"The engine needs the program {PROGRAM} on the PATH. "
+                "Received: none. Install it, use Docker (see README.md in the "
+                "folder of models), or leave `engine` out."
+            )
+        if host != "0.0.0.0":
+            raise ValueError(
+                f"{PROGRAM} listens on all interfaces, and cannot be told "
+                f"otherwise. Received: host={host!r}. Agree by "
+                'host="0.0.0.0", or use Docker, whose ports are bound to '
+                "this machine."
+            )
+        self._program = program
+
+    def command(self, config):
+        """The program and its arguments.
+
+        Args:
+            config: path of models.config.
+        """
+        xla = any(
+            uses_xla(version)
+            for path in self.models.values()
+            for version in find_versions(path).values()
+        )
+        flags = serving_files.server_flags(str(self.folder), str(config), xla)
+        return [
+            self._program,
+            f"--port={self.grpc_port}",
+            f"--rest_api_port={self.rest_port}",
+            # A folder put together by hand may lack a file.
+            *(flag for flag in flags if self._has_file_of(flag)),
+        ]
+
+    def start(self):
+        """Start the program.
+
+        Returns:
+            The server itself.
+        """
+        # The one in the folder has the paths of a container.
+        self._own_files = tempfile.TemporaryDirectory()
+        config = pathlib.Path(self._own_files.name) / "models.config"
+        config.write_text(serving_files.models_config(self.models))
+        self._process = subprocess.Popen(self.command(config))
+        return self
+
+    def wait(self, timeout=None):
+        """Exit code of the program, or `None` if it still runs."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self):
+        """Ask the program to end, and wait until it has."""
+        self._process.terminate()
+        self._process.wait()
+        self._own_files.cleanup()
+
+    def _has_file_of(self, flag):
+        key, _, value = flag.partition("=")
+        return not key.endswith("_file") or pathlib.Path(value).is_file()

@@ -1,0 +1,78 @@
+"""What REST and gRPC answer alike, as the official messages."""
+
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import read_signature_defs
+
+SIGNATURE_DEF = "signature_def"
+
+
+def status_response(repository, name, version=None, label=""):
+    """GetModelStatusResponse: every version, or the one asked for."""
+    from tensorflow_serving.apis import get_model_status_pb2
+
+    if version is None and not label:
+        versions = list(repository.versions(name))
+    else:
+        versions = [repository.find(name, version, label)[0]]
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for number in reversed(versions):
+        found = response.model_version_status.add(
+            version=number, state="AVAILABLE"
+        )
+        # Shown in JSON though all its values are defaults.
+        found.status.SetInParent()
+    return response
+
+
+def metadata_response(repository, name, version=None, label=""):
+    """GetModelMetadataResponse: the signatures of a version."""
+    from tensorflow_serving.apis import get_model_metadata_pb2
+
+    version, folder = repository.find(name, version, label)
+    signatures = get_model_metadata_pb2.SignatureDefMap(
+        signature_def=read_signature_defs(folder)
+    )
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = name
+    response.model_spec.version.value = version
+    response.metadata[SIGNATURE_DEF].Pack(signatures)
+    return response
+
+
+def status_json(response):
+    """The JSON of a GetModelStatusResponse."""
+    from google.protobuf import json_format
+
+    return json_format.MessageToDict(
+        response,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+
+
+def metadata_json(response):
+    """The JSON of a GetModelMetadataResponse, as TF-Serving writes it."""
+    from google.protobuf import json_format
+    from tensorflow_serving.apis import get_model_metadata_pb2
+
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata[SIGNATURE_DEF].Unpack(signatures)
+    spec, metadata = (
+        json_format.MessageToDict(
+            message,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
+        for message in (response.model_spec, signatures)
+    )
+    return {"model_spec": spec, "metadata": {SIGNATURE_DEF: metadata}}
+
+
+def check_metadata_fields(fields):
+    """Refuse what TF-Serving refuses."""
+    if set(fields) != {SIGNATURE_DEF}:
+        raise RequestError(
+            "INVALID_ARGUMENT",
+            f"`metadata_field` must be ['{SIGNATURE_DEF}']. "
+            f"Received: {list(fields)}.",
+        )

@@ -1,0 +1,222 @@
+"""The JSON of TF-Serving's REST interface, to arrays and back."""
+
+import base64
+import binascii
+import json
+
+import numpy as np
+
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import invalid
+
+_KINDS = {
+    "b": ("b", "true or false"),
+    "f": ("fiu", "numbers"),
+    "i": ("iu", "integers"),
+    "u": ("iu", "integers"),
+}
+
+
+def parse_request(body):
+    """A predict request.
+
+    Args:
+        body: bytes of the JSON.
+
+    Returns:
+        Tuple of the signature's name, "" for the default one, "instances" or
+        "inputs", and what stands there.
+
+    Raises:
+        RequestError: if it is no such request.
+    """
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"The request must be JSON: {error}") from error
+    if not isinstance(request, dict):
+        raise invalid(
+            "The request must be a JSON object. "
+            f"Received: {type(request).__name__}."
+        )
+    name = request.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid(f"`signature_name` must be a string. Received: {name!r}.")
+    keys = sorted({"inputs", "instances"} & set(request))
+    if len(keys) != 1:
+        raise invalid(
+            "The request must have either 'instances' (a list of rows) or "
+            f"'inputs' (a tensor for each input). Received: {sorted(request)}."
+        )
+    return name, keys[0], request[keys[0]]
+
+
+def decode_inputs(style, value, specs):
+    """Arrays of a request.
+
+    Args:
+        style: "instances" or "inputs".
+        value: what stands there in the JSON.
+        specs: dict from an input's name to its `TensorSpec`.
+
+    Returns:
+        Dict from an input's name to its NumPy array.
+
+    Raises:
+        RequestError: if the JSON does not fit.
+    """
+    if style == "instances":
+        value = _columns(value, specs)
+    elif not _is_object(value):
+        value = {_only_name(specs, style): value}
+    missing = sorted(set(specs) - set(value))
+    if missing:
+        raise invalid(
+            f"'inputs' must have {sorted(specs)}. Received: {sorted(value)}."
+        )
+    return {name: _decode(value[name], spec) for name, spec in specs.items()}
+
+
+def encode_outputs(style, outputs):
+    """The answer: "predictions" by row or "outputs" by name.
+
+    One output stands without its name, as TF-Serving writes it.
+    """
+    columns = {name: _encode(name, value) for name, value in outputs.items()}
+    if style == "inputs":
+        if len(columns) == 1:
+            (columns,) = columns.values()
+        return {"outputs": columns}
+    shapes = {name: value.shape for name, value in outputs.items()}
+    if () in shapes.values() or len({n for n, *_ in shapes.values()}) != 1:
+        raise invalid(
+            "'instances' needs outputs with one row for each. "
+            f"Received: outputs of the shapes {shapes}. Use 'inputs'."
+        )
+    if len(columns) == 1:
+        (predictions,) = columns.values()
+    else:
+        rows = zip(*columns.values(), strict=True)
+        predictions = [dict(zip(columns, row, strict=True)) for row in rows]
+    return {"predictions": predictions}
+
+
+def _columns(rows, specs):
+    if not isinstance(rows, list) or not rows:
+        raise invalid(
+            "'instances' must be a list of rows. "
+            f"Received: {_shown(rows)} of type {type(rows).__name__}."
+        )
+    if not any(_is_object(row) for row in rows):
+        return {_only_name(specs, "instances"): rows}
+    for index, row in enumerate(rows):
+        if not _is_object(row) or set(row) != set(specs):
+            received = sorted(row) if _is_object(row) else type(row).__name__
+            raise invalid(
+                f"Every row of 'instances' must be an object with the keys "
+                f"{sorted(specs)}. Received: {received} in row {index}."
+            )
+    return {name: [row[name] for row in rows] for name in specs}
+
+
+def _only_name(specs, style):
+    if len(specs) != 1:
+        raise invalid(
+            f"'{style}' must name its tensors, as there are several: "
+            f"{sorted(specs)}. Received: a plain list or value."
+        )
+    (name,) = specs
+    return name
+
+
+def _is_object(value):
+    return isinstance(value, dict) and set(value) != {"b64"}
+
+
+def _decode(value, spec):
+    if spec.dtype == object:
+        return _decode_strings(value, spec)
+    if spec.dtype.kind not in _KINDS:
+        raise RequestError(
+            "UNIMPLEMENTED",
+            f"The input {spec.name!r} is {spec.dtype_name}, which JSON cannot "
+            "hold. Use gRPC.",
+        )
+    kinds, wanted = _KINDS[spec.dtype.kind]
+    try:
+        array = np.array(value)
+    except (ValueError, OverflowError) as error:
+        raise invalid(
+            f"The input {spec.name!r} must be a number or lists of equal "
+            f"length: {error} Received: {_shown(value)}."
+        ) from error
+    if array.size and array.dtype.kind not in kinds:
+        raise invalid(
+            f"The input {spec.name!r} must hold {wanted} ({spec.dtype_name}). "
+            f"Received: {_shown(value)}."
+        )
+    if array.size and spec.dtype.kind in "iu":
+        limits = np.iinfo(spec.dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise invalid(
+                f"The input {spec.name!r} must hold integers from "
+                f"{limits.min} to {limits.max} ({spec.dtype_name}). "
+                f"Received: values from {array.min()} to {array.max()}."
+            )
+    # A float that float32 cannot hold becomes infinite, as in TF-Serving.
+    with np.errstate(over="ignore"):
+        return array.astype(spec.dtype)
+
+
+def _decode_strings(value, spec):
+    def decode(one):
+        if isinstance(one, list):
+            return [decode(inner) for inner in one]
+        if isinstance(one, str):
+            return one.encode()
+        try:
+            return base64.b64decode(one["b64"], validate=True)
+        except (TypeError, KeyError, binascii.Error, ValueError) as error:
+            raise invalid(
+                f"The input {spec.name!r} must hold strings or "
+                f'{{"b64": "…"}} with base64. Received: {_shown(one)}.'
+            ) from error
+
+    # Through fixed-size bytes the trailing zeros would be lost.
+    try:
+        array = np.array(decode(value), dtype=object)
+    except ValueError:
+        array = np.array([None])
+    if not all(isinstance(one, bytes) for one in array.flat):
+        raise invalid(
+            f"The input {spec.name!r} must hold strings in lists of equal "
+            f"length. Received: {_shown(value)}."
+        )
+    return array
+
+
+def _encode(name, value):
+    if value.dtype != object:
+        return value.tolist()
+    if name.endswith("_bytes"):
+
+        def encode(one):
+            return {"b64": base64.b64encode(one).decode("ascii")}
+
+    else:
+
+        def encode(one):
+            return one.decode("utf-8", errors="replace")
+
+    def nested(one):
+        if isinstance(one, list):
+            return [nested(inner) for inner in one]
+        return encode(one)
+
+    return nested(value.tolist())
+
+
+def _shown(value):
+    """The beginning of a value, as JSON."""
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

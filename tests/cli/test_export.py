@@ -1,0 +1,74 @@
+"""The command `export`: what it writes and what it refuses."""
+
+import pytest
+
+from keras_pixel import cli
+
+
+@pytest.fixture
+def preset(model, tmp_path):
+    model.save_preset(tmp_path / "tiny")
+    return str(tmp_path / "tiny")
+
+
+def run(*args):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["export", *args])
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files"),
+    [
+        (["--format", "saved_model"], ["out/saved_model.pb"]),
+        (
+            ["--format", "onnx", "--step-batch-size", "2"],
+            ["out/log_prob.onnx", "out/sample.onnx", "out/step.onnx"],
+        ),
+    ],
+    ids=["saved_model", "onnx"],
+)
+def test_formats(preset, tmp_path, capsys, arguments, files):
+    output = str(tmp_path / "out")
+    assert run(preset, "--to", output, *arguments) == 0
+    assert capsys.readouterr().out == f"{output}: gives what Keras gives\n"
+    assert all((tmp_path / name).is_file() for name in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--format", "onnx", "--xla"], "`--xla` goes with --format saved"),
+        (["--version", "3"], "`--version` goes with --format tf_serving"),
+        (["--step-batch-size", "3"], "goes with --format onnx only"),
+    ],
+)
+def test_options_of_another_format_are_refused(
+    tmp_path, capsys, arguments, words
+):
+    assert run("model", "--to", str(tmp_path / "out"), *arguments) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_exists_is_not_overwritten(preset, tmp_path, capsys):
+    assert run(preset, "--to", preset) == 2
+    assert "written once and never overwritten" in capsys.readouterr().err
+
+
+def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):
+    received = {}
+
+    def tf_serving(models, folder, **kwargs):
+        received.update(models=list(models), folder=folder, **kwargs)
+        return {"tiny": folder}
+
+    monkeypatch.setattr("keras_pixel.export.tf_serving", tf_serving)
+    arguments = ["--format", "tf_serving", "--version", "3", "--xla"]
+    assert run(preset, "--to", "out", *arguments) == 0
+    assert received == {
+        "models": ["tiny"],
+        "folder": "out",
+        "version": 3,
+        "xla": True,
+    }

@@ -1,0 +1,40 @@
+"""The noise that images are made of."""
+
+import numpy as np
+import pytest
+
+from keras_pixel.sampling.noise import make_noise
+
+SHAPE = (2, 3, 1)
+
+
+def test_noise_of_an_image_depends_on_seed_and_place_only():
+    many = make_noise(5, SHAPE, seed=7)
+    np.testing.assert_array_equal(make_noise(2, SHAPE, seed=7), many[:2])
+    assert (make_noise(5, SHAPE, seed=8) != many).all()
+    assert many.dtype == "float32"
+    assert ((many >= 0) & (many < 1)).all()
+
+
+def test_fresh_noise_differs():
+    assert (make_noise(1, SHAPE, None) != make_noise(1, SHAPE, None)).any()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (None, "`num_images` or `noise` must be given"),
+        (-1, "at least 0. Received: num_images=-1"),
+        (2.5, "num_images=2.5"),
+        (True, "num_images=True"),
+    ],
+)
+def test_wrong_number_of_images_is_refused(number, words):
+    with pytest.raises(ValueError, match=words):
+        make_noise(number, SHAPE, 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 2.0, True, "1"])
+def test_wrong_seed_is_refused(seed):
+    with pytest.raises(ValueError, match="`seed` must be an integer"):
+        make_noise(1, SHAPE, seed)

@@ -1,0 +1,208 @@
+"""The development server as a whole: start, load, limits, stop."""
+
+import concurrent.futures
+import shutil
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+pytest.importorskip("aiohttp", reason="needs the extra serve")
+pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
+requests = pytest.importorskip("requests", reason="needs the extra serve")
+
+from keras_pixel.export import servable  # noqa: E402
+from keras_pixel.serving import DevelopmentServer  # noqa: E402
+
+
+class Doubler(tf.Module):
+    """Doubles; waits while the event is cleared."""
+
+    def __init__(self, go_on):
+        super().__init__()
+        self.go_on = go_on
+        self.num_begun = 0
+
+    def wait(self, values):
+        self.num_begun += 1
+        self.go_on.wait(60)
+        return 2 * values
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), "int32", "values")])
+    def double(self, values):
+        doubled = tf.py_function(self.wait, [values], "int32")
+        return {"doubled": tf.ensure_shape(doubled, (None,))}
+
+
+@pytest.fixture
+def go_on():
+    event = threading.Event()
+    event.set()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def module(go_on):
+    return Doubler(go_on)
+
+
+@pytest.fixture
+def folder(tmp_path, module):
+    tf.saved_model.save(
+        module,
+        str(tmp_path / "models" / "doubler" / "1"),
+        signatures=module.double.get_concrete_function(),
+    )
+    return tmp_path / "models"
+
+
+def serve(folder, **options):
+    return DevelopmentServer(folder, rest_port=0, grpc_port=0, **options)
+
+
+def double(server, values, version=None):
+    path = "doubler" if version is None else f"doubler/versions/{version}"
+    response = requests.post(
+        f"http://127.0.0.1:{server.rest_port}/v1/models/{path}:predict",
+        json={"inputs": values},
+        timeout=60,
+    )
+    return response.status_code, response.json()
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_listens_on_this_machine_alone(folder):
+    with serve(folder) as server:
+        assert server.host == "127.0.0.1"
+        for port in (server.rest_port, server.grpc_port):
+            with socket.create_connection(("127.0.0.1", port), 10) as found:
+                assert found.getpeername()[0] == "127.0.0.1"
+            # All of 127.0.0.0/8 is this machine; it listens on one of it.
+            with pytest.raises(OSError):
+                socket.create_connection(("127.0.0.2", port), 10)
+
+
+def test_requests_run_at_once_and_are_finished_on_stop(folder, module, go_on):
+    server = serve(folder, num_threads=4, max_requests=5).start()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        go_on.clear()
+        asked = [pool.submit(double, server, [i]) for i in range(7)]
+        wait_for(lambda: module.num_begun >= 2)
+        # Five at work or waiting; more are refused at once.
+        wait_for(lambda: sum(future.done() for future in asked) == 2)
+        stop = pool.submit(server.stop)
+        time.sleep(0.2)
+        assert not stop.done()
+        go_on.set()
+        answers = [future.result(60) for future in asked]
+        stop.result(60)
+    assert sorted(status for status, _ in answers) == [200] * 5 + [429] * 2
+    for i, (status, answer) in enumerate(answers):
+        assert status == 429 or answer == {"outputs": [2 * i]}
+    assert not accepts(server.rest_port)
+    assert not accepts(server.grpc_port)
+
+
+def accepts(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 10).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_new_version_is_served_and_the_old_one_still(folder):
+    with serve(folder) as server:
+        assert double(server, [1], version=2)[0] == 404
+        shutil.copytree(folder / "doubler" / "1", folder / "doubler" / "2")
+        assert double(server, [1], version=2) == (200, {"outputs": [2]})
+        version, _ = server.repository.servable("doubler")
+        assert version == 2
+        assert double(server, [1], version=1) == (200, {"outputs": [2]})
+        shutil.rmtree(folder / "doubler" / "2")
+        assert double(server, [1], version=2)[0] == 404
+
+
+def test_error_of_the_model_is_an_error_of_one_request(folder, go_on, capsys):
+    with serve(folder) as server:
+        go_on.wait = lambda timeout: 1 / 0
+        status, answer = double(server, [1])
+        del go_on.wait
+        assert status in (400, 500)
+        assert answer["error"]
+        assert double(server, [1]) == (200, {"outputs": [2]})
+
+
+def test_folder_of_one_model_will_do(folder):
+    with serve(folder / "doubler") as server:
+        assert server.repository.names() == ["doubler"]
+
+
+@pytest.mark.parametrize("name", ["rest_port", "grpc_port"])
+def test_taken_port_is_refused(folder, name):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = {"rest_port": 0, "grpc_port": 0, name: taken.getsockname()[1]}
+        with pytest.raises(OSError, match=f"`{name}` must be free"):
+            DevelopmentServer(folder, **ports).start()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rest_port": -1}, "`rest_port` must be an integer from 0"),
+        ({"grpc_port": 70_000}, "`grpc_port` must be an integer from 0"),
+        (
+            {"max_batch_size": 0},
+            "`max_batch_size` must be an integer",
+        ),
+        (
+            {"max_request_bytes": 0},
+            "`max_request_bytes` must be an integer",
+        ),
+    ],
+)
+def test_bad_argument_is_refused(tmp_path, options, words):
+    with pytest.raises(ValueError, match=words):
+        DevelopmentServer(tmp_path, **options)
+
+
+def test_folder_without_models_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        serve(tmp_path / "none").start()
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    with pytest.raises(ValueError, match="NAME/VERSION/saved_model.pb"):
+        serve(tmp_path).start()
+
+
+def test_damaged_model_is_refused_at_once(tmp_path):
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"\xff\xff")
+    with pytest.raises(ValueError, match="must be whole"):
+        serve(tmp_path).start()
+
+
+def test_what_is_no_version_is_passed_over(tmp_path):
+    for name in ("1", "12", "3", ".4.tmp", "five", "²", "-6"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    (tmp_path / "7").mkdir()
+    assert list(servable.find_versions(tmp_path)) == [1, 3, 12]
+
+
+def test_stop_twice_is_no_error(folder):
+    server = serve(folder).start()
+    server.stop()
+    server.stop()
+    np.testing.assert_equal(accepts(server.rest_port), False)
