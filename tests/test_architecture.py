@@ -26,7 +26,8 @@ ALLOWED = {
     "checks": ((), ("keras", "numpy")),
     "files": ((), ()),
     "compiled": ((), ("keras",)),
-    "layers": ((), ("keras", "numpy")),
+    # The head of a mixture asks it for likelihoods.
+    "layers": (("distributions",), ("keras", "numpy")),
     "distributions": ((), ("keras", "numpy", "tensorflow_probability")),
     "sampling": (
         # The protocol of the layers, and none of them.

@@ -191,7 +191,7 @@ def check_exportable(model):
         raise TypeError(
             "`model` must be a `keras_pixel.PixelModel`. "
             f"Received: {type(model).__name__}. Wrap a Functional graph as "
-            "`PixelModel(inputs, outputs, num_levels)`."
+            "`PixelModel(inputs, outputs, num_levels=num_levels)`."
         )
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(

@@ -173,7 +173,7 @@ def test_graph_of_ones_own_is_saved_and_loaded(way, tmp_path):
     x = layers.MaskedConv2D(8, 3, mask_type="A", channels=2)(x)
     x = keras.layers.Add()([x, layers.RowLSTM(8, channels=2)(x)])
     logits = layers.CategoricalHead(4, channels=2)(x)
-    own = catalogue.randomize(PixelModel(inputs, logits, 4, name="own"))
+    own = catalogue.randomize(PixelModel(inputs, logits, num_levels=4, name="own"))
     if way == "preset":
         path = own.save_preset(tmp_path / "own")
         metadata = keras_pixel.presets.read_metadata(path)
