@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from keras_pixel import cli
+from keras_pixel.cli.main import app
 from keras_pixel.training import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ COMMANDS = sorted(set(re.findall(r"^keras-pixel (.*)$", README, re.MULTILINE)))
 def test_command_and_its_options_exist(command):
     name, *words = command.split()
     result = CliRunner().invoke(
-        cli.app, [name, "--help"], env={"COLUMNS": "200"}
+        app, [name, "--help"], env={"COLUMNS": "200"}
     )
     assert result.exit_code == 0
     for option in (word for word in words if word.startswith("--")):
