@@ -108,5 +108,7 @@ def test_mask_b_in_the_first_layer_is_found():
     x = layers.ScaleLevels(2)(images)
     x = layers.MaskedConv2D(4, 3, mask_type="B")(x)
     logits = layers.CategoricalHead(2)(x)
-    leaking = catalogue.randomize(models.PixelModel(images, logits, num_levels=2))
+    leaking = catalogue.randomize(
+        models.PixelModel(images, logits, num_levels=2)
+    )
     assert abs(total_probability(leaking) - 1.0) > 1e-3

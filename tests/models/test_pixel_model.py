@@ -162,7 +162,9 @@ def test_users_own_graph_is_a_model():
 
 
 def test_graph_that_does_not_end_in_logits_is_refused():
-    with pytest.raises(ValueError, match=r"`outputs` must be logits.*, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"`outputs` must have the shape.*, 5\)"
+    ):
         PixelModel(*own_graph(levels_of_head=5), num_levels=4)
 
 
@@ -173,7 +175,9 @@ def test_graph_of_ones_own_is_saved_and_loaded(way, tmp_path):
     x = layers.MaskedConv2D(8, 3, mask_type="A", channels=2)(x)
     x = keras.layers.Add()([x, layers.RowLSTM(8, channels=2)(x)])
     logits = layers.CategoricalHead(4, channels=2)(x)
-    own = catalogue.randomize(PixelModel(inputs, logits, num_levels=4, name="own"))
+    own = catalogue.randomize(
+        PixelModel(inputs, logits, num_levels=4, name="own")
+    )
     if way == "preset":
         path = own.save_preset(tmp_path / "own")
         metadata = keras_pixel.presets.read_metadata(path)
