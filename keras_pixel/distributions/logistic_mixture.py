@@ -90,7 +90,9 @@ class LogisticMixture(PixelDistribution):
         # product: a difference of two numbers near 1 has no digits left.
         below_top = ops.sigmoid((centred + half) * inverse)
         above_bottom = ops.sigmoid((half - centred) * inverse)
-        inside = -ops.expm1(-2.0 * half * inverse)
+        # 1 - exp(-2 * half * inverse), exact where that is small.
+        inside = ops.tanh(half * inverse)
+        inside = 2.0 * inside / (1.0 + inside)
         lowest, highest = levels == 0, levels == self.num_levels - 1
         mass = (
             ops.where(highest, 1.0, below_top)

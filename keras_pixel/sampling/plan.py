@@ -141,10 +141,19 @@ class _Node:
         self.is_causal = isinstance(layer, CausalLayer)
         if self.is_causal:
             if layer.channels != channels:
-                raise ValueError(
-                    "Every causal layer must have as many `channels` as the "
-                    f"images have. Received: channels={layer.channels} in "
-                    f"{_describe(layer)}, images with {channels}."
+                raise NotImplementedError(
+                    "Cached sampling needs causal layers with as many "
+                    "`channels` as the images have. "
+                    f"Received: channels={layer.channels} in "
+                    f"{_describe(layer)}, images with {channels}. Sample with "
+                    '`method="parallel"`.'
+                )
+            if type(layer).begin_image is CausalLayer.begin_image:
+                raise NotImplementedError(
+                    "Cached sampling needs layers with an incremental face. "
+                    f"Received: {_describe(layer)}. Implement `begin_image` "
+                    "and the rest (see `CausalLayer`), or sample with "
+                    '`method="parallel"`.'
                 )
             self.outputs_by_row = layer.known_by_row(by_row)
         else:
@@ -158,7 +167,7 @@ class _Node:
                 "Cached sampling needs causal layers and pointwise Keras "
                 f"layers only. Received: {_describe(self.layer)}. Give it "
                 "an incremental face (see `CausalLayer`), or sample with "
-                '`method="naive"`.'
+                '`method="parallel"`.'
             )
         mixes = self.kind == "pixel" and self.channels > 1
         if mixes and not self.outputs_by_row[0]:
@@ -216,6 +225,15 @@ class _Node:
         ):
             if not by_row:
                 values.setdefault(number, []).append(output)
+
+
+def is_decodable(model):
+    """Whether a model can be drawn step by step (see `Plan`)."""
+    try:
+        Plan(model)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def split_channels(features, channels):

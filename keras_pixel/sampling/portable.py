@@ -9,7 +9,9 @@ from keras import ops
 
 from keras_pixel.layers.buffers import replaced
 from keras_pixel.sampling.plan import Plan
+from keras_pixel.sampling.plan import is_decodable
 from keras_pixel.sampling.programs import CachedProgram
+from keras_pixel.sampling.programs import ParallelProgram
 
 
 def drawing_function(model, distribution, operations=None):
@@ -25,7 +27,11 @@ def drawing_function(model, distribution, operations=None):
         Function from a dict of tensors (see `programs.py`) to int32 images
         `(batch, height, width, channels)`.
     """
-    program = CachedProgram(model, distribution)
+    if is_decodable(model):
+        program = CachedProgram(model, distribution)
+    else:
+        lag = getattr(model, "lag", None)
+        program = ParallelProgram(model, distribution, lag)
     if operations is None:
         return program
 

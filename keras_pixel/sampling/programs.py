@@ -131,6 +131,63 @@ class NaiveProgram:
         return ops.reshape(images, (batch_size, height, width, channels))
 
 
+class ParallelProgram:
+    """Draws the same images with a forward pass for each wavefront.
+
+    All pixels of one time `column + lag * row` are drawn together, channel by
+    channel: `channels * (width + lag * (height - 1))` passes. For models whose
+    layers have no incremental face.
+
+    Args:
+        model: model from images to parameters. A pixel's parameters depend on
+            pixels of an earlier time only.
+        distribution: its `PixelDistribution`.
+        lag: int, or `None` for raster order: one pixel at a time.
+    """
+
+    def __init__(self, model, distribution, lag=None):
+        self.model = model
+        self.distribution = distribution
+        self.lag = lag
+
+    def __call__(self, inputs):
+        height, width, channels = inputs["noise"].shape[1:]
+        lag = self.lag or width
+        rows = ops.arange(height, dtype="int32")[:, None]
+        columns = ops.arange(width, dtype="int32")
+        given, known = inputs["images"], inputs["known"][..., None]
+        # One value an image, beside one pixel of every row.
+        chosen = {name: x[:, None] for name, x in options(inputs).items()}
+
+        def draw(index, images):
+            time, channel = index // channels, index % channels
+            parameters = self.model(images, training=False)
+            now = columns == time - lag * rows  # (height, width)
+            levels = self.distribution.sample_from_noise(
+                _pick(ops.take(parameters, channel, axis=3), now[..., None]),
+                _pick(ops.take(inputs["noise"], channel, axis=3), now),
+                **chosen,
+            )  # (batch, height): of no use where a row has no pixel now
+            here = ops.logical_and(
+                now[..., None],
+                ops.arange(channels, dtype="int32") == channel,
+            )
+            here = ops.logical_and(here, ops.logical_not(known))
+            images = ops.where(here, levels[:, :, None, None], images)
+            return index + 1, images
+
+        steps = channels * (width + lag * (height - 1))
+        images = ops.where(known, given, ops.zeros_like(given))
+        _, images = repeat(steps, draw, (images,))
+        return images
+
+
+def _pick(values, now):
+    """The values `(batch, height, …)` of the one pixel of each row."""
+    # Not multiplied: a logit may be infinite.
+    return ops.sum(ops.where(now, values, 0.0), axis=2)
+
+
 def options(inputs):
     """Arguments of `sample_from_noise` out of a program's inputs."""
     names = ("temperature", "top_k", "top_p")

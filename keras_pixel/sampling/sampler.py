@@ -1,5 +1,7 @@
 """Sampling and completion of images with any causal Functional model."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -11,10 +13,16 @@ from keras_pixel.checks import check_size
 from keras_pixel.compiled import compiled
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
+from keras_pixel.sampling.plan import is_decodable
 from keras_pixel.sampling.programs import CachedProgram
 from keras_pixel.sampling.programs import NaiveProgram
+from keras_pixel.sampling.programs import ParallelProgram
 
-METHODS = {"cached": CachedProgram, "naive": NaiveProgram}
+METHODS = {
+    "cached": CachedProgram,
+    "parallel": ParallelProgram,
+    "naive": NaiveProgram,
+}
 # Batches are padded up to these sizes: few programs are compiled.
 BATCH_SIZES = (1, 4, 16, 64, 256)
 
@@ -49,7 +57,7 @@ class Sampler:
         top_p=None,
         seed=None,
         batch_size=64,
-        method="cached",
+        method=None,
     ):
         """Draw new images.
 
@@ -67,8 +75,11 @@ class Sampler:
                 Defaults to `None`, all.
             seed: int that makes the noise, or `None` for fresh noise.
             batch_size: int. Images drawn at once.
-            method: "cached" (about the cost of one forward pass) or "naive"
-                (a forward pass for each sub-pixel: the reference).
+            method: "cached" (about the cost of one forward pass), "parallel"
+                (a forward pass for each channel of each wavefront, see
+                `ParallelProgram`) or "naive" (one for each sub-pixel: the
+                reference). Defaults to `None`: "cached" where the model's
+                layers allow it, else "parallel".
 
         Returns:
             NumPy uint8 array of levels `(num_images, height, width,
@@ -202,7 +213,7 @@ class Sampler:
         top_k=None,
         top_p=None,
         batch_size=64,
-        method="cached",
+        method=None,
     ):
         count = len(noise)
         inputs = {
@@ -217,17 +228,28 @@ class Sampler:
                 top_p=top_p,
             ),
         }
+        if method is None:
+            method = "cached" if self.is_decodable else "parallel"
         check_choice("method", method, METHODS)
         batch_size = check_size("batch_size", batch_size)
-        # The naive program is one forward pass in a loop: quick to build
-        # without XLA, and only a reference.
+        settings = {}
+        if method == "parallel":
+            settings["lag"] = getattr(self.model, "lag", None)
         drawn = self.run(
             METHODS[method],
             inputs,
             batch_size,
+            # The others are forward passes in a loop: quick to build without
+            # XLA.
             jit_compile=method == "cached",
+            **settings,
         )
         return (images.astype("uint8") for images in drawn)
+
+    @functools.cached_property
+    def is_decodable(self):
+        """Whether the model can be drawn step by step, from caches."""
+        return is_decodable(self.model)
 
     def run(self, program, inputs, batch_size, jit_compile=True, **settings):
         """Run a program over arrays in batches of a few sizes.

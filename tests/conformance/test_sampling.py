@@ -60,6 +60,43 @@ def test_cached_sampler_draws_what_the_naive_one_draws(model):
     )
 
 
+@pytest.mark.parametrize(
+    "case", **named([case for case in catalogue.MODELS if not case.cached])
+)
+def test_wavefronts_are_what_the_naive_sampler_draws(case):
+    model = case.make()
+    noise = noise_for(model)
+    images = model.sample(noise=noise)
+    np.testing.assert_array_equal(
+        images, model.sample(noise=noise, method="naive")
+    )
+    known = np.random.default_rng(2).random(images.shape[:3]) < 0.5
+    given = catalogue.levels(model, 4, seed=1)
+    completed = model.complete(given, known, noise=noise, top_k=2)
+    np.testing.assert_array_equal(completed[known], given[known])
+    naive = model.complete(given, known, noise=noise, top_k=2, method="naive")
+    np.testing.assert_array_equal(completed, naive)
+
+
+def test_wavefronts_of_a_model_with_a_cache_too():
+    model = models.PixelCNN(
+        (4, 5, 3), 4, filters=6, num_blocks=2, head_filters=0, lag=1
+    )
+    catalogue.randomize(model)
+    noise = noise_for(model)
+    cached = model.sample(noise=noise)
+    for method in ("parallel", "naive"):
+        np.testing.assert_array_equal(
+            model.sample(noise=noise, method=method), cached
+        )
+
+
+def test_no_cache_is_said_with_a_way_out():
+    model = models.WavefrontPixelCNN((2, 2, 3), 4, filters=4, num_mixtures=1)
+    with pytest.raises(NotImplementedError, match='method="parallel"'):
+        model.sample(1, method="cached")
+
+
 def test_levels_are_those_of_the_inverse_cdf_given_the_image(model):
     # Fed back are the drawn levels themselves: scoring the finished images
     # gives the very probabilities that they were drawn with.
