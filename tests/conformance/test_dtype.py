@@ -6,6 +6,7 @@ import pytest
 
 from keras_pixel import layers
 from tests.support import catalogue
+from tests.support.catalogue import cached
 from tests.support.catalogue import named
 from tests.support.stepping import step_by_step
 
@@ -29,8 +30,11 @@ def test_layer_computes_in_the_low_dtype(case, policy):
     model = catalogue.randomize(case.on_features(3, 3))
     features = np.random.rand(2, 3, 3, case.in_features)
     outputs = model(features)
-    # Logits are float32: a softmax needs more digits.
-    is_head = case.layer_class is layers.CategoricalHead
+    # Parameters are float32: a softmax needs more digits.
+    is_head = case.layer_class in (
+        layers.CategoricalHead,
+        layers.LogisticMixtureHead,
+    )
     expected = "float32" if is_head else policy.compute_dtype
     assert keras.backend.standardize_dtype(outputs.dtype) == expected
     assert {w.dtype for w in model.weights} <= {"float32"}
@@ -50,7 +54,7 @@ def test_model_is_close_to_float32(case, policy):
     assert (found != np.asarray(exact(images, training=False))).any()
 
 
-@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+@pytest.mark.parametrize("case", **named(cached(catalogue.MODELS)))
 def test_incremental_face_works_in_the_low_dtype(case, policy):
     model = case.make(image_shape=(2, 2, case.channels))
     images = catalogue.levels(model)

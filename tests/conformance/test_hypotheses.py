@@ -13,7 +13,8 @@ CYCLE = np.array([2, 0, 1], "int32")
 
 
 @pytest.mark.parametrize(
-    "case", **catalogue.named(catalogue.LAYERS + catalogue.MODELS)
+    "case",
+    **catalogue.named(catalogue.cached(catalogue.LAYERS + catalogue.MODELS)),
 )
 def test_states_move_along_the_batch(case):
     if isinstance(case, catalogue.ModelCase):

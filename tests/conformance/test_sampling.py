@@ -10,6 +10,7 @@ import pytest
 from keras_pixel import models
 from keras_pixel.levels import check_images
 from tests.support import catalogue
+from tests.support.catalogue import cached
 from tests.support.catalogue import named
 
 CASES = [
@@ -37,7 +38,7 @@ def noise_for(model, count=4):
 
 
 def test_every_model_class_is_asked():
-    classes = {case.model_class for case in catalogue.MODELS}
+    classes = {case.model_class for case in cached(catalogue.MODELS)}
     assert {case.model_class for case in CASES} == classes
 
 

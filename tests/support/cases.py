@@ -14,7 +14,10 @@ class LayerCase:
     """A layer with its arguments.
 
     `reach` is that of the layer alone, `mask_type` "A" if it may come first.
-    A layer that `takes_levels` reads integer images only.
+    A layer that `takes_levels` reads integer images only. `call` says how a
+    layer is called that takes several inputs or gives another size: a
+    function of the layer and of features, to features of the same size. A
+    layer that is not `cached` has no incremental face yet.
     """
 
     name: str
@@ -25,16 +28,22 @@ class LayerCase:
     channels: int = 1
     mask_type: str = "B"
     takes_levels: bool = False
+    call: Callable | None = None
+    cached: bool = True
 
     def make(self):
         return self.layer_class(**self.arguments)
+
+    def apply(self, inputs):
+        layer = self.make()
+        return self.call(layer, inputs) if self.call else layer(inputs)
 
     def on_features(self, height, width):
         """The layer alone: features in, features out."""
         dtype = "int32" if self.takes_levels else None
         inputs = keras.Input((height, width, self.in_features), dtype=dtype)
         if not isinstance(self.make(), layers.GatedMaskedConv2D):
-            return keras.Model(inputs, self.make()(inputs))
+            return keras.Model(inputs, self.apply(inputs))
         vertical = inputs
         if self.mask_type == "B":  # expects a stack that is shifted down
             vertical = keras.layers.ZeroPadding2D(((1, 0), (0, 0)))(inputs)
@@ -63,18 +72,26 @@ class LayerCase:
                 x = layers.MaskedConv2D(
                     self.in_features, 3, "A", channels=self.channels
                 )(x)
-            x = self.make()(x)
+            x = self.apply(x)
         return keras.Model(inputs, x)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelCase:
-    """A model with its arguments; `reach` is what it sees of the past."""
+    """A model with its arguments; `reach` is what it sees of the past.
+
+    Where the head alone puts the channels in order, and reads the image for
+    it, `pixel_reach` is what the features before it see, over whole pixels:
+    `reach` with one channel. A model that is not `cached` is drawn by the
+    naive sampler only.
+    """
 
     name: str
     model_class: type
     arguments: dict
     reach: Callable
+    pixel_reach: Callable | None = None
+    cached: bool = True
 
     def make(self, **overrides):
         return randomize(self.model_class(**{**self.arguments, **overrides}))

@@ -21,6 +21,7 @@ __all__ = [
     "MODELS",
     "LayerCase",
     "ModelCase",
+    "cached",
     "levels",
     "named",
     "randomize",
@@ -42,6 +43,11 @@ def levels(model, count=2, seed=0):
     random = np.random.default_rng(seed)
     shape = (count, *model.image_shape)
     return random.integers(model.num_levels, size=shape).astype("uint8")
+
+
+def cached(cases):
+    """Those of the cases that have an incremental face."""
+    return [case for case in cases if case.cached]
 
 
 def named(cases):

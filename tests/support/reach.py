@@ -57,6 +57,21 @@ def same_channel(image_shape):
     return (down == 0) & (right == 0) & (up == 0)
 
 
+def whole_pixels(pixel_reach):
+    """Reach of a model over whole pixels, whose head orders the channels.
+
+    Args:
+        pixel_reach: what the features before the head see.
+    """
+
+    def reach(image_shape):
+        seen = pixel_reach((*image_shape[:2], 1))
+        down, right, up = _offsets(image_shape)
+        return seen | ((down == 0) & (right == 0) & (up > 0))
+
+    return reach
+
+
 def one_before(image_shape):
     """The sub-pixel just before, in raster order."""
     index = order.sequence_index(image_shape)
