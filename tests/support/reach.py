@@ -72,6 +72,18 @@ def whole_pixels(pixel_reach):
     return reach
 
 
+def on_wavefront(reach, lag):
+    """What of a reach has an earlier time, or lies in the own pixel."""
+
+    def earlier(image_shape):
+        down, right, _ = _offsets(image_shape)
+        time = right + lag * down
+        own_pixel = (down == 0) & (right == 0)
+        return reach(image_shape) & ((time > 0) | own_pixel)
+
+    return earlier
+
+
 def one_before(image_shape):
     """The sub-pixel just before, in raster order."""
     index = order.sequence_index(image_shape)
