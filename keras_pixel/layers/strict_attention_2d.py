@@ -111,13 +111,13 @@ class StrictAttention2D(CausalLayer):
             queries = queries * (1.0 / math.sqrt(self.key_dim))
             scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
             # (batch, num_heads, pixels that see, pixels that are seen)
-            hidden = ops.where(self.mask, 0.0, HIDDEN)
-            scores = ops.cast(scores, "float32") + ops.cast(hidden, "float32")
+            # Replaced, not added to: nothing hidden leaks, not even an inf.
+            scores = ops.where(self.mask, ops.cast(scores, "float32"), HIDDEN)
             weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
             outputs = ops.matmul(weights, values)
             # A softmax over nothing but hidden scores is even, not 0.
             sees = self.mask.any(axis=-1, keepdims=True)
-            outputs = outputs * ops.cast(sees, outputs.dtype)
+            outputs = ops.where(sees, outputs, ops.zeros_like(outputs))
         outputs = ops.transpose(outputs, (0, 2, 1, 3))
         shape = (-1, height, width, self.num_heads * self.value_dim)
         return ops.reshape(outputs, shape)
