@@ -85,10 +85,12 @@ def is_past(rows_above, columns_right, lag):
     Pixel `(i, j)` has the time `j + lag * i`; all pixels of one time are drawn
     together. A tap to `(i - rows_above, j + columns_right)` has an earlier
     time if and only if `columns_right < lag * rows_above`. This composes: a
-    stack of such taps sees the past only, whatever its depth.
+    stack of such taps sees the past only, whatever its depth. Rows below are
+    never past, not even where their time is earlier: so what is past on a
+    wavefront is past in raster order too.
 
     Args:
-        rows_above: int or int array.
+        rows_above: int or int array; negative for rows below.
         columns_right: int or int array; negative to the left.
         lag: int, at least 1, or `None` for raster order, where all of the
             rows above are past.
@@ -100,7 +102,8 @@ def is_past(rows_above, columns_right, lag):
         return (np.asarray(rows_above) > 0) | (
             (np.asarray(rows_above) == 0) & (np.asarray(columns_right) < 0)
         )
-    return np.asarray(columns_right) < lag * np.asarray(rows_above)
+    rows_above = np.asarray(rows_above)
+    return (rows_above >= 0) & (np.asarray(columns_right) < lag * rows_above)
 
 
 def convolution_mask(
@@ -137,3 +140,88 @@ def convolution_mask(
         mask_type,
     )
     return mask
+
+
+def shifted_taps(kernel_size, stack, shift=(0, 0)):
+    """Where the taps of a shifted kernel lie, seen from its output.
+
+    A kernel of the vertical stack has its output in the middle of its last
+    row, one of the horizontal stack at the end of its last row; `shift` then
+    moves all of its taps up and to the left.
+
+    Args:
+        kernel_size: pair of ints, rows and columns.
+        stack: "vertical" or "horizontal".
+        shift: pair of ints, rows up and columns to the left. Defaults to `(0,
+            0)`.
+
+    Returns:
+        int arrays `(rows, 1)` and `(1, columns)`: rows above the output, and
+        columns to the right of it (negative to the left).
+    """
+    rows, columns = kernel_size
+    ahead = columns // 2 if stack == "vertical" else 0
+    rows_above = np.arange(rows - 1, -1, -1) + shift[0]
+    columns_right = np.arange(columns) - (columns - 1 - ahead) - shift[1]
+    return rows_above[:, None], columns_right[None, :]
+
+
+def crop_taps(rows_above, columns_right, lag=None):
+    """Which taps of a kernel over whole pixels are kept.
+
+    Args:
+        rows_above: int array.
+        columns_right: int array that broadcasts against it.
+        lag: int: keep the output's own position and what `is_past` says.
+            `None` keeps all. Defaults to `None`.
+
+    Returns:
+        bool array.
+    """
+    if lag is None:
+        return np.ones(np.broadcast(rows_above, columns_right).shape, bool)
+    itself = (rows_above == 0) & (columns_right == 0)
+    return itself | is_past(rows_above, columns_right, lag)
+
+
+def is_attended(
+    rows_above, columns_right, channels_before, lag=None, strict=False
+):
+    """Whether a token (sub-pixel) attends to another.
+
+    It sees all tokens of the pixels that are past, and of its own pixel
+    itself and those before it.
+
+    Args:
+        rows_above: int array, from the token that sees to the one seen.
+        columns_right: int array, likewise.
+        channels_before: int array, likewise.
+        lag: int or `None`, see `is_past`. Defaults to `None`, raster order.
+        strict: bool. Hide the whole own pixel. Defaults to `False`.
+
+    Returns:
+        bool array.
+    """
+    past = is_past(rows_above, columns_right, lag)
+    if strict:
+        return past
+    own_pixel = (np.asarray(rows_above) == 0) & (np.asarray(columns_right) == 0)
+    return past | (own_pixel & (np.asarray(channels_before) >= 0))
+
+
+def attention_mask(image_shape, lag=None, strict=False):
+    """Which tokens (sub-pixels) each token of an image attends to.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        lag: int or `None`, see `is_past`. Defaults to `None`, raster order.
+        strict: bool. Hide the whole own pixel: then the first pixel sees
+            nothing. Defaults to `False`.
+
+    Returns:
+        bool array `(tokens, tokens)`: `[i, j]` is True where token `i` sees
+        token `j`.
+    """
+    places = np.indices(image_shape).reshape(3, -1)
+    rows, columns, channels = places[:, :, None] - places[:, None, :]
+    return is_attended(rows, -columns, channels, lag, strict)

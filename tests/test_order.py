@@ -86,6 +86,69 @@ def test_convolution_mask_5x3_and_1x5():
     assert as_grid(wide) == "###.."
 
 
+def test_what_a_wavefront_of_lag_2_has_drawn_before_the_centre():
+    rows_above, columns_right = np.ogrid[2:-2:-1, -4:5]
+    assert as_grid(order.is_past(rows_above, columns_right, 2)) == grid("""
+        ########.
+        ######...
+        ####.....
+        .........
+    """)
+
+
+def test_taps_of_the_two_stacks():
+    up, right = order.shifted_taps((2, 3), "vertical", (1, 0))
+    assert (up.ravel().tolist(), right.ravel().tolist()) == (
+        [2, 1],
+        [-1, 0, 1],
+    )
+    up, right = order.shifted_taps((2, 2), "horizontal", (0, 1))
+    assert (up.ravel().tolist(), right.ravel().tolist()) == ([1, 0], [-2, -1])
+
+
+@pytest.mark.parametrize(
+    ("lag", "expected"),
+    [
+        (None, "#####\n#####"),
+        (1, "###..\n###.."),
+        (2, "####.\n###.."),
+        (3, "#####\n###.."),
+    ],
+)
+def test_crop_of_a_vertical_kernel(lag, expected):
+    taps = order.shifted_taps((2, 5), "vertical")
+    assert as_grid(order.crop_taps(*taps, lag)) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # Rows: tokens that see. Columns: tokens that are seen.
+        ({}, "#...\n##..\n###.\n####"),
+        ({"strict": True}, "....\n#...\n##..\n###."),
+        # Lag 1: the last of the first row and the first of the second row
+        # are drawn together.
+        ({"lag": 1}, "#...\n##..\n#.#.\n####"),
+        ({"lag": 1, "strict": True}, "....\n#...\n#...\n###."),
+    ],
+)
+def test_attention_mask_of_2x2(options, expected):
+    assert as_grid(order.attention_mask((2, 2, 1), **options)) == expected
+
+
+def test_attention_mask_orders_the_channels_of_a_pixel():
+    mask = order.attention_mask((1, 2, 2))
+    assert as_grid(mask) == "#...\n##..\n###.\n####"
+    mask = order.attention_mask((1, 2, 2), strict=True)
+    assert as_grid(mask) == "....\n....\n##..\n##.."
+
+
+def test_a_wavefront_as_long_as_the_rows_is_raster_order():
+    np.testing.assert_array_equal(
+        order.attention_mask((3, 4, 2), lag=4), order.attention_mask((3, 4, 2))
+    )
+
+
 @pytest.mark.parametrize("mask_type", "AB")
 def test_green_output_of_rgb_convolution(mask_type):
     mask = order.convolution_mask((3, 3), 3, 6, 3, mask_type)

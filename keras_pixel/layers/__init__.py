@@ -21,6 +21,9 @@ from keras_pixel.layers.row_lstm import RowLSTM
 from keras_pixel.layers.scale_levels import ScaleLevels
 from keras_pixel.layers.scanline_lstm import ScanlineLSTM
 from keras_pixel.layers.shift_right import ShiftRight
+from keras_pixel.layers.shifted_conv2d import ShiftedConv2D
+from keras_pixel.layers.shifted_conv2d_transpose import ShiftedConv2DTranspose
+from keras_pixel.layers.strict_attention_2d import StrictAttention2D
 from keras_pixel.layers.upsample_conv2d import UpsampleConv2D
 
 __all__ = [
@@ -46,4 +49,7 @@ __all__ = [
     "ScaleLevels",
     "ScanlineLSTM",
     "ShiftRight",
+    "ShiftedConv2D",
+    "ShiftedConv2DTranspose",
+    "StrictAttention2D",
 ]

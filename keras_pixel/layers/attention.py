@@ -25,6 +25,8 @@ class Attention(CausalLayer):
     Args:
         num_heads: int. Divides the size of a token.
         channels: int. Channels of a pixel. Defaults to `1`.
+        lag: int or `None`. Of the other pixels a token sees only those with
+            an earlier time `column + lag * row`. Defaults to `None`.
         kernel_initializer: Initializer of the projections.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
     """
@@ -33,11 +35,15 @@ class Attention(CausalLayer):
         self,
         num_heads,
         channels=1,
+        lag=None,
         kernel_initializer="lecun_normal",
         **kwargs,
     ):
         super().__init__(channels=channels, **kwargs)
         self.num_heads = check_size("num_heads", num_heads)
+        if lag is not None:
+            lag = check_size("lag", lag)
+        self.lag = lag
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -142,6 +148,12 @@ class Attention(CausalLayer):
         return buffer
 
     def begin_image(self, batch_size, width):
+        if self.lag is not None:
+            raise NotImplementedError(
+                "Cached sampling needs attention in raster order. "
+                f'Received: lag={self.lag} in {type(self).__name__} (name="'
+                f'{self.name}"). Sample with `method="naive"`.'
+            )
         weights = {
             "projection": self.projection(),
             "output": ops.cast(self.output_kernel, self.compute_dtype),
@@ -193,6 +205,7 @@ class Attention(CausalLayer):
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
+            "lag": self.lag,
             "kernel_initializer": keras.initializers.serialize(
                 self.kernel_initializer
             ),

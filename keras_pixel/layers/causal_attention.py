@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_pixel import order
 from keras_pixel.layers.attention import Attention
 
 
@@ -25,6 +26,10 @@ class CausalAttention(Attention):
         num_heads: int. Divides `hidden_dim`.
         channels: int. Channels of a pixel; features are tokens of them, see
             `keras_pixel.layers.tokens`. Defaults to `1`.
+        lag: int or `None`. Of the other pixels a token sees only what a
+            wavefront of this lag has drawn before: those with an earlier time
+            `column + lag * row` (`keras_pixel.order.is_past`). Defaults to
+            `None`: all before it in raster order.
         kernel_initializer: Initializer of the projections. Defaults to
             `"lecun_normal"`.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
@@ -60,6 +65,17 @@ class CausalAttention(Attention):
         tokens = self.rows * self.columns
         shape = (-1, tokens, 3, self.num_heads, self.key_dim)
         parts = ops.unstack(ops.reshape(projected, shape), 3, axis=2)
-        outputs = ops.dot_product_attention(*parts, scale=1.0, is_causal=True)
+        if self.lag is None:
+            seen = {"is_causal": True}
+        else:
+            image_shape = (
+                self.rows,
+                self.columns // self.channels,
+                self.channels,
+            )
+            mask = order.attention_mask(image_shape, self.lag)
+            # (batch, num_heads, tokens that see, tokens that are seen)
+            seen = {"mask": ops.convert_to_tensor(mask[None, None])}
+        outputs = ops.dot_product_attention(*parts, scale=1.0, **seen)
         shape = (-1, self.rows, self.columns, self.num_heads, self.key_dim)
         return ops.reshape(outputs, shape)

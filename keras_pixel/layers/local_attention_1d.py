@@ -2,6 +2,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel import order
 from keras_pixel.checks import check_size
 from keras_pixel.layers.attention import Attention
 from keras_pixel.layers.attention_blocks import attend_in_blocks
@@ -34,6 +35,10 @@ class LocalAttention1D(Attention):
         memory_length: int from 0 up. Pixels before a block that it sees.
         channels: int. Channels of a pixel; features are tokens of them, see
             `keras_pixel.layers.tokens`. Defaults to `1`.
+        lag: int or `None`. Of the other pixels a token sees only what a
+            wavefront of this lag has drawn before: those with an earlier time
+            `column + lag * row` (`keras_pixel.order.is_past`). Defaults to
+            `None`: all of them in raster order.
         kernel_initializer: Initializer of the projections. Defaults to
             `"lecun_normal"`.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
@@ -61,9 +66,15 @@ class LocalAttention1D(Attention):
     """
 
     def __init__(
-        self, num_heads, query_length, memory_length, channels=1, **kwargs
+        self,
+        num_heads,
+        query_length,
+        memory_length,
+        channels=1,
+        lag=None,
+        **kwargs,
     ):
-        super().__init__(num_heads, channels=channels, **kwargs)
+        super().__init__(num_heads, channels=channels, lag=lag, **kwargs)
         query_length = check_size("query_length", query_length)
         memory_length = check_size("memory_length", memory_length, 0)
         self.query_length = query_length
@@ -102,11 +113,24 @@ class LocalAttention1D(Attention):
 
     def visible(self):
         """Which places of its window a token of a block sees."""
-        place = np.arange(-self.memory, self.block)
-        earlier = place <= np.arange(self.block)[:, None]
-        inside = np.arange(self.blocks)[:, None] * self.block + place >= 0
+        start = np.arange(self.blocks)[:, None, None] * self.block
+        seeing = start + np.arange(self.block)[:, None]
+        seen = start + np.arange(-self.memory, self.block)
+        rows, columns, channels = (
+            first - second
+            for first, second in zip(
+                self._places(seeing), self._places(seen), strict=True
+            )
+        )
         # (blocks, block, window)
-        return ops.logical_and(earlier, inside[:, None, :])
+        return (seen >= 0) & order.is_attended(
+            rows, -columns, channels, self.lag
+        )
+
+    def _places(self, tokens):
+        """Rows, columns and channels of tokens of the sequence."""
+        row, column = np.divmod(tokens, self.columns)
+        return row, *np.divmod(column, self.channels)
 
     def get_config(self):
         return {

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel import order
 from keras_pixel.checks import pair
 from keras_pixel.layers.attention import Attention
 from keras_pixel.layers.attention import age_of_slots
@@ -38,6 +39,10 @@ class LocalAttention2D(Attention):
             on each side of it that it sees, in pixels.
         channels: int. Channels of a pixel; features are tokens of them, see
             `keras_pixel.layers.tokens`. Defaults to `1`.
+        lag: int or `None`. Of the other pixels a token sees only what a
+            wavefront of this lag has drawn before: those with an earlier time
+            `column + lag * row` (`keras_pixel.order.is_past`). Defaults to
+            `None`: all of them in raster order.
         kernel_initializer: Initializer of the projections. Defaults to
             `"lecun_normal"`.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
@@ -65,9 +70,15 @@ class LocalAttention2D(Attention):
     """
 
     def __init__(
-        self, num_heads, query_shape, memory_flange, channels=1, **kwargs
+        self,
+        num_heads,
+        query_shape,
+        memory_flange,
+        channels=1,
+        lag=None,
+        **kwargs,
     ):
-        super().__init__(num_heads, channels=channels, **kwargs)
+        super().__init__(num_heads, channels=channels, lag=lag, **kwargs)
         self.query_shape = pair("query_shape", query_shape, 1)
         self.memory_flange = pair("memory_flange", memory_flange, 0)
 
@@ -131,7 +142,12 @@ class LocalAttention2D(Attention):
         along = np.arange(-side, width + side)[None, :]
         row = np.arange(height)[:, None, None, None]
         column = np.arange(width)[None, :, None, None]
-        earlier = (down < row) | ((down == row) & (along <= column))
+        # Blocks and their margins are whole pixels.
+        pixel, channel = np.divmod(column, self.channels)
+        seen_pixel, seen_channel = np.divmod(along, self.channels)
+        earlier = order.is_attended(
+            row - down, seen_pixel - pixel, channel - seen_channel, self.lag
+        )
         top = np.arange(rows)[:, None, None, None] * height + down
         left = np.arange(columns)[None, :, None, None] * width + along
         inside = (top >= 0) & (left >= 0) & (left < self.columns)

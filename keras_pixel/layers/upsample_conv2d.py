@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_pixel.checks import check_size
+from keras_pixel.checks import pair
 from keras_pixel.layers.base import CausalLayer
 
 
@@ -59,14 +60,7 @@ class UpsampleConv2D(CausalLayer):
         super().__init__(**kwargs)
         filters = check_size("filters", filters, 1)
         strides = check_size("strides", strides, 2)
-        size = tuple(size) if isinstance(size, (list, tuple)) else (size,)
-        if len(size) != 2:
-            raise ValueError(
-                "`size` must be a pair of integers (rows, columns). "
-                f"Received: size={size!r}"
-            )
-        for value in size:
-            value = check_size("size", value, 1)
+        size = pair("size", size, 1)
         self.filters = filters
         self.size = size
         self.strides = strides

@@ -4,18 +4,22 @@ from keras_pixel.models.causality import check_causality
 from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN
 from keras_pixel.models.image_transformer import ImageTransformer
 from keras_pixel.models.pixel_cnn import PixelCNN
+from keras_pixel.models.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from keras_pixel.models.pixel_lstm import PixelLSTM
 from keras_pixel.models.pixel_model import PixelModel
 from keras_pixel.models.pixel_rnn import PixelRNN
+from keras_pixel.models.pixel_snail import PixelSNAIL
 from keras_pixel.models.wavefront_pixel_cnn import WavefrontPixelCNN
 
 __all__ = [
     "GatedPixelCNN",
     "ImageTransformer",
     "PixelCNN",
+    "PixelCNNPlusPlus",
     "PixelLSTM",
     "PixelModel",
     "PixelRNN",
+    "PixelSNAIL",
     "WavefrontPixelCNN",
     "check_causality",
 ]

@@ -12,10 +12,10 @@ https://arxiv.org/abs/1802.05751, sections 3.1 to 3.3; for "full" Chen et al.,
 
 Differs from them: blocks normalise first, as image GPT does (Image Transformer
 normalises last); blocks hold whole pixels; 2D attention keeps raster order
-(see `LocalAttention2D`); dropout acts on what a block adds only. A masked
-convolution may take the place of embedding and shift: it learns much faster in
-a short training. The categorical head may have a low-rank basis over the
-levels (see `CategoricalHead`); there is no mixture of logistics. Image GPT's
+(see `LocalAttention2D`); `lag` restricts attention to a wavefront; dropout acts
+on what a block adds only. A masked convolution may take the place of embedding
+and shift: it learns much faster in a short training. The categorical head may
+have a low-rank basis over the levels (see `CategoricalHead`). Image GPT's
 palette of 512 colours is not used.
 """
 
@@ -87,6 +87,9 @@ class ImageTransformer(PixelModel):
         distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
             Defaults to `"categorical"`.
         num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
+        lag: int or `None`. Attention and the first convolution see only what
+            a wavefront of this lag has drawn before (see `CausalAttention`);
+            needs `first_kernel_size`. Defaults to `None`: raster order.
         **kwargs: `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -123,6 +126,7 @@ class ImageTransformer(PixelModel):
         activation="relu",
         distribution="categorical",
         num_mixtures=10,
+        lag=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -141,6 +145,15 @@ class ImageTransformer(PixelModel):
                 "first_kernel_size=None"
             )
 
+        if lag is not None and first_kernel_size is None:
+            raise ValueError(
+                "`lag` needs `first_kernel_size`: an embedded level that is "
+                "moved on by one place goes from the end of a row to the next "
+                "row, which a wavefront begins before that end. "
+                f"Received: lag={lag}, first_kernel_size=None. Use "
+                "`first_kernel_size=3` or more."
+            )
+
         def per_sub_pixel(layers, name):
             return PerSubPixel(layers, channels=channels, name=name)
 
@@ -149,7 +162,7 @@ class ImageTransformer(PixelModel):
             return per_sub_pixel(norm, name)(x)
 
         def attend(x, name):
-            options = {"channels": channels, "name": name}
+            options = {"channels": channels, "lag": lag, "name": name}
             if attention == "full":
                 return CausalAttention(num_heads, **options)(x)
             if attention == "local_1d":
@@ -181,6 +194,7 @@ class ImageTransformer(PixelModel):
                 first_kernel_size,
                 mask_type="A",
                 channels=channels,
+                lag=lag,
                 name="first",
             )(x)
         if positional_encoding is not None:

@@ -225,8 +225,10 @@ class PixelModel(keras.Model):
     def __call__(self, inputs, *args, **kwargs):
         return super().__call__(_images_of(inputs), *args, **kwargs)
 
-    def call(self, inputs, *args, **kwargs):
-        return super().call(_images_of(inputs), *args, **kwargs)
+    def call(self, inputs, training=None, mask=None):
+        # `training` is named here because Keras hands it on only where it is:
+        # without it dropout never acts.
+        return super().call(_images_of(inputs), training=training, mask=mask)
 
     # === Sampling ===
 

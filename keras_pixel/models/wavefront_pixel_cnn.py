@@ -24,13 +24,12 @@ from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
 from keras_pixel.checks import check_size
 from keras_pixel.layers import BackgroundChannels
-from keras_pixel.layers import ConcatELU
 from keras_pixel.layers import DownsampleConv2D
-from keras_pixel.layers import GatedResidual
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import UpsampleConv2D
 from keras_pixel.models import head
+from keras_pixel.models.blocks import gated_residual_block
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -98,32 +97,15 @@ class WavefrontPixelCNN(PixelModel):
         for _ in range(num_resolutions - 1):
             sizes.append(tuple(-(-n // 2) for n in sizes[-1]))
 
+        def convolve(features, kernel_size=kernel_size, **arguments):
+            if kernel_size == 1:
+                return keras.layers.Dense(features, **arguments)
+            return MaskedConv2D(features, kernel_size, lag=lag, **arguments)
+
         def block(x, name, short_cut=None):
-            features = x.shape[-1]
-            y = ConcatELU(name=f"{name}_elu_1")(x)
-            y = MaskedConv2D(
-                features, kernel_size, lag=lag, name=f"{name}_convolution_1"
-            )(y)
-            if short_cut is not None:
-                other = ConcatELU(name=f"{name}_elu_short_cut")(short_cut)
-                other = keras.layers.Dense(features, name=f"{name}_short_cut")(
-                    other
-                )
-                y = keras.layers.Add(name=f"{name}_add")([y, other])
-            y = ConcatELU(name=f"{name}_elu_2")(y)
-            if dropout:
-                y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)
-            y = MaskedConv2D(
-                2 * features,
-                kernel_size,
-                lag=lag,
-                # Small: at first a block changes little.
-                kernel_initializer=keras.initializers.VarianceScaling(
-                    0.05, "fan_avg", "uniform"
-                ),
-                name=f"{name}_convolution_2",
-            )(y)
-            return GatedResidual(name=f"{name}_gate")([x, y])
+            return gated_residual_block(
+                x, convolve, name, short_cut, dropout=dropout
+            )
 
         # === Functional Model ===
         inputs = keras.Input(image_shape, dtype="int32", name="images")

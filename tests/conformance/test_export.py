@@ -63,7 +63,9 @@ def noise_that_draws(model, images, temperature, margin=1e-4):
 
 
 @pytest.mark.parametrize("form", [saved_model, onnx])
-@pytest.mark.parametrize("case", **catalogue.named(catalogue.MODELS))
+@pytest.mark.parametrize(
+    "case", **catalogue.named(catalogue.cached(catalogue.MODELS))
+)
 def test_export_equals_keras_at_two_batch_sizes(case, form, tmp_path):
     model = case.make()
     exported = form(model, tmp_path / "exported")

@@ -29,6 +29,26 @@ SMALLEST = {
     models.PixelLSTM: {"hidden_dim": 4, "num_layers": 1},
     models.WavefrontPixelCNN: {"filters": 4, "num_mixtures": 2},
     models.PixelRNN: {"filters": 6, "num_layers": 1, "head_filters": 6},
+    models.PixelCNNPlusPlus: {
+        "filters": 3,
+        "num_blocks": 1,
+        "num_resolutions": 2,
+        "num_mixtures": 2,
+    },
+    models.PixelSNAIL: {
+        "filters": 3,
+        "num_blocks": 1,
+        "num_residual_blocks": 1,
+        "key_dim": 2,
+        "value_dim": 2,
+        "num_mixtures": 2,
+    },
+}
+# What makes a model of one class that is drawn along a wavefront.
+WAVEFRONT = {
+    models.ImageTransformer: {"first_kernel_size": 3},
+    models.PixelCNNPlusPlus: {"distribution": "categorical"},
+    models.PixelSNAIL: {"distribution": "categorical", "num_heads": 2},
 }
 IMAGES = {
     "2x2_grey": ((2, 2, 1), 2),
@@ -95,6 +115,16 @@ def test_probabilities_sum_to_one_in_every_variant(
     model = model_class(
         image_shape, 4, **{**SMALLEST[model_class], **arguments}
     )
+    catalogue.randomize(model)
+    assert total_probability(model) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("lag", [1, 2])
+@pytest.mark.parametrize("image_shape", [(3, 3, 1), (2, 2, 2)], ids=str)
+@pytest.mark.parametrize("model_class", WAVEFRONT)
+def test_probabilities_on_a_wavefront_sum_to_one(model_class, image_shape, lag):
+    arguments = {**SMALLEST[model_class], **WAVEFRONT[model_class]}
+    model = model_class(image_shape, 2, lag=lag, **arguments)
     catalogue.randomize(model)
     assert total_probability(model) == pytest.approx(1.0, abs=1e-5)
 

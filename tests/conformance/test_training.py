@@ -38,6 +38,24 @@ def test_one_step_gives_every_trainable_weight_a_gradient(case):
     assert [path for path, asked in optimizer.asked.items() if not asked] == []
 
 
+@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+def test_dropout_acts_in_training_and_nowhere_else(case):
+    model = case.make(dropout=0.5)
+    images = catalogue.levels(model)
+    first, second = (np.array(model(images, training=True)) for _ in range(2))
+    assert (first != second).any()
+    first, second = (np.array(model(images)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_dropout_acts_in_fit():
+    model = catalogue.MODELS[0].make(dropout=0.5)
+    # A learning rate of 0, and the same batch each time.
+    model.compile(keras.optimizers.SGD(0.0))
+    history = model.fit(catalogue.levels(model), epochs=3, verbose=0).history
+    assert len(set(history["loss"])) == 3
+
+
 @pytest.mark.parametrize("case", **named(catalogue.MODELS[:3:2]))
 def test_fit_reports_what_log_prob_says(case):
     model = case.make()

@@ -56,6 +56,41 @@ def test_2d_attention_sees_its_block_and_what_is_around_it():
     """)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"attention": "full"}, "######\n#####.\n###..."),
+        # Pixel 15 sees the block 12 … 15 and pixel 10 of the memory.
+        (
+            {"query_shape": (1, 12), "memory_flange": (0, 2)},
+            "...###\n#####.\n###...",
+        ),
+        # Row 2 and columns 1 … 3.
+        (
+            {
+                "attention": "local_2d",
+                "query_shape": (2, 2),
+                "memory_flange": (0, 1),
+            },
+            "......\n#####.\n###...",
+        ),
+    ],
+    ids=["full", "1d", "2d"],
+)
+def test_on_a_wavefront_it_sees_what_is_drawn_before(arguments, expected):
+    # Lag 2: the pixel asked about has the time 7, pixel (1, 5) too. The first
+    # kernel goes a row up and a column to each side.
+    model = small(first_kernel_size=3, lag=2, **arguments)
+    assert seen_at(randomize(model), (2, 3)) == expected + "\n......"
+
+
+def test_cached_sampling_on_a_wavefront_is_refused():
+    model = randomize(small((2, 3, 1), first_kernel_size=3, lag=1))
+    with pytest.raises(NotImplementedError, match='method="naive"'):
+        model.sample(1, seed=0)
+    assert model.sample(1, seed=0, method="naive").shape == (1, 2, 3, 1)
+
+
 def test_number_of_weights_by_hand():
     model = ImageTransformer(
         (4, 5, 3), 8, attention="full", positional_encoding="learned", **SMALL
@@ -137,6 +172,8 @@ def test_learned_positions_fit_one_image_size(tmp_path):
         ({"positional_encoding": "rotary"}, "kind='rotary'"),
         ({"first_kernel_size": 4}, "`kernel_size` must be an odd"),
         ({"num_frequencies": 2}, "needs `first_kernel_size`"),
+        ({"lag": 2}, "needs `first_kernel_size`.*lag=2"),
+        ({"lag": 0, "first_kernel_size": 3}, "lag=0"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -9,6 +9,8 @@ import numpy as np
 from keras_pixel import distributions
 from tests.support import catalogue_attention
 from tests.support import catalogue_convolutions
+from tests.support import catalogue_lag
+from tests.support import catalogue_peers
 from tests.support import catalogue_recurrent
 from tests.support import catalogue_sequences
 from tests.support import catalogue_wavefront
@@ -34,6 +36,8 @@ FAMILIES = [
     catalogue_recurrent,
     catalogue_attention,
     catalogue_wavefront,
+    catalogue_lag,
+    catalogue_peers,
 ]
 LAYERS = [case for family in FAMILIES for case in family.LAYERS]
 MODELS = [case for family in FAMILIES for case in family.MODELS]

@@ -60,7 +60,7 @@ LAYERS = [
         layers.MaskedConv2D,
         {"filters": 2, "kernel_size": (5, 5), "mask_type": "A", "lag": 1},
         in_features=1,
-        reach=reach.cropped_window((5, 5), "A", 1),
+        reach=reach.on_wavefront(reach.window((5, 5), "A"), 1),
         mask_type="A",
     ),
     LayerCase(
@@ -68,7 +68,7 @@ LAYERS = [
         layers.MaskedConv2D,
         {"filters": 4, "kernel_size": (3, 7), "lag": 2, "channels": 2},
         in_features=4,
-        reach=reach.cropped_window((3, 7), "B", 2),
+        reach=reach.on_wavefront(reach.window((3, 7), "B"), 2),
         channels=2,
     ),
     LayerCase(

@@ -34,18 +34,6 @@ def window(kernel_size, mask_type):
     return reach
 
 
-def cropped_window(kernel_size, mask_type, lag):
-    """Reach of a masked convolution that is cropped to a wavefront."""
-
-    def reach(image_shape):
-        down, right, up = _offsets(image_shape)
-        # A tap `down` rows above and `-right` columns to the right.
-        seen = window(kernel_size, mask_type)(image_shape)
-        return seen & ((-right < lag * down) | ((down == 0) & (right == 0)))
-
-    return reach
-
-
 def gated_window(kernel_size, mask_type):
     """Reach of the horizontal output of a gated convolution.
 
@@ -82,6 +70,18 @@ def whole_pixels(pixel_reach):
         return seen | ((down == 0) & (right == 0) & (up > 0))
 
     return reach
+
+
+def on_wavefront(reach, lag):
+    """What of a reach has an earlier time, or lies in the own pixel."""
+
+    def earlier(image_shape):
+        down, right, _ = _offsets(image_shape)
+        time = right + lag * down
+        own_pixel = (down == 0) & (right == 0)
+        return reach(image_shape) & ((time > 0) | own_pixel)
+
+    return earlier
 
 
 def one_before(image_shape):
@@ -171,9 +171,10 @@ def wavefront_pixel_cnn(kernel_size, first_kernel_size, lag, num_blocks=1):
         coarse = (-(-rows // 2), -(-columns // 2))
 
         def matrix(shape, kernel, mask_type="B"):
-            crop = window if lag is None else cropped_window
-            options = () if lag is None else (lag,)
-            seen = crop(kernel, mask_type, *options)((*shape, 1))
+            seen = window(kernel, mask_type)
+            if lag is not None:
+                seen = on_wavefront(seen, lag)
+            seen = seen((*shape, 1))
             return seen.reshape(shape[0] * shape[1], -1).astype(int)
 
         def blocks(x, shape, number):
