@@ -138,7 +138,11 @@ Recipe = Annotated[
     typer.Argument(metavar="RECIPE", help="JSON file of the training."),
 ]
 RunFolder = Annotated[
-    str, typer.Option("--output", "-o", help="Folder of the training.")
+    str | None, typer.Option("--output", "-o", help="Folder of the training.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what it would cost; train nothing."),
 ]
 Resume = Annotated[
     bool, typer.Option(help="Go on with a training found there.")

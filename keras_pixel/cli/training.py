@@ -1,22 +1,34 @@
 """The command `train`."""
 
+import typer
+
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
 
 
 def train(
     recipe: options.Recipe,
-    output: options.RunFolder,
+    output: options.RunFolder = None,
     data_dir: options.DataDir = None,
     download: options.Download = False,
     resume: options.Resume = True,
     tensorboard: options.TensorBoard = False,
     quiet: options.Quiet = False,
+    dry_run: options.DryRun = False,
 ):
-    """Train a model, or go on with a stopped training."""
+    """Train a model, or resume a training that was stopped."""
+    if not dry_run and output is None:
+        raise typer.BadParameter(
+            "It must be the folder of the training, unless there is "
+            "--dry-run. Received: none.",
+            param_hint="--output",
+        )
     terminal.start_keras()
     from keras_pixel import training
 
+    if dry_run:
+        print(training.dry_run(recipe))
+        return
     result = training.train(
         recipe,
         output,

@@ -1,5 +1,7 @@
 """From a recipe to a fitted model: training, resuming, evaluation."""
 
+from keras_pixel.training.dry_run import DryRun
+from keras_pixel.training.dry_run import dry_run
 from keras_pixel.training.evaluation import evaluate
 from keras_pixel.training.pictures import image_sheet
 from keras_pixel.training.pictures import learning_curve
@@ -10,9 +12,11 @@ from keras_pixel.training.trainer import TrainingResult
 from keras_pixel.training.trainer import train
 
 __all__ = [
+    "DryRun",
     "Recipe",
     "TrainingResult",
     "WarmupDecay",
+    "dry_run",
     "evaluate",
     "image_sheet",
     "learning_curve",

@@ -239,6 +239,15 @@ class Recipe:
         """Read a recipe from a JSON file."""
         return cls.from_dict(files.read_json(path, "A recipe"))
 
+    @classmethod
+    def of(cls, recipe):
+        """A recipe of a `Recipe`, a dict, or the path of a JSON file."""
+        if isinstance(recipe, cls):
+            return recipe
+        if isinstance(recipe, dict):
+            return cls.from_dict(recipe)
+        return cls.from_json(recipe)
+
     def to_dict(self):
         """The recipe as plain values, every default written out."""
         return dataclasses.asdict(self)

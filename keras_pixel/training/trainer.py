@@ -82,10 +82,7 @@ def train(
             save, evaluate and sample; or if no checkpoint there is whole.
         FloatingPointError: if the loss or a weight becomes NaN or infinite.
     """
-    if isinstance(recipe, dict):
-        recipe = Recipe.from_dict(recipe)
-    elif not isinstance(recipe, Recipe):
-        recipe = Recipe.from_json(recipe)
+    recipe = Recipe.of(recipe)
     output_dir = Path(output_dir)
     with contextlib.ExitStack() as stack:
         stack.enter_context(one_owner(output_dir))
