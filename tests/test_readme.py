@@ -37,9 +37,7 @@ COMMANDS = sorted(set(re.findall(r"^keras-pixel (.*)$", README, re.MULTILINE)))
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_and_its_options_exist(command):
     name, *words = command.split()
-    result = CliRunner().invoke(
-        app, [name, "--help"], env={"COLUMNS": "200"}
-    )
+    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     for option in (word for word in words if word.startswith("--")):
         assert option in result.output
