@@ -71,6 +71,18 @@ PAPERS = {
         "unit": "bits_per_dim",
         **_PARMAR,
     },
+    ("PixelCNNPlusPlus", "cifar10"): {
+        "value": 2.92,
+        "unit": "bits_per_dim",
+        "title": "Salimans et al., 2017, PixelCNN++",
+        "url": "https://arxiv.org/abs/1701.05517",
+    },
+    ("PixelSNAIL", "cifar10"): {
+        "value": 2.85,
+        "unit": "bits_per_dim",
+        "title": "Chen et al., 2018, PixelSNAIL",
+        "url": "https://proceedings.mlr.press/v80/chen18h.html",
+    },
 }
 
 

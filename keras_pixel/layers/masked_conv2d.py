@@ -79,11 +79,7 @@ class MaskedConv2D(CausalLayer):
         **kwargs,
     ):
         super().__init__(channels=channels, **kwargs)
-        if not isinstance(filters, int) or filters < 1:
-            raise ValueError(
-                "`filters` must be a positive integer. "
-                f"Received: filters={filters}"
-            )
+        filters = check_size("filters", filters)
         if mask_type not in order.MASK_TYPES:
             raise ValueError(
                 '`mask_type` must be "A" (centre hidden, first layer only) or '
