@@ -1,8 +1,33 @@
 """Autoregressive image models for Keras, with export."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:  # what editors and type checkers see
+    from keras_pixel import data as data
+    from keras_pixel import distributions as distributions
+    from keras_pixel import export as export
+    from keras_pixel import layers as layers
+    from keras_pixel import models as models
+    from keras_pixel import presets as presets
+    from keras_pixel import sampling as sampling
+    from keras_pixel import training as training
+    from keras_pixel.levels import floats_to_levels as floats_to_levels
+    from keras_pixel.levels import levels_to_floats as levels_to_floats
+    from keras_pixel.models import GatedPixelCNN as GatedPixelCNN
+    from keras_pixel.models import ImageTransformer as ImageTransformer
+    from keras_pixel.models import PixelCNN as PixelCNN
+    from keras_pixel.models import PixelCNNPlusPlus as PixelCNNPlusPlus
+    from keras_pixel.models import PixelLSTM as PixelLSTM
+    from keras_pixel.models import PixelModel as PixelModel
+    from keras_pixel.models import PixelRNN as PixelRNN
+    from keras_pixel.models import PixelSNAIL as PixelSNAIL
+    from keras_pixel.models import WavefrontPixelCNN as WavefrontPixelCNN
+    from keras_pixel.models import check_causality as check_causality
+    from keras_pixel.presets import list_models as list_models
+    from keras_pixel.presets import load as load
 
 # Public name -> the module that holds it, "" for a module of that name.
 # Imported when first used: `keras-pixel --help` waits for no backend.

@@ -24,10 +24,23 @@ def requirement_name(requirement):
 
 
 def test_one_version_everywhere(setup_cfg):
-    version = setup_cfg["metadata"]["version"]
-    assert keras_pixel.__version__ == version
+    # The package's own: setup.cfg reads it from there.
+    version = keras_pixel.__version__
+    attribute = setup_cfg["metadata"]["version"]
+    assert attribute == "attr: keras_pixel.__version__"
     citation = (ROOT / "CITATION.cff").read_text()
     assert f"\nversion: {version}\n" in citation
+
+
+def test_editors_see_the_public_names_and_types(setup_cfg):
+    package = ROOT / "keras_pixel"
+    assert (package / "py.typed").is_file()
+    typed = setup_cfg["options.package_data"]["keras_pixel"].split()
+    assert typed == ["py.typed"]
+    source = (package / "__init__.py").read_text()
+    (block,) = re.findall(r"^if TYPE_CHECKING:.*\n((?: +.*\n)+)", source, re.M)
+    names = re.findall(r"import \w+ as (\w+)$", block, re.M)
+    assert sorted(names) == keras_pixel.__all__
 
 
 def test_one_licence_everywhere(setup_cfg):

@@ -90,7 +90,7 @@ class NaiveProgram:
         num_places: int, sub-pixels to draw, the rest stay 0; `None` for all.
     """
 
-    num_places = None
+    num_places: int | None = None
 
     def __init__(self, model, distribution):
         self.model = model

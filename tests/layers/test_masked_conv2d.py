@@ -81,7 +81,10 @@ def test_bias_is_optional():
             "channels=3. Use 3 or 6",
         ),
         ({"filters": 2, "channels": 3}, "filters=2, channels=3. Use 3."),
-        ({"filters": 0}, "`filters` must be an integer of at least 1.*filters=0"),
+        (
+            {"filters": 0},
+            "`filters` must be an integer of at least 1.*filters=0",
+        ),
         ({"kernel_size": 4}, "`kernel_size` must be an odd.*kernel_size=4"),
         ({"kernel_size": (3, 2)}, r"Received: kernel_size=\(3, 2\)"),
         ({"kernel_size": (3, 3, 3)}, "or a pair of them"),
