@@ -48,11 +48,11 @@ def channel_of_feature(features, channels):
     return np.arange(features) % channels
 
 
-def group_major(features, channels):
+def channel_major(features, channels):
     """Permutation from interleaved features to channel 0, then 1, ….
 
     Returns:
-        int array of shape `(features,)`; `x[..., group_major(...)]` holds the
+        int array of shape `(features,)`; `x[..., channel_major(...)]` holds the
         features of channel 0 first.
     """
     return np.argsort(channel_of_feature(features, channels), kind="stable")

@@ -46,8 +46,8 @@ def test_features_are_interleaved():
     assert order.channel_of_feature(7, 3).tolist() == [0, 1, 2, 0, 1, 2, 0]
 
 
-def test_group_major_puts_red_first():
-    assert order.group_major(6, 3).tolist() == [0, 3, 1, 4, 2, 5]
+def test_channel_major_puts_red_first():
+    assert order.channel_major(6, 3).tolist() == [0, 3, 1, 4, 2, 5]
 
 
 @pytest.mark.parametrize(

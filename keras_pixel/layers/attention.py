@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
-from keras_pixel.layers.attention_blocks import shares
+from keras_pixel.layers.attention_blocks import masked_softmax
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import is_replaced
 from keras_pixel.layers.buffers import known_group
@@ -111,7 +111,7 @@ class Attention(CausalLayer):
         kernel = self.kernel * ops.cast(scale.reshape(-1), self.kernel.dtype)
         return ops.cast(kernel, self.compute_dtype)
 
-    # === Incremental face: keys and values of what is in reach ===
+    # === Cached decoding: keys and values of what is in reach ===
 
     # A token's keys and values go to a slot, where they replace those of a
     # token out of reach. Here tokens follow one another in blocks of
@@ -127,7 +127,7 @@ class Attention(CausalLayer):
         """Where a token is kept."""
         return (row * self.columns + column) % self.slots
 
-    def visible_slots(self, row, column):
+    def cache_mask(self, row, column):
         """Which slots hold what a token sees, itself included.
 
         Returns:
@@ -183,13 +183,13 @@ class Attention(CausalLayer):
             write_slot(state[name], slot, value)
             for name, value in zip(("keys", "values"), new, strict=True)
         ]
-        visible = self.visible_slots(row, column)
+        visible = self.cache_mask(row, column)
         shape = (heads, -1, visible.shape[0], size)
         keys, values = (
             ops.reshape(self.read_slots(x, column), shape) for x in kept
         )  # (num_heads, batch, slots read, key_dim)
         scores = ops.matmul(keys, query[..., None])[..., 0]
-        weighted = shares(scores, visible)[:, :, None]
+        weighted = masked_softmax(scores, visible)[:, :, None]
         outputs = ops.matmul(weighted, values)[:, :, 0]
         outputs = ops.reshape(
             ops.transpose(outputs, (1, 0, 2)), (-1, self.hidden_dim)
@@ -221,8 +221,8 @@ def age_of_slots(place, size, slots):
         slots: int32 tensor, numbers of slots.
     """
     now = place % size
-    # Not a remainder of each: it would be the dearest part of a step, and
-    # ONNX has another remainder of what is negative.
+    # Not a remainder of each: it would be the most expensive part of a step,
+    # and ONNX has another remainder of what is negative.
     return now - slots + ops.where(slots > now, size, 0)
 
 

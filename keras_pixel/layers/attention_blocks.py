@@ -23,10 +23,10 @@ def attend_in_blocks(queries, keys, values, visible):
         Tensor like `queries`.
     """
     scores = ops.einsum("nbqd,nbkd->nbqk", queries, keys)
-    return ops.matmul(shares(scores, visible), values)
+    return ops.matmul(masked_softmax(scores, visible), values)
 
 
-def shares(scores, visible):
+def masked_softmax(scores, visible):
     """Softmax over what is visible.
 
     Args:

@@ -1,4 +1,4 @@
-"""What all causal layers share: the two faces."""
+"""What all causal layers share: two ways to compute the same thing."""
 
 import keras
 
@@ -8,11 +8,11 @@ from keras_pixel.checks import check_size
 class CausalLayer(keras.layers.Layer):
     """Base of all layers that see only earlier values in raster order.
 
-    A causal layer has two faces with the same weights.
+    A causal layer computes the same thing in two ways, with the same weights.
 
     `call(inputs)` works on the whole image at once: training and scoring.
 
-    The incremental face works along the sequence: sampling. A tensor is known
+    The cached side works along the sequence: sampling. A tensor is known
     either when its *row* starts (it depends on finished rows only) or when
     its *pixel* comes. Rows are laid out `(width, batch, features)`; a pixel's
     features come as one tensor `(batch, features / channels)` per channel
@@ -56,7 +56,7 @@ class CausalLayer(keras.layers.Layer):
 
     def begin_image(self, batch_size, width):
         raise NotImplementedError(
-            f"{type(self).__name__} has no incremental face: `begin_image` "
+            f"{type(self).__name__} has no cached side: `begin_image` "
             "is not implemented."
         )
 
@@ -65,7 +65,7 @@ class CausalLayer(keras.layers.Layer):
 
     def step(self, weights, state, column, group, inputs):
         raise NotImplementedError(
-            f"{type(self).__name__} has no incremental face: `step` is not "
+            f"{type(self).__name__} has no cached side: `step` is not "
             "implemented."
         )
 

@@ -1,4 +1,4 @@
-"""Pieces that the incremental faces of the layers share."""
+"""Pieces that the layers' cached sides share."""
 
 import contextlib
 import contextvars
@@ -90,7 +90,7 @@ def write_at(buffer, index, value):
     return ops.slice_update(buffer, start, value[None])
 
 
-def group_major(weights, channels, axes):
+def channel_major(weights, channels, axes):
     """`weights` with interleaved features put channel by channel.
 
     Args:
@@ -101,7 +101,7 @@ def group_major(weights, channels, axes):
     if channels == 1:
         return weights
     for axis in axes:
-        index = order.group_major(weights.shape[axis], channels)
+        index = order.channel_major(weights.shape[axis], channels)
         weights = ops.take(weights, index, axis=axis)
     return weights
 

@@ -8,7 +8,7 @@ from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers.base import CausalLayer
-from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
 
 
@@ -167,11 +167,11 @@ class CategoricalHead(CausalLayer):
             total = total + ops.take(table, of_channel, axis=0)
         return total
 
-    # === Incremental face ===
+    # === Cached decoding ===
 
     def begin_image(self, batch_size, width):
         dtype = self.compute_dtype
-        kernel = group_major(
+        kernel = channel_major(
             ops.cast(self.masked_kernel(), dtype), self.channels, axes=(0,)
         )
         bias = ops.cast(self.bias, dtype)

@@ -4,7 +4,7 @@ from keras import ops
 from keras_pixel.checks import check_divisible
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.base import CausalLayer
-from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.buffers import write_at
@@ -118,7 +118,7 @@ class DiagonalBiLSTM(CausalLayer):
         right = ops.concatenate([ops.zeros_like(left[:1]), right], axis=0)
         return ops.transpose(left + right, (2, 0, 1, 3))
 
-    # === Incremental face: the right LSTM is row work ===
+    # === Cached decoding: the right LSTM is row work ===
 
     def begin_image(self, batch_size, width):
         dtype = self.compute_dtype
@@ -128,7 +128,7 @@ class DiagonalBiLSTM(CausalLayer):
         input_kernel = ops.cast(self.right_input_kernel, dtype)
         input_kernel = ops.concatenate(
             [
-                group_major(part, self.channels, axes=(0,))
+                channel_major(part, self.channels, axes=(0,))
                 for part in (input_kernel[:first], input_kernel[first:])
             ],
             axis=0,
@@ -136,10 +136,10 @@ class DiagonalBiLSTM(CausalLayer):
         kernel = ops.cast(self.right_kernel, dtype)
         weights = {
             "left": left,
-            "input_kernel": self._gates_group_major(input_kernel),
-            "bias": self._gates_group_major(ops.cast(self.right_bias, dtype)),
-            "kernel": self._gates_group_major(
-                group_major(kernel, self.channels, axes=(1,))
+            "input_kernel": self._gates_channel_major(input_kernel),
+            "bias": self._gates_channel_major(ops.cast(self.right_bias, dtype)),
+            "kernel": self._gates_channel_major(
+                channel_major(kernel, self.channels, axes=(1,))
             ),
         }
         features = sum(self.in_features)
@@ -188,13 +188,13 @@ class DiagonalBiLSTM(CausalLayer):
         row = write_at(state["row"], column, ops.concatenate(pixel, axis=-1))
         return {**state, "left": left, "row": row}
 
-    def _gates_group_major(self, weights):
+    def _gates_channel_major(self, weights):
         """Features of each gate put channel by channel."""
         if self.channels == 1:
             return weights
         shape = weights.shape
         parted = ops.reshape(weights, (*shape[:-1], 4, self.filters))
-        parted = group_major(parted, self.channels, axes=(-1,))
+        parted = channel_major(parted, self.channels, axes=(-1,))
         return ops.reshape(parted, shape)
 
     def compute_output_shape(self, input_shape):

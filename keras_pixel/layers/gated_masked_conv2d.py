@@ -5,8 +5,8 @@ from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.checks import odd_pair
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import convolve_rows
-from keras_pixel.layers.buffers import group_major
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.buffers import write_at
@@ -146,7 +146,7 @@ class GatedMaskedConv2D(CausalLayer):
             outputs = outputs + horizontal
         return [_gate(seen), outputs]  # (batch, height, width, filters)
 
-    # === Incremental face ===
+    # === Cached decoding ===
 
     def known_by_row(self, inputs_known_by_row):
         if self.mask_type == "B" and not inputs_known_by_row[0]:
@@ -168,10 +168,10 @@ class GatedMaskedConv2D(CausalLayer):
         weights["vertical_bias"] = ops.cast(self.vertical_bias, dtype)
         kernel = ops.cast(self.vertical_kernel, dtype)
         if self.mask_type == "A":  # reads pixels, channel by channel
-            kernel = group_major(kernel, self.channels, axes=(2,))
+            kernel = channel_major(kernel, self.channels, axes=(2,))
         weights["vertical_kernel"] = kernel
         for name in ("link_kernel", "link_bias"):
-            weights[name] = group_major(
+            weights[name] = channel_major(
                 ops.cast(getattr(self, name), dtype), self.channels, axes=(-1,)
             )
         columns = width + 2 * (self.kernel_size[1] // 2)

@@ -32,7 +32,7 @@ class LocalAttention1D(Attention):
     Args:
         num_heads: int. Divides `hidden_dim`.
         query_length: int. Pixels of a block.
-        memory_length: int from 0 up. Pixels before a block that it sees.
+        memory_length: int, at least 0. Pixels before a block that it sees.
         channels: int. Channels of a pixel; features are tokens of them, see
             `keras_pixel.layers.tokens`. Defaults to `1`.
         lag: int or `None`. Of the other pixels a token sees only what a

@@ -35,8 +35,8 @@ class LocalAttention2D(Attention):
     Args:
         num_heads: int. Divides `hidden_dim`.
         query_shape: pair of ints, rows and columns of a block in pixels.
-        memory_flange: pair of ints from 0 up, rows above a block and columns
-            on each side of it that it sees, in pixels.
+        memory_flange: pair of ints of at least 0, rows above a block and
+            columns on each side of it that it sees, in pixels.
         channels: int. Channels of a pixel; features are tokens of them, see
             `keras_pixel.layers.tokens`. Defaults to `1`.
         lag: int or `None`. Of the other pixels a token sees only what a
@@ -158,7 +158,7 @@ class LocalAttention2D(Attention):
             inside.reshape(rows * columns, 1, window),
         )
 
-    # === Incremental face: the rows in reach, column after column ===
+    # === Cached decoding: the rows in reach, column after column ===
 
     @property
     def _rows_kept(self):
@@ -177,7 +177,7 @@ class LocalAttention2D(Attention):
     def slot(self, row, column):
         return column * self._rows_kept + row % self._rows_kept
 
-    def visible_slots(self, row, column):
+    def cache_mask(self, row, column):
         (height, width), (above, side) = self.block, self.flange
         rows = self._rows_kept
         slots = np.arange(rows * self._columns_read, dtype="int32")

@@ -7,7 +7,7 @@ from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.distributions import LogisticMixture
 from keras_pixel.layers.base import CausalLayer
-from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.levels import levels_to_floats
 
@@ -196,10 +196,10 @@ class LogisticMixtureHead(CausalLayer):
             means = means + ops.tanh(factor) * value[..., None]
         return ops.concatenate([logits, means, log_scales], axis=-1), logits
 
-    # === Incremental face ===
+    # === Cached decoding ===
 
     def begin_image(self, batch_size, width):
-        kernel = group_major(
+        kernel = channel_major(
             ops.cast(self.masked_kernel(), "float32"), self.channels, axes=(0,)
         )
         return {"kernel": kernel, "bias": ops.cast(self.bias, "float32")}, {

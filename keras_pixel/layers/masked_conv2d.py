@@ -6,8 +6,8 @@ from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.checks import odd_pair
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import convolve_rows
-from keras_pixel.layers.buffers import group_major
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.buffers import write_at
@@ -137,18 +137,18 @@ class MaskedConv2D(CausalLayer):
             outputs = outputs + ops.cast(self.bias, self.compute_dtype)
         return outputs
 
-    # === Incremental face: features are kept channel by channel ===
+    # === Cached decoding: features are kept channel by channel ===
 
     def begin_image(self, batch_size, width):
         rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         dtype = self.compute_dtype
-        kernel = group_major(
+        kernel = channel_major(
             ops.cast(self.masked_kernel(), dtype), self.channels, axes=(2, 3)
         )
         in_features = kernel.shape[2]
         bias = ops.zeros((self.filters,), dtype)
         if self.use_bias:
-            bias = group_major(
+            bias = channel_major(
                 ops.cast(self.bias, dtype), self.channels, axes=(0,)
             )
         weights = {

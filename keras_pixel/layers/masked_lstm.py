@@ -4,8 +4,8 @@ from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import convolve_rows
-from keras_pixel.layers.buffers import group_major
 from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
@@ -79,21 +79,21 @@ class MaskedLSTM(CausalLayer):
         kernel = ops.cast(self.kernel, self.compute_dtype)
         return ops.reshape(kernel, (-1, 4 * self.filters))
 
-    # === Incremental face: features are kept channel by channel ===
+    # === Cached decoding: features are kept channel by channel ===
 
     def begin_image(self, batch_size, width):
         dtype = self.compute_dtype
         cell_dtype = recurrence.cell_dtype(dtype)
         part, part_state = self.input_to_state.begin_image(batch_size, width)
         # By channel, and in a channel gate after gate.
-        kernel = group_major(
+        kernel = channel_major(
             ops.cast(self.kernel, dtype), self.channels, axes=(1, 2)
         )
         weights = {
             "input_to_state": part,
             "left": kernel[0] if self.sees_left else (),
             "above": kernel[None, int(self.sees_left) :],
-            "bias": group_major(
+            "bias": channel_major(
                 ops.cast(self.bias, dtype), self.channels, axes=(0,)
             ),
         }

@@ -79,7 +79,7 @@ class PerSubPixel(CausalLayer):
             tokens = layer(tokens)
         return tokens
 
-    # === Incremental face ===
+    # === Cached decoding ===
 
     def begin_image(self, batch_size, width):
         return (), ()

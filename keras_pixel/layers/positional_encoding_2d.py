@@ -16,9 +16,9 @@ KINDS = ("learned", "sinusoidal")
 class PositionalEncoding2D(CausalLayer):
     """Add to every token what tells its row, column and channel.
 
-    "sinusoidal": half of the features get waves of the row, half of them
-    waves of the place in the row, column and channel in one. No weights: a
-    model fits images of any size.
+    "sinusoidal": half of the features get sines and cosines of the row, half of
+    them those of the place in the row, column and channel in one. No weights:
+    a model fits images of any size.
 
     "learned": a trainable vector for every row, for every column and (of
     several) for every channel. The weights fit one image size.
@@ -114,7 +114,7 @@ class PositionalEncoding2D(CausalLayer):
         dtype = self.compute_dtype
         return ops.cast(rows, dtype), ops.cast(tokens, dtype)
 
-    # === Incremental face ===
+    # === Cached decoding ===
 
     def begin_image(self, batch_size, width):
         # The number of the row.

@@ -163,29 +163,31 @@ def _gradient(inputs, kernel, offsets, hidden, cells, upstream):
     )
     backward_kernel = ops.transpose(kernel, (0, 2, 1))
 
-    def of_gates(of_hidden, of_cell, slopes):
-        moved = [of_cell, of_cell, of_hidden, of_cell]
+    def gate_gradients(d_hidden, d_cell, slopes):
+        moved = [d_cell, d_cell, d_hidden, d_cell]
         return ops.cast(ops.concatenate(moved, axis=-1) * slopes, inputs.dtype)
 
     def step(states, items):
-        of_hidden, of_cell = states
+        d_hidden, d_cell = states
         upstream, through, forget, slopes = items
-        of_hidden = of_hidden + ops.cast(upstream, dtype)
-        of_cell = of_cell + of_hidden * through
-        of_taps = _matmul(of_gates(of_hidden, of_cell, slopes), backward_kernel)
-        states = _untaps(ops.cast(of_taps, dtype), offsets), of_cell * forget
-        return states, (of_hidden, of_cell)
+        d_hidden = d_hidden + ops.cast(upstream, dtype)
+        d_cell = d_cell + d_hidden * through
+        d_taps = _matmul(
+            gate_gradients(d_hidden, d_cell, slopes), backward_kernel
+        )
+        states = _untaps(ops.cast(d_taps, dtype), offsets), d_cell * forget
+        return states, (d_hidden, d_cell)
 
     states = tuple(ops.zeros_like(cells[0]) for _ in range(2))
-    of_hidden, of_cell = recur(
+    d_hidden, d_cell = recur(
         step, states, (upstream, through, f, slopes), reverse=True
     )
-    of_inputs = of_gates(of_hidden, of_cell, slopes)
-    of_kernel = ops.matmul(
+    d_inputs = gate_gradients(d_hidden, d_cell, slopes)
+    d_kernel = ops.matmul(
         ops.transpose(_directions_first(before), (0, 2, 1)),
-        _directions_first(of_inputs),
+        _directions_first(d_inputs),
     )
-    return of_inputs, of_kernel
+    return d_inputs, d_kernel
 
 
 def _activate(gates, dtype):

@@ -9,18 +9,18 @@ from keras_pixel.levels import levels_to_floats
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class ScaleLevels(keras.layers.Layer):
-    """Scale integer levels to [-1, 1], if asked with waves of the level.
+    """Scale integer levels to [-1, 1], if asked with Fourier features.
 
     With `num_frequencies=K` each channel also gets `cos(pi k t)` and
     `sin(pi k t)` of its position `t` in [0, 1] between the lowest and the
     highest level, for `k = 1 … K`. A linear map of them tells neighbouring
     levels apart, which a network of ReLUs has to learn slowly from one float.
 
-    Source: the waves are the Fourier features of Tancik et al., 2020,
+    Source: the Fourier features of Tancik et al., 2020,
     https://arxiv.org/abs/2006.10739, at integer frequencies.
 
     Args:
-        num_levels: int from 2 up.
+        num_levels: int, at least 2.
         num_frequencies: int. Defaults to `0`, the scaled value alone.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
 
@@ -59,7 +59,7 @@ class ScaleLevels(keras.layers.Layer):
         for k in range(1, self.num_frequencies + 1):
             angle = (scaled + 1.0) * (0.5 * math.pi * k)
             features += [ops.cos(angle), ops.sin(angle)]
-        # Joined wave by wave, so that the channels stay interleaved.
+        # Joined frequency by frequency, so that the channels stay interleaved.
         outputs = ops.concatenate(features, axis=-1)
         return ops.cast(outputs, self.compute_dtype)
 

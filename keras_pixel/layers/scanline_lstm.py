@@ -88,7 +88,7 @@ class ScanlineLSTM(CausalLayer):
         hidden = ops.reshape(hidden, (-1, height, columns, self.hidden_dim))
         return from_tokens(hidden, self.channels)
 
-    # === Incremental face: a token is a channel group of a pixel ===
+    # === Cached decoding: a token is a channel group of a pixel ===
 
     def begin_image(self, batch_size, width):
         dtype = self.compute_dtype

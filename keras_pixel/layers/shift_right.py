@@ -68,7 +68,7 @@ class ShiftRight(CausalLayer):
         tokens = ops.reshape(tokens, (-1, height, columns, hidden_dim))
         return from_tokens(tokens, self.channels)
 
-    # === Incremental face ===
+    # === Cached decoding ===
 
     def begin_image(self, batch_size, width):
         dtype = self.compute_dtype

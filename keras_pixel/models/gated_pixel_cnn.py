@@ -9,7 +9,7 @@ Source: van den Oord et al., 2016, "Conditional Image Generation with PixelCNN
 Decoders", https://arxiv.org/abs/1606.05328, section 2.
 
 Differs from it: the softmax head may have a low-rank basis over the levels
-and the input may carry waves of the level (both learn faster; see
+and the input may carry Fourier features of the level (both learn faster; see
 `CategoricalHead` and `ScaleLevels`); dropout is offered; no label yet.
 """
 

@@ -140,7 +140,7 @@ class ImageTransformer(PixelModel):
         if num_frequencies and first_kernel_size is None:
             raise ValueError(
                 "`num_frequencies` needs `first_kernel_size`: embedded levels "
-                "have no waves. "
+                "have no Fourier features. "
                 f"Received: num_frequencies={num_frequencies}, "
                 "first_kernel_size=None"
             )

@@ -10,7 +10,7 @@ Source: van den Oord, Kalchbrenner, Kavukcuoglu, 2016, "Pixel Recurrent Neural
 Networks", https://arxiv.org/abs/1601.06759, sections 3.3 to 3.5, table 1.
 
 Differs from it: the softmax head may have a low-rank basis over the levels
-and the input may carry waves of the level (both learn faster; see
+and the input may carry Fourier features of the level (both learn faster; see
 `CategoricalHead` and `ScaleLevels`); the last convolution of a block starts
 small, because there is no normalisation; dropout is offered.
 """

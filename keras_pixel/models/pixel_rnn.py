@@ -13,7 +13,7 @@ Source: van den Oord, Kalchbrenner, Kavukcuoglu, 2016, "Pixel Recurrent Neural
 Networks", https://arxiv.org/abs/1601.06759, sections 3.1 to 3.5, table 1.
 
 Differs from it: the softmax head may have a low-rank basis over the levels
-and the input may carry waves of the level (both learn faster; see
+and the input may carry Fourier features of the level (both learn faster; see
 `CategoricalHead` and `ScaleLevels`); the 1×1 convolution of a layer starts
 small, because there is no normalisation; the forget gates start open; the
 first Diagonal BiLSTM is shown the image for its finished rows, without which

@@ -12,7 +12,7 @@ from keras_pixel.sampling.pointwise import run_pointwise
 class Plan:
     """Runs a model's graph row by row and pixel by pixel.
 
-    Causal layers run their incremental face; pointwise Keras layers run as
+    Causal layers run their cached side; pointwise Keras layers run as
     they are, on a row or on a channel group of a pixel; anything else is
     refused by name.
 
@@ -150,7 +150,7 @@ class _Node:
                 )
             if type(layer).begin_image is CausalLayer.begin_image:
                 raise NotImplementedError(
-                    "Cached sampling needs layers with an incremental face. "
+                    "Cached sampling needs layers with a cached side. "
                     f"Received: {_describe(layer)}. Implement `begin_image` "
                     "and the rest (see `CausalLayer`), or sample with "
                     '`method="parallel"`.'
@@ -166,7 +166,7 @@ class _Node:
             raise NotImplementedError(
                 "Cached sampling needs causal layers and pointwise Keras "
                 f"layers only. Received: {_describe(self.layer)}. Give it "
-                "an incremental face (see `CausalLayer`), or sample with "
+                "a cached side (see `CausalLayer`), or sample with "
                 '`method="parallel"`.'
             )
         mixes = self.kind == "pixel" and self.channels > 1

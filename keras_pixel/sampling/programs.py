@@ -18,7 +18,7 @@ from keras_pixel.sampling.plan import Plan
 
 
 class CachedProgram:
-    """Draws images with the incremental faces: one pass in all.
+    """Draws images with the layers' caches: one pass in all.
 
     Args:
         model: Functional model from images to parameters.
@@ -136,7 +136,7 @@ class ParallelProgram:
 
     All pixels of one time `column + lag * row` are drawn together, channel by
     channel: `channels * (width + lag * (height - 1))` passes. For models whose
-    layers have no incremental face.
+    layers have no cached side.
 
     Args:
         model: model from images to parameters. A pixel's parameters depend on

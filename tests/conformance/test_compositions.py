@@ -1,4 +1,4 @@
-"""Are graphs that users may build causal, and the same in both faces?"""
+"""Are graphs that users may build causal, and the same in both ways?"""
 
 import hypothesis
 import keras

@@ -1,4 +1,4 @@
-"""Is the incremental face the same function as `call`?
+"""Is cached decoding the same function as `call`?
 
 Driven by the true values of an image, step by step, in plain Python.
 """

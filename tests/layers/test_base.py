@@ -5,7 +5,7 @@ import pytest
 
 from keras_pixel import order
 from keras_pixel.layers import CausalLayer
-from keras_pixel.layers.buffers import group_major
+from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
 
 
@@ -35,7 +35,9 @@ def test_asking_for_an_unknown_group_names_the_layer():
         known_groups(layer, [np.zeros((1, 2))], 2)
 
 
-def test_group_major_permutes_as_the_order_says():
+def test_channel_major_permutes_as_the_order_says():
     weights = np.arange(12, dtype="float32").reshape(2, 6)
-    permuted = np.asarray(group_major(weights, 3, axes=(1,)))
-    np.testing.assert_array_equal(permuted, weights[:, order.group_major(6, 3)])
+    permuted = np.asarray(channel_major(weights, 3, axes=(1,)))
+    np.testing.assert_array_equal(
+        permuted, weights[:, order.channel_major(6, 3)]
+    )

@@ -1,4 +1,4 @@
-"""Scaled levels and their waves, by hand."""
+"""Scaled levels and their Fourier features, by hand."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_levels_become_floats():
 
 
 def test_waves_of_the_position_are_interleaved():
-    # Positions 0 and 1/2 of the way, two channels, one wave.
+    # Positions 0 and 1/2 of the way, two channels, one frequency.
     images = np.array([0, 1], "int32").reshape(1, 1, 1, 2)
     features = np.asarray(ScaleLevels(3, num_frequencies=1)(images))
     # Scaled, cos(pi t), sin(pi t), each for both channels.

@@ -54,7 +54,7 @@ def test_learns_to_copy_the_sub_pixel_before():
     ("arguments", "words"),
     [
         ({"inputs": "one_hot"}, "`inputs` must be one of .*'one_hot'"),
-        ({"num_frequencies": 2}, "an embedding needs no waves"),
+        ({"num_frequencies": 2}, "an embedding needs no Fourier features"),
         ({"hidden_dim": 0}, "`hidden_dim` must be an integer of at least 1"),
         ({"num_layers": 0}, "`num_layers` must be an integer of at least 1"),
     ],

@@ -17,7 +17,7 @@ class LayerCase:
     A layer that `takes_levels` reads integer images only. `call` says how a
     layer is called that takes several inputs or gives another size: a
     function of the layer and of features, to features of the same size. A
-    layer that is not `cached` has no incremental face yet.
+    layer that is not `cached` has no cached side yet.
     """
 
     name: str

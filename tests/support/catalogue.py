@@ -55,7 +55,7 @@ def levels(model, count=2, seed=0):
 
 
 def cached(cases):
-    """Those of the cases that have an incremental face."""
+    """Those of the cases that have a cached side."""
     return [case for case in cases if case.cached]
 
 

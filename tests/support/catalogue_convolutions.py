@@ -79,7 +79,7 @@ LAYERS = [
     _head("rgb", channels=3),
     _head("low_rank", channels=2, rank=2),
     _scale("rgb", channels=3),
-    _scale("waves", channels=2, num_frequencies=2),
+    _scale("fourier", channels=2, num_frequencies=2),
 ]
 
 MODELS = [

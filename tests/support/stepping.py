@@ -1,4 +1,4 @@
-"""Runs a model's incremental face on given images, in plain Python."""
+"""Runs a model's cached side on given images, in plain Python."""
 
 import numpy as np
 from keras import ops
