@@ -147,7 +147,7 @@ class Attention(CausalLayer):
         """
         return buffer
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         if self.lag is not None:
             raise NotImplementedError(
                 "Cached sampling needs attention in raster order. "
@@ -167,10 +167,10 @@ class Attention(CausalLayer):
         }
         return weights, state
 
-    def begin_row(self, weights, state, rows):
+    def start_row(self, weights, state, rows):
         return [None], {**state, "row": state["row"] + 1}
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         token = known_group(self, inputs[0], group)
         row, column = state["row"][0, 0], column * self.channels + group
         heads, size = self.num_heads, self.key_dim

@@ -21,18 +21,19 @@ class CausalLayer(keras.layers.Layer):
     of the state the batch is the last axis but one, as in rows and pixels, so
     that beam search and particles can move images about in the batch.
 
-    1. `begin_image(batch_size, width)`: weights in the layout that the steps
+    1. `init_cache(batch_size, width)`: weights in the layout that the steps
        use (made once), and the first state (any nest of tensors).
-    2. `begin_row(weights, state, rows)`: what finished rows determine.
+    2. `start_row(weights, state, rows)`: what finished rows determine.
        `rows` has one entry per input: its row where it is known by now, else
        None. Returns one entry per output (its whole row, or None where it is
        known only pixel by pixel) and the state.
-    3. `step(weights, state, column, group, inputs)`: the features of channel
-       group `group` of the pixel in `column`. `inputs` has one entry per
-       input: the list of the groups that are known so far, or, of an input
-       known by row, the list of all its groups. Returns one tensor `(batch,
-       features / channels)` per output (None where it is known by row).
-    4. `end_pixel(weights, state, column, inputs)`: all groups of the pixel
+    3. `decode_step(weights, state, column, group, inputs)`: the features of
+       channel group `group` of the pixel in `column`. `inputs` has one entry
+       per input: the list of the groups that are known so far, or, of an
+       input known by row, the list of all its groups. Returns one tensor
+       `(batch, features / channels)` per output (None where it is known by
+       row).
+    4. `finish_pixel(weights, state, column, inputs)`: all groups of the pixel
        are known. Returns the state.
 
     Attributes:
@@ -54,22 +55,22 @@ class CausalLayer(keras.layers.Layer):
         """
         return [False]
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         raise NotImplementedError(
-            f"{type(self).__name__} has no cached side: `begin_image` "
+            f"{type(self).__name__} has no cached side: `init_cache` "
             "is not implemented."
         )
 
-    def begin_row(self, weights, state, rows):
+    def start_row(self, weights, state, rows):
         return [None], state
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         raise NotImplementedError(
-            f"{type(self).__name__} has no cached side: `step` is not "
+            f"{type(self).__name__} has no cached side: `decode_step` is not "
             "implemented."
         )
 
-    def end_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, column, inputs):
         return state
 
     def get_config(self):

@@ -169,7 +169,7 @@ class CategoricalHead(CausalLayer):
 
     # === Cached decoding ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         dtype = self.compute_dtype
         kernel = channel_major(
             ops.cast(self.masked_kernel(), dtype), self.channels, axes=(0,)
@@ -188,7 +188,7 @@ class CategoricalHead(CausalLayer):
         }
         return weights, ()
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         number = 1 if self.whole_pixel else group + 1
         features = known_groups(self, inputs[0], number)
         outputs = ops.matmul(features, weights["kernel"][group])

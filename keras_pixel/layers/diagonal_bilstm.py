@@ -120,9 +120,9 @@ class DiagonalBiLSTM(CausalLayer):
 
     # === Cached decoding: the right LSTM is row work ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         dtype = self.compute_dtype
-        left, left_state = self.left.begin_image(batch_size, width)
+        left, left_state = self.left.init_cache(batch_size, width)
         # Pixels are kept channel by channel, one input after the other.
         first = self.in_features[0]
         input_kernel = ops.cast(self.right_input_kernel, dtype)
@@ -153,8 +153,8 @@ class DiagonalBiLSTM(CausalLayer):
         }
         return weights, state
 
-    def begin_row(self, weights, state, rows):
-        _, left = self.left.begin_row(weights["left"], state["left"], [None])
+    def start_row(self, weights, state, rows):
+        _, left = self.left.start_row(weights["left"], state["left"], [None])
         # The right LSTM over the finished row; `right` is what it had in the
         # row above that.
         to_right, above = weights["kernel"][0], weights["kernel"][1]
@@ -171,8 +171,8 @@ class DiagonalBiLSTM(CausalLayer):
             "begun": ops.ones_like(state["begun"]),
         }
 
-    def step(self, weights, state, column, group, inputs):
-        (outputs,), left = self.left.step(
+    def decode_step(self, weights, state, column, group, inputs):
+        (outputs,), left = self.left.decode_step(
             weights["left"], state["left"], column, group, inputs[:1]
         )
         size = self.filters // self.channels
@@ -180,8 +180,8 @@ class DiagonalBiLSTM(CausalLayer):
         outputs = outputs + right[:, group * size : (group + 1) * size]
         return [outputs], {**state, "left": left}
 
-    def end_pixel(self, weights, state, column, inputs):
-        left = self.left.end_pixel(
+    def finish_pixel(self, weights, state, column, inputs):
+        left = self.left.finish_pixel(
             weights["left"], state["left"], column, inputs[:1]
         )
         pixel = [known_groups(self, x, self.channels) for x in inputs]

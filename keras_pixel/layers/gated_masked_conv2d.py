@@ -158,10 +158,10 @@ class GatedMaskedConv2D(CausalLayer):
             )
         return [True, False]
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         weights, state = {}, {}
         for part in (self.horizontal, self.output_convolution):
-            weights[part.name], state[part.name] = part.begin_image(
+            weights[part.name], state[part.name] = part.init_cache(
                 batch_size, width
             )
         dtype = self.compute_dtype
@@ -183,7 +183,7 @@ class GatedMaskedConv2D(CausalLayer):
         state["gated"] = ()
         return weights, state
 
-    def begin_row(self, weights, state, rows):
+    def start_row(self, weights, state, rows):
         side = self.kernel_size[1] // 2
         # Mask A: the last row was filled pixel by pixel and is now finished.
         finished = state["rows"][1:]
@@ -200,14 +200,14 @@ class GatedMaskedConv2D(CausalLayer):
         link = ops.reshape(link, (seen.shape[0], -1, link.shape[-1]))
         state = {**state, "rows": kept, "link": link}
         for part in (self.horizontal, self.output_convolution):
-            _, state[part.name] = part.begin_row(
+            _, state[part.name] = part.start_row(
                 weights[part.name], state[part.name], [None]
             )
         return [_gate(seen), None], state
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         _, horizontal = inputs
-        (outputs,), _ = self.horizontal.step(
+        (outputs,), _ = self.horizontal.decode_step(
             weights["horizontal"],
             state["horizontal"],
             column,
@@ -218,7 +218,7 @@ class GatedMaskedConv2D(CausalLayer):
         link = read_at(state["link"], column)
         outputs = outputs + link[:, group * size : (group + 1) * size]
         gated = (*state["gated"], _gate(outputs))
-        (outputs,), _ = self.output_convolution.step(
+        (outputs,), _ = self.output_convolution.decode_step(
             weights["output_convolution"],
             state["output_convolution"],
             column,
@@ -227,13 +227,13 @@ class GatedMaskedConv2D(CausalLayer):
         )
         if self.mask_type == "B":
             outputs = outputs + horizontal[group]
-        # Groups of this pixel are gathered until `end_pixel`.
+        # Groups of this pixel are gathered until `finish_pixel`.
         return [None, outputs], {**state, "gated": gated}
 
-    def end_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, column, inputs):
         vertical, horizontal = inputs
         new = {**state, "gated": ()}
-        new["horizontal"] = self.horizontal.end_pixel(
+        new["horizontal"] = self.horizontal.finish_pixel(
             weights["horizontal"], state["horizontal"], column, [horizontal]
         )
         if self.mask_type == "A":

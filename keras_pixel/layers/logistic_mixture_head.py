@@ -198,7 +198,7 @@ class LogisticMixtureHead(CausalLayer):
 
     # === Cached decoding ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         kernel = channel_major(
             ops.cast(self.masked_kernel(), "float32"), self.channels, axes=(0,)
         )
@@ -207,7 +207,7 @@ class LogisticMixtureHead(CausalLayer):
             "logits": (),
         }
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         features, levels = inputs
         known = known_groups(
             self, features, 1 if self.whole_pixel else group + 1
@@ -231,7 +231,7 @@ class LogisticMixtureHead(CausalLayer):
         }
         return [found], state
 
-    def end_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, column, inputs):
         return {"parameters": (), "logits": ()}
 
     def compute_output_spec(self, inputs):

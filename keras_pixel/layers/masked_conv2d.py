@@ -139,7 +139,7 @@ class MaskedConv2D(CausalLayer):
 
     # === Cached decoding: features are kept channel by channel ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         dtype = self.compute_dtype
         kernel = channel_major(
@@ -179,7 +179,7 @@ class MaskedConv2D(CausalLayer):
         }
         return weights, state
 
-    def begin_row(self, weights, state, rows):
+    def start_row(self, weights, state, rows):
         rows, above = state["rows"], ()
         if rows:
             finished = rows[1:]
@@ -197,7 +197,7 @@ class MaskedConv2D(CausalLayer):
             "seen": self._groups(seen),
         }
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         outputs = state["seen"][group]
         groups = self._groups_seen(group)
         if groups:
@@ -205,7 +205,7 @@ class MaskedConv2D(CausalLayer):
             outputs = outputs + ops.matmul(centre, weights["centre"][group])
         return [outputs], state  # (batch, filters / channels)
 
-    def end_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, column, inputs):
         pixel = known_groups(self, inputs[0], self.channels)
         rows, left = state["rows"], state["left"]
         if not rows and not left:  # 1×1: the same for all pixels

@@ -81,10 +81,10 @@ class MaskedLSTM(CausalLayer):
 
     # === Cached decoding: features are kept channel by channel ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         dtype = self.compute_dtype
         cell_dtype = recurrence.cell_dtype(dtype)
-        part, part_state = self.input_to_state.begin_image(batch_size, width)
+        part, part_state = self.input_to_state.init_cache(batch_size, width)
         # By channel, and in a channel gate after gate.
         kernel = channel_major(
             ops.cast(self.kernel, dtype), self.channels, axes=(1, 2)
@@ -116,13 +116,13 @@ class MaskedLSTM(CausalLayer):
             # above, overwritten by this row's.
             "cells": cells,
             "cell": self._groups(cells[0]),
-            # Groups of this pixel, gathered until `end_pixel`.
+            # Groups of this pixel, gathered until `finish_pixel`.
             "pixel": (),
         }
         return weights, state
 
-    def begin_row(self, weights, state, rows):
-        _, part = self.input_to_state.begin_row(
+    def start_row(self, weights, state, rows):
+        _, part = self.input_to_state.start_row(
             weights["input_to_state"], state["input_to_state"], [None]
         )
         above = convolve_rows([state["row"]], weights["above"])
@@ -139,8 +139,8 @@ class MaskedLSTM(CausalLayer):
             "cell": self._groups(cells[0]),
         }
 
-    def step(self, weights, state, column, group, inputs):
-        (gates,), _ = self.input_to_state.step(
+    def decode_step(self, weights, state, column, group, inputs):
+        (gates,), _ = self.input_to_state.decode_step(
             weights["input_to_state"],
             state["input_to_state"],
             column,
@@ -153,8 +153,8 @@ class MaskedLSTM(CausalLayer):
         state = {**state, "pixel": (*state["pixel"], pixel)}
         return [pixel[0]], state  # (batch, filters / channels)
 
-    def end_pixel(self, weights, state, column, inputs):
-        part = self.input_to_state.end_pixel(
+    def finish_pixel(self, weights, state, column, inputs):
+        part = self.input_to_state.finish_pixel(
             weights["input_to_state"], state["input_to_state"], column, inputs
         )
         hidden, cell = (

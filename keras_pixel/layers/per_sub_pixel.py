@@ -81,10 +81,10 @@ class PerSubPixel(CausalLayer):
 
     # === Cached decoding ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         return (), ()
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         token = known_group(self, inputs[0], group)
         # The layers were built for the four axes of images.
         outputs = self._run(token[:, None, None])

@@ -116,14 +116,14 @@ class PositionalEncoding2D(CausalLayer):
 
     # === Cached decoding ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         # The number of the row.
         return self.tables(), ops.zeros((batch_size, 1), "int32") - 1
 
-    def begin_row(self, weights, state, rows):
+    def start_row(self, weights, state, rows):
         return [None], state + 1
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         rows, tokens = weights
         place = read_at(rows, state[0, 0])
         place = place + read_at(tokens, column * self.channels + group)

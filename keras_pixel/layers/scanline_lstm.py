@@ -90,7 +90,7 @@ class ScanlineLSTM(CausalLayer):
 
     # === Cached decoding: a token is a channel group of a pixel ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         dtype = self.compute_dtype
         weights = {
             "input_kernel": ops.cast(self.input_kernel, dtype),
@@ -103,7 +103,7 @@ class ScanlineLSTM(CausalLayer):
             ops.cast(zeros, recurrence.cell_dtype(dtype)),
         )
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         hidden, cell = state
         token = known_group(self, inputs[0], group)
         gates = ops.matmul(token, weights["input_kernel"])

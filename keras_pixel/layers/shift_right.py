@@ -70,7 +70,7 @@ class ShiftRight(CausalLayer):
 
     # === Cached decoding ===
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         dtype = self.compute_dtype
         start = ops.cast(self.start, dtype)
         state = {
@@ -81,12 +81,12 @@ class ShiftRight(CausalLayer):
         }
         return start, state
 
-    def step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, column, group, inputs):
         if group:
             return [inputs[0][group - 1]], state
         return [state["last"] + state["at_start"] * weights], state
 
-    def end_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, column, inputs):
         return {
             "last": inputs[0][self.channels - 1],
             "at_start": ops.zeros_like(state["at_start"]),

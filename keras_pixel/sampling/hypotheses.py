@@ -72,20 +72,20 @@ class HypothesesProgram:
         plan = self.plan
         batch_size, height, width, channels = inputs["images"].shape
         count = batch_size * self.num_hypotheses
-        weights, states = plan.begin_image(count, width)
+        weights, states = plan.init_cache(count, width)
         by_pixel = self.pixel_by_pixel(inputs)
         places = ops.arange(count, dtype="int32")[:, None]  # (count, 1)
         first = ops.arange(batch_size, dtype="int32") * self.num_hypotheses
 
         def follow_row(row, images, states, tally):
-            rows, states = plan.begin_row(weights, states)
+            rows, states = plan.start_row(weights, states)
             by_column = {k: read_at(v, row) for k, v in by_pixel.items()}
 
             def follow_pixel(column, rows, row_images, lineage, states, tally):
-                values = plan.begin_pixel(rows, column)
+                values = plan.start_pixel(rows, column)
                 pixel = {k: read_at(v, column) for k, v in by_column.items()}
                 for channel in range(channels):
-                    parameters, states = plan.step(
+                    parameters, states = plan.decode_step(
                         weights, states, values, column, channel
                     )
                     levels, parents, moved, tally = self.choose(
@@ -98,7 +98,7 @@ class HypothesesProgram:
                         moved,
                     )
                     values[0].append(ops.reshape(levels, (-1, 1)))
-                states = plan.end_pixel(weights, states, values, column)
+                states = plan.finish_pixel(weights, states, values, column)
                 row_images = write_at(
                     row_images, column, ops.concatenate(values[0], axis=-1)
                 )

@@ -69,17 +69,17 @@ class Plan:
         )
         self.output = numbers[id(result.outputs[0])]
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         """Weights (used by all steps) and the first state of every node."""
-        pairs = [node.begin_image(batch_size, width) for node in self.nodes]
+        pairs = [node.init_cache(batch_size, width) for node in self.nodes]
         weights, states = zip(*pairs, strict=True)
         return weights, states
 
-    def begin_row(self, weights, states):
+    def start_row(self, weights, states):
         """What finished rows determine: known rows, and the states."""
         rows, new_states = {}, []
         for node, w, state in zip(self.nodes, weights, states, strict=True):
-            outputs, state = node.begin_row(
+            outputs, state = node.start_row(
                 w, state, [rows.get(i) for i in node.inputs]
             )
             new_states.append(state)
@@ -90,7 +90,7 @@ class Plan:
             )
         return rows, tuple(new_states)
 
-    def begin_pixel(self, rows, column):
+    def start_pixel(self, rows, column):
         """Values of a pixel that its row determines, group by group."""
         values = {0: []}
         for number, row in rows.items():
@@ -98,7 +98,7 @@ class Plan:
             values[number] = split_channels(features, self.channels)
         return values
 
-    def step(self, weights, states, values, column, group):
+    def decode_step(self, weights, states, values, column, group):
         """Parameters of channel `group`, given the pixel's values so far.
 
         `values[0]` holds the levels known so far, each `(batch, 1)`. The
@@ -106,7 +106,7 @@ class Plan:
         """
         new_states = []
         for node, w, state in zip(self.nodes, weights, states, strict=True):
-            state = node.step(w, state, values, column, group)
+            state = node.decode_step(w, state, values, column, group)
             new_states.append(state)
         self._check_known(values, group)
         return values[self.output][group], tuple(new_states)
@@ -120,10 +120,10 @@ class Plan:
                 'with mask type "A" on every path from the image.'
             )
 
-    def end_pixel(self, weights, states, values, column):
+    def finish_pixel(self, weights, states, values, column):
         """States after a pixel all of whose levels are known."""
         return tuple(
-            node.end_pixel(w, state, values, column)
+            node.finish_pixel(w, state, values, column)
             for node, w, state in zip(self.nodes, weights, states, strict=True)
         )
 
@@ -148,10 +148,10 @@ class _Node:
                     f"{_describe(layer)}, images with {channels}. Sample with "
                     '`method="parallel"`.'
                 )
-            if type(layer).begin_image is CausalLayer.begin_image:
+            if type(layer).init_cache is CausalLayer.init_cache:
                 raise NotImplementedError(
                     "Cached sampling needs layers with a cached side. "
-                    f"Received: {_describe(layer)}. Implement `begin_image` "
+                    f"Received: {_describe(layer)}. Implement `init_cache` "
                     "and the rest (see `CausalLayer`), or sample with "
                     '`method="parallel"`.'
                 )
@@ -179,33 +179,35 @@ class _Node:
                 f"{self.channels})` in its place."
             )
 
-    def begin_image(self, batch_size, width):
+    def init_cache(self, batch_size, width):
         if self.is_causal:
-            return self.layer.begin_image(batch_size, width)
+            return self.layer.init_cache(batch_size, width)
         return (), ()
 
-    def begin_row(self, weights, state, rows):
+    def start_row(self, weights, state, rows):
         if self.is_causal:
-            return self.layer.begin_row(weights, state, rows)
+            return self.layer.start_row(weights, state, rows)
         if self.outputs_by_row[0]:
             return [run_pointwise(self.layer, self.args, rows)], state
         return [None], state
 
-    def step(self, weights, state, values, column, group):
+    def decode_step(self, weights, state, values, column, group):
         if all(self.outputs_by_row):
             return state
         if not self.is_causal:
             self._run_known_groups(values)
             return state
         inputs = [values.get(i, []) for i in self.inputs]
-        outputs, state = self.layer.step(weights, state, column, group, inputs)
+        outputs, state = self.layer.decode_step(
+            weights, state, column, group, inputs
+        )
         self._add(values, outputs)
         return state
 
-    def end_pixel(self, weights, state, values, column):
+    def finish_pixel(self, weights, state, values, column):
         if self.is_causal:
             inputs = [values[i] for i in self.inputs]
-            return self.layer.end_pixel(weights, state, column, inputs)
+            return self.layer.finish_pixel(weights, state, column, inputs)
         # What follows the image itself gets its last channel only now.
         if not self.outputs_by_row[0]:
             self._run_known_groups(values)

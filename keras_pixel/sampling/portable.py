@@ -94,7 +94,7 @@ class Stepper:
         Returns:
             Dict of tensors.
         """
-        _, states = self.plan.begin_image(self.batch_size, self.width)
+        _, states = self.plan.init_cache(self.batch_size, self.width)
         self._structure = states
         count = len(keras.tree.flatten(states))
         self._names = [f"state_{i}" for i in range(count)]
@@ -111,7 +111,7 @@ class Stepper:
             handed to `draw_pixel` with the states.
         """
         with replaced(*self.operations):
-            rows, new = self.plan.begin_row(
+            rows, new = self.plan.start_row(
                 self._weights(), self._packed(states)
             )
         self._row_numbers = sorted(rows)
@@ -137,9 +137,9 @@ class Stepper:
         rows = {i: states[f"row_{i}"] for i in self._row_numbers}
         parameters = []
         with replaced(*self.operations):
-            values = self.plan.begin_pixel(rows, column)
+            values = self.plan.start_pixel(rows, column)
             for channel in range(self.plan.channels):
-                of_channel, current = self.plan.step(
+                of_channel, current = self.plan.decode_step(
                     weights, current, values, column, channel
                 )
                 levels = self.distribution.sample_from_noise(
@@ -149,7 +149,7 @@ class Stepper:
                 levels = ops.where(kept >= 0, kept, levels)
                 parameters.append(of_channel)
                 values[0].append(levels[:, None])
-            current = self.plan.end_pixel(weights, current, values, column)
+            current = self.plan.finish_pixel(weights, current, values, column)
         return (
             ops.concatenate(values[0], axis=-1),
             ops.stack(parameters, axis=1),
@@ -157,7 +157,7 @@ class Stepper:
         )
 
     def _weights(self):
-        weights, _ = self.plan.begin_image(self.batch_size, self.width)
+        weights, _ = self.plan.init_cache(self.batch_size, self.width)
         return weights
 
     def _named(self, states):

@@ -32,25 +32,25 @@ class CachedProgram:
     def __call__(self, inputs):
         plan = self.plan
         batch_size, height, width, channels = ops.shape(inputs["noise"])
-        weights, states = plan.begin_image(batch_size, width)
+        weights, states = plan.init_cache(batch_size, width)
         # Read one sub-pixel at a time: (height, width, channels, batch).
         noise = ops.transpose(inputs["noise"], (1, 2, 3, 0))
         given = ops.transpose(inputs["images"], (1, 2, 3, 0))
         known = ops.transpose(inputs["known"], (1, 2, 0))
 
         def draw_row(row, images, states):
-            rows, states = plan.begin_row(weights, states)
+            rows, states = plan.start_row(weights, states)
             row_noise = read_at(noise, row)
             row_given, row_known = read_at(given, row), read_at(known, row)
 
             def draw_pixel(column, row_images, states):
-                values = plan.begin_pixel(rows, column)
+                values = plan.start_pixel(rows, column)
                 # For each channel (batch,).
                 pixel_noise = ops.unstack(read_at(row_noise, column), channels)
                 pixel_given = ops.unstack(read_at(row_given, column), channels)
                 pixel_known = read_at(row_known, column)  # (batch,)
                 for channel in range(channels):
-                    parameters, states = plan.step(
+                    parameters, states = plan.decode_step(
                         weights, states, values, column, channel
                     )
                     levels = self.distribution.sample_from_noise(
@@ -61,7 +61,7 @@ class CachedProgram:
                         pixel_known, pixel_given[channel], levels
                     )
                     values[0].append(levels[:, None])
-                states = plan.end_pixel(weights, states, values, column)
+                states = plan.finish_pixel(weights, states, values, column)
                 pixel = ops.concatenate(values[0], axis=-1)
                 return column + 1, write_at(row_images, column, pixel), states
 

@@ -27,14 +27,14 @@ def test_states_move_along_the_batch(case):
     )
     expected = by_channel(model(images, training=False), channels)
     plan = Plan(model)
-    weights, states = plan.begin_image(3, width)
+    weights, states = plan.init_cache(3, width)
     places = np.arange(3)  # which image is in which place
     for row in range(height):
-        rows, states = plan.begin_row(weights, states)
+        rows, states = plan.start_row(weights, states)
         for column in range(width):
-            values = plan.begin_pixel(rows, column)
+            values = plan.start_pixel(rows, column)
             for channel in range(channels):
-                found, states = plan.step(
+                found, states = plan.decode_step(
                     weights, states, values, column, channel
                 )
                 np.testing.assert_allclose(
@@ -48,4 +48,4 @@ def test_states_move_along_the_batch(case):
                 places = places[CYCLE]
                 level = images[places, row, column, channel, None]
                 values[0].append(ops.convert_to_tensor(level, dtype="int32"))
-            states = plan.end_pixel(weights, states, values, column)
+            states = plan.finish_pixel(weights, states, values, column)

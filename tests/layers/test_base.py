@@ -9,12 +9,12 @@ from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
 
 
-@pytest.mark.parametrize("method", ["begin_image", "step"])
-def test_layer_without_an_incremental_face_says_so(method):
+@pytest.mark.parametrize("method", ["init_cache", "decode_step"])
+def test_layer_without_a_cached_side_says_so(method):
     class Half(CausalLayer):
         pass
 
-    arguments = [None] * {"begin_image": 2, "step": 5}[method]
+    arguments = [None] * {"init_cache": 2, "decode_step": 5}[method]
     with pytest.raises(NotImplementedError, match=f"Half has no .*`{method}`"):
         getattr(Half(), method)(*arguments)
 

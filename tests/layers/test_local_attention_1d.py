@@ -67,7 +67,7 @@ def test_wrong_argument_is_refused(arguments, words):
 def test_sampling_keeps_a_block_and_its_memory_only():
     layer = LocalAttention1D(2, 4, 2, channels=3)
     layer.build((None, 16, 16, 12))
-    _, state = layer.begin_image(5, 16)
+    _, state = layer.init_cache(5, 16)
     # (num_heads, batch, slots * key_dim)
     assert tuple(state["keys"].shape) == (2, 5, (4 + 2) * 3 * 2)
     assert np.asarray(state["row"]).shape == (5, 1)

@@ -77,7 +77,7 @@ def test_wrong_argument_is_refused(arguments, words):
 def test_sampling_keeps_the_rows_in_reach_only():
     layer = LocalAttention2D(2, (2, 4), (3, 4), channels=3)
     layer.build((None, 16, 16, 12))
-    _, state = layer.begin_image(5, 16)
+    _, state = layer.init_cache(5, 16)
     # (num_heads, batch, slots * key_dim)
     assert tuple(state["keys"].shape) == (2, 5, (2 + 3) * 16 * 3 * 2)
 
@@ -85,7 +85,7 @@ def test_sampling_keeps_the_rows_in_reach_only():
 def test_step_reads_a_part_of_the_columns_of_wide_images():
     narrow = LocalAttention2D(1, (2, 2), (1, 1))
     narrow.build((None, 4, 20, 2))
-    _, state = narrow.begin_image(3, 20)
+    _, state = narrow.init_cache(3, 20)
     read = narrow.read_slots(state["keys"], 7)
     # Three rows, four columns, key_dim 2.
     assert tuple(read.shape) == (1, 3, 3 * 4 * 2)

@@ -43,9 +43,9 @@ def test_is_the_lstm_of_keras_on_a_sequence():
 def test_a_model_that_is_not_causal_is_named():
     layer = ScanlineLSTM(4, channels=2, name="culprit")
     layer.build((None, 3, 3, 2))
-    weights, state = layer.begin_image(1, 3)
+    weights, state = layer.init_cache(1, 3)
     with pytest.raises(ValueError, match='not causal.*"culprit"'):
-        layer.step(weights, state, 0, 1, [[np.zeros((1, 1), "float32")]])
+        layer.decode_step(weights, state, 0, 1, [[np.zeros((1, 1), "float32")]])
 
 
 def test_bad_arguments_are_refused():

@@ -15,20 +15,20 @@ def step_by_step(model, images):
     images = ops.cast(images, "int32")
     batch_size, height, width, channels = images.shape
     plan = Plan(model)
-    weights, states = plan.begin_image(batch_size, width)
+    weights, states = plan.init_cache(batch_size, width)
     outputs = np.empty((height, width, channels), object)
     for row in range(height):
-        rows, states = plan.begin_row(weights, states)
+        rows, states = plan.start_row(weights, states)
         for column in range(width):
-            values = plan.begin_pixel(rows, column)
+            values = plan.start_pixel(rows, column)
             for channel in range(channels):
-                parameters, states = plan.step(
+                parameters, states = plan.decode_step(
                     weights, states, values, column, channel
                 )
                 outputs[row, column, channel] = ops.convert_to_numpy(parameters)
                 level = images[:, row, column, channel : channel + 1]
                 values[0].append(level)
-            states = plan.end_pixel(weights, states, values, column)
+            states = plan.finish_pixel(weights, states, values, column)
     stacked = np.stack([x for x in outputs.reshape(-1)], axis=1)
     return stacked.reshape(batch_size, height, width, channels, -1)
 
