@@ -147,13 +147,12 @@ class Attention(CausalLayer):
         """
         return buffer
 
+    @property
+    def has_cache(self):
+        # What is kept is read in raster order.
+        return self.lag is None
+
     def init_cache(self, batch_size, width):
-        if self.lag is not None:
-            raise NotImplementedError(
-                "Cached sampling needs attention in raster order. "
-                f'Received: lag={self.lag} in {type(self).__name__} (name="'
-                f'{self.name}"). Sample with `method="naive"`.'
-            )
         weights = {
             "projection": self.projection(),
             "output": ops.cast(self.output_kernel, self.compute_dtype),

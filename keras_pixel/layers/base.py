@@ -55,6 +55,11 @@ class CausalLayer(keras.layers.Layer):
         """
         return [False]
 
+    @property
+    def has_cache(self):
+        """Whether the layer can be decoded step by step."""
+        return type(self).init_cache is not CausalLayer.init_cache
+
     def init_cache(self, batch_size, width):
         raise NotImplementedError(
             f"{type(self).__name__} has no cached side: `init_cache` "

@@ -148,7 +148,7 @@ class _Node:
                     f"{_describe(layer)}, images with {channels}. Sample with "
                     '`method="parallel"`.'
                 )
-            if type(layer).init_cache is CausalLayer.init_cache:
+            if not layer.has_cache:
                 raise NotImplementedError(
                     "Cached sampling needs layers with a cached side. "
                     f"Received: {_describe(layer)}. Implement `init_cache` "

@@ -86,9 +86,12 @@ def test_on_a_wavefront_it_sees_what_is_drawn_before(arguments, expected):
 
 def test_cached_sampling_on_a_wavefront_is_refused():
     model = randomize(small((2, 3, 1), first_kernel_size=3, lag=1))
-    with pytest.raises(NotImplementedError, match='method="naive"'):
-        model.sample(1, seed=0)
-    assert model.sample(1, seed=0, method="naive").shape == (1, 2, 3, 1)
+    with pytest.raises(NotImplementedError, match='method="parallel"'):
+        model.sample(1, seed=0, method="cached")
+    noise = np.random.default_rng(0).random((3, 2, 3, 1), "float32")
+    np.testing.assert_array_equal(
+        model.sample(noise=noise), model.sample(noise=noise, method="naive")
+    )
 
 
 def test_number_of_weights_by_hand():
