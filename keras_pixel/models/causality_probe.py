@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import order
-from keras_pixel.compiled import compiled
+from keras_pixel.compiled import Compiled
 
 
 class Probe:
@@ -14,7 +14,7 @@ class Probe:
     def __init__(self, model, image_shape, num_levels, batch_size, seed):
         self.model = model
         # Without XLA, whose compilation would take longer than the runs.
-        self.runner = compiled(
+        self.runner = Compiled(
             lambda images: model(images, training=False), model, False
         )
         self.batch_size = batch_size
@@ -74,7 +74,7 @@ class Probe:
         images = images.reshape((-1, *self.image_shape)).astype(self.dtype)
         if model is None:
             # Compiled: it runs many times, and recurrences are slow eagerly.
-            outputs = self.runner.predict_on_batch(images)
+            outputs = self.runner(images)
         else:
             outputs = model(ops.convert_to_tensor(images), training=False)
         return [

@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_pixel import presets
 from keras_pixel.checks import check_images
-from keras_pixel.compiled import compiled
+from keras_pixel.checks import check_size
+from keras_pixel.compiled import default_jit_compile
 from keras_pixel.distributions import Categorical
 from keras_pixel.distributions import PixelDistribution
 from keras_pixel.models.arguments import constructor_arguments
@@ -116,15 +117,15 @@ class PixelModel(keras.Model):
             ValueError: if shape or range are wrong.
         """
         images = check_images(images, self.image_shape, self.num_levels)
-        if not len(images):
-            return np.zeros((0,), "float32")
-        if self._untracked.scorer is None:
-            self._untracked.scorer = compiled(
-                self._score, self, default_jit_compile()
-            )
-        return self._untracked.scorer.predict(
-            images, batch_size=min(batch_size, len(images)), verbose=0
+        batch_size = check_size("batch_size", batch_size)
+        scores = self.sampler.programs.run(
+            "log_prob",
+            lambda: self._score,
+            images,
+            batch_size,
+            any_size=True,
         )
+        return np.concatenate([np.zeros(0, "float32"), *scores])
 
     def _score(self, images):
         parameters = self(images, training=False)
@@ -184,9 +185,10 @@ class PixelModel(keras.Model):
                 "dimension) and must not be given. Leave it out."
             )
         if jit_compile == "auto":
-            jit_compile = default_jit_compile()
+            jit_compile = default_jit_compile() and "auto"
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self._untracked.bits_per_dim = keras.metrics.Mean("bits_per_dim")
+        self.sampler.programs.clear()
 
     def compile_from_config(self, config):
         # Keras leaves this to models with a `compile` of their own.
@@ -294,8 +296,17 @@ class PixelModel(keras.Model):
             ValueError: if shape, range, layer or pooling are wrong.
         """
         images = check_images(images, self.image_shape, self.num_levels)
+        batch_size = check_size("batch_size", batch_size)
         model = self.feature_model(layer, pooling)
-        return model.predict(images, batch_size=batch_size, verbose=0)
+        features = self.sampler.programs.run(
+            ("features", layer, pooling),
+            lambda: lambda images: model(images, training=False),
+            images,
+            batch_size,
+            any_size=True,
+        )
+        empty = np.zeros((0, *model.outputs[0].shape[1:]), "float32")
+        return np.concatenate(list(features) or [empty])
 
     def feature_model(self, layer=None, pooling=None):
         """The `keras.Model` behind `features`, to be trained further.
@@ -378,16 +389,8 @@ class PixelModel(keras.Model):
 class _Untracked:
     """Helpers of a model that are neither its layers nor its weights."""
 
-    scorer = None
     sampler = None
     bits_per_dim = None
-
-
-def default_jit_compile():
-    """Whether whole-image passes should be compiled with XLA here."""
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    return bool(keras.distribution.list_devices("gpu"))
 
 
 def _images_of(batch):

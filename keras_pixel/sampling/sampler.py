@@ -1,6 +1,5 @@
 """Sampling and completion of images with any causal Functional model."""
 
-import keras
 import numpy as np
 
 from keras_pixel.checks import check_choice
@@ -8,7 +7,7 @@ from keras_pixel.checks import check_completion
 from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
-from keras_pixel.compiled import compiled
+from keras_pixel.compiled import Programs
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.programs import CachedProgram
@@ -31,13 +30,16 @@ class Sampler:
             channels)` to the parameters of `distribution`.
         distribution: a `PixelDistribution`.
         image_shape: `(height, width, channels)`.
+
+    Attributes:
+        programs: the compiled functions of the model, all of them.
     """
 
     def __init__(self, model, distribution, image_shape):
         self.model = model
         self.distribution = distribution
         self.image_shape = tuple(image_shape)
-        self._programs = {}
+        self.programs = Programs(model)
 
     def sample(
         self,
@@ -243,24 +245,11 @@ class Sampler:
             Iterator of the program's outputs, batch after batch: nests of
             NumPy arrays.
         """
-        count = len(inputs["images"])
-        for start in range(0, count, batch_size):
-            stop = min(start + batch_size, count)
-            size = min([n for n in BATCH_SIZES if n >= stop - start] or [0])
-            size = min(size or batch_size, batch_size)
-            part = {}
-            for name, value in inputs.items():
-                # Padded with copies of the first row, cut off again below.
-                rows = value[start:stop]
-                filler = np.repeat(rows[:1], size - len(rows), axis=0)
-                part[name] = np.concatenate([rows, filler])
-            key = (program, size, *sorted(part), *sorted(settings.items()))
-            if key not in self._programs:
-                function = program(self.model, self.distribution, **settings)
-                self._programs[key] = compiled(
-                    function, self.model, jit_compile
-                )
-            outputs = self._programs[key].predict_on_batch(part)
-            yield keras.tree.map_structure(
-                lambda x, end=stop - start: np.asarray(x)[:end], outputs
-            )
+        return self.programs.run(
+            (program, *sorted(inputs), *sorted(settings.items())),
+            lambda: program(self.model, self.distribution, **settings),
+            inputs,
+            batch_size,
+            jit_compile,
+            sizes=BATCH_SIZES,
+        )
