@@ -95,6 +95,12 @@ class Probe:
                     f"Received: output of shape {output.shape}. Reshape the "
                     "output, or pass the right `image_shape`."
                 )
+            if np.isnan(output).any():
+                raise ValueError(
+                    "The output of the model must be finite: of what is NaN "
+                    "nothing shows. Received: parameters that are NaN. Give "
+                    "it finite weights."
+                )
             parts.append(output.reshape(len(images), self.count, -1))
         return np.concatenate(parts, axis=-1)
 

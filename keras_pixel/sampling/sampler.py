@@ -1,6 +1,8 @@
 """Sampling and completion of images with any causal Functional model."""
 
+import keras
 import numpy as np
+from keras import ops
 
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_completion
@@ -8,6 +10,7 @@ from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
+from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.programs import CachedProgram
@@ -174,11 +177,13 @@ class Sampler:
                 seed=seed,
                 **kwargs,
             )
+        check_noise_alone(noise, seed)
         images, mask = check_completion(
             images, mask, self.image_shape, self.distribution.num_levels
         )
         shape = images.shape
         if num_variants is not None:
+            num_variants = check_size("num_variants", num_variants)
             images, mask = (
                 np.repeat(x, num_variants, axis=0) for x in (images, mask)
             )
@@ -189,6 +194,14 @@ class Sampler:
         if noise is None:
             noise = make_noise(len(images), self.image_shape, seed)
         else:
+            if np.shape(noise) != shape:
+                raise ValueError(
+                    "`noise` must have the shape of the result, (batch, "
+                    "height, width, channels), or (batch, num_variants, "
+                    f"height, width, channels) with `num_variants`: {shape}. "
+                    f"Received: noise.shape={np.shape(noise)}. Draw it of "
+                    "that shape, or give a `seed`."
+                )
             noise = np.asarray(noise).reshape(images.shape)
             noise = check_noise(noise, self.image_shape)
         drawn = list(self._stream(noise, images, mask, **kwargs))
@@ -245,6 +258,7 @@ class Sampler:
             Iterator of the program's outputs, batch after batch: nests of
             NumPy arrays.
         """
+        _check_weights(self.model)
         return self.programs.run(
             (program, *sorted(inputs), *sorted(settings.items())),
             lambda: program(self.model, self.distribution, **settings),
@@ -253,3 +267,19 @@ class Sampler:
             jit_compile,
             sizes=BATCH_SIZES,
         )
+
+
+def _check_weights(model):
+    """Refuse to draw from weights that are not numbers.
+
+    Every level would have the probability NaN, and black images come out.
+    """
+    for weight in model.weights:
+        if keras.backend.is_float_dtype(weight.dtype) and not bool(
+            ops.all(ops.isfinite(weight))
+        ):
+            raise ValueError(
+                "The weights of the model must be finite, or its output is "
+                f"not. Received: NaN or infinity in {weight.path!r}. Load the "
+                "last good weights; a training whose loss is NaN leaves such."
+            )
