@@ -273,7 +273,7 @@ def check_num_levels(num_levels):
     return check_size("num_levels", num_levels, 2, 256)
 
 
-def check_images(images, image_shape, num_levels):
+def check_images(images, image_shape, num_levels, dtype="int32"):
     """Return a batch of integer levels as an array.
 
     Args:
@@ -281,9 +281,11 @@ def check_images(images, image_shape, num_levels):
             levels.
         image_shape: `(height, width, channels)` that is expected.
         num_levels: int.
+        dtype: integer dtype of the result, or `None` for that of the images.
+            Defaults to `"int32"`.
 
     Returns:
-        NumPy int32 array.
+        NumPy array.
 
     Raises:
         TypeError: if the values are not integers.
@@ -295,8 +297,8 @@ def check_images(images, image_shape, num_levels):
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(
             "`images` must hold integer levels 0 … num_levels - 1. "
-            f"Received: images.dtype={array.dtype}. For floats in [-1, 1] use "
-            "`keras_pixel.floats_to_levels(images, num_levels)`."
+            f"Received: images.dtype={array.dtype}. "
+            + _way_to_levels(array, num_levels)
         )
     _check_shape_of_images(array, image_shape)
     if array.size:
@@ -308,7 +310,32 @@ def check_images(images, image_shape, num_levels):
                 f"{high}. Quantise 8-bit images with "
                 f"`images.astype(int) * {num_levels} // 256`."
             )
-    return array.astype("int32")
+    return array if dtype is None else array.astype(dtype)
+
+
+def _way_to_levels(array, num_levels):
+    scaled = (
+        "For floats in [-1, 1] use `keras_pixel.floats_to_levels(images, "
+        "num_levels)`"
+    )
+    if not np.issubdtype(array.dtype, np.floating) or not array.size:
+        return scaled + "."
+    if array.min() >= 0 and array.max() > 1:
+        if num_levels == 256:
+            return (
+                "For levels that are kept as floats use "
+                '`images.astype("uint8")`.'
+            )
+        return (
+            "For 8-bit images that are kept as floats use "
+            f"`images.astype(int) * {num_levels} // 256`."
+        )
+    if array.min() >= 0:
+        scaled += (
+            ", for floats in [0, 1] "
+            f'`(images * {num_levels - 1}).round().astype("uint8")`'
+        )
+    return scaled + "."
 
 
 def _check_shape_of_images(array, image_shape):
@@ -467,8 +494,28 @@ def check_options(count, num_levels, temperature, top_k, top_p):
     return values
 
 
+def check_finite(log_prob):
+    """Check that log-probabilities are numbers; `-inf` is one.
+
+    Raises:
+        ValueError: if one is NaN.
+    """
+    if np.isnan(log_prob).any():
+        raise ValueError(
+            "The output of the model must be finite. Received: "
+            "log-probabilities that are NaN. Look for weights that are NaN "
+            "or very large; under a low-precision dtype policy try float32."
+        )
+
+
 def _vector(name, value, count):
-    array = np.asarray(value, "float32")
+    try:
+        array = np.asarray(value, "float32")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be one number, or one for each of the {count} "
+            f"images. Received: {name}={value!r}. Give a number."
+        ) from error
     if array.shape not in ((), (count,)):
         raise ValueError(
             f"`{name}` must be one number, or one for each of the {count} "

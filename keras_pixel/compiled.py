@@ -1,36 +1,262 @@
-"""Functions that Keras compiles for the backend at hand."""
+"""Functions of a model: compiled once, never stale, safe in threads."""
+
+import collections
+import threading
 
 import keras
+import numpy as np
+
+# Compiled functions kept for one model, those used last: each holds a graph
+# and what the compiler made of it, often tens of megabytes.
+MOST_PROGRAMS = 16
+# One function is compiled at a time: while Keras calls a layer, the layer
+# takes notes in itself.
+_COMPILING = threading.RLock()
 
 
-def compiled(function, model, jit_compile="auto"):
-    """A function of batches, compiled by Keras.
+def default_jit_compile():
+    """Whether whole-image passes should be compiled with XLA here.
+
+    Not on TensorFlow without a GPU, where XLA makes them slower.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return True
+    return bool(keras.distribution.list_devices("gpu"))
+
+
+class Compiled:
+    """A function of one batch, compiled by the backend.
+
+    Unlike `predict` of a Keras model it builds no data pipeline, and it never
+    takes the weights away from the model while it runs: several threads may
+    call it at once.
 
     Args:
         function: from a tensor, or a dict of tensors, with the batch as first
             axis, to a nest of tensors. It works in the dtypes that it is
             given and that it casts to, under any dtype policy.
-        model: the Keras model whose weights the function reads.
-        jit_compile: as in `keras.Model.compile`.
-
-    Returns:
-        A model with Keras' `predict` and `predict_on_batch`.
+        model: the Keras model whose weights the function reads, anew in each
+            call.
+        jit_compile: bool, whether by XLA, or "auto", see
+            `default_jit_compile`. Defaults to `"auto"`.
+        any_size: bool. Whether the function takes batches whose size is not
+            known when it is compiled; then all sizes share one program where
+            the compiler can. Defaults to `False`.
     """
-    runner = Compiled(function, model)
-    runner.compile(jit_compile=jit_compile)
-    return runner
 
-
-class Compiled(keras.Model):
-    """A model only so that Keras compiles what it calls."""
-
-    def __init__(self, function, model):
-        super().__init__(name="compiled")
-        # Noise cast to bfloat16 could be 1, and above every level.
-        self.autocast = False
-        # Its weights are read anew in each call.
-        self.model = model
+    def __init__(self, function, model, jit_compile="auto", any_size=False):
+        if jit_compile == "auto":
+            jit_compile = default_jit_compile()
         self.function = function
+        self.model = model
+        self.jit_compile = bool(jit_compile)
+        self.any_size = any_size and takes_any_size(jit_compile)
+        self._run = None
+        self._seen = set()
 
-    def call(self, inputs):
-        return self.function(inputs)
+    def __call__(self, inputs):
+        """Outputs for one batch of arrays, as a nest of NumPy arrays."""
+        signature = tuple(
+            (tuple(x.shape[self.any_size :]), str(x.dtype))
+            for x in keras.tree.flatten(inputs)
+        )
+        if signature in self._seen:
+            outputs = self._run(inputs)
+        else:
+            with _COMPILING:
+                if self._run is None:
+                    self._run = self._build(inputs)
+                outputs = self._run(inputs)
+            self._seen.add(signature)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+    def _build(self, inputs):
+        if keras.backend.backend() == "tensorflow":
+            return self._build_for_tensorflow(inputs)
+        if keras.backend.backend() == "jax" and self.jit_compile:
+            return self._build_for_jax()
+        return lambda inputs: self.function(_to_tensors(inputs))
+
+    def _build_for_tensorflow(self, inputs):
+        import tensorflow as tf
+
+        signature = None
+        if self.any_size:
+            signature = keras.tree.map_structure(
+                lambda x: tf.TensorSpec((None, *x.shape[1:]), str(x.dtype)),
+                inputs,
+            )
+        run = tf.function(
+            lambda inputs: self.function(inputs),
+            input_signature=signature and [signature],
+            jit_compile=self.jit_compile or None,
+            autograph=False,
+        )
+        return lambda inputs: run(_to_tensors(inputs))
+
+    def _build_for_jax(self):
+        import jax
+
+        model, variables = self.model, self.model.variables
+
+        @jax.jit
+        def run(values, inputs):
+            mapping = list(zip(variables, values, strict=True))
+            with keras.StatelessScope(state_mapping=mapping):
+                return self.function(inputs)
+
+        def with_weights(inputs):
+            if isinstance(model, keras.Model):
+                # In a callback of `fit` the weights are in its own hands.
+                model.jax_state_sync()
+            return run([variable.value for variable in variables], inputs)
+
+        return with_weights
+
+
+def takes_any_size(jit_compile):
+    """Whether a program serves batches of all sizes: XLA's does not."""
+    return keras.backend.backend() == "tensorflow" and not jit_compile
+
+
+def _to_tensors(inputs):
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+
+
+class Programs:
+    """The compiled functions of one model: few, and none of them stale.
+
+    When the model is not what it was, all are dropped: when it has other
+    variables (as after `enable_lora` or `quantize`), or a layer another dtype
+    policy or another attribute (such as `activation`).
+
+    Args:
+        model: Keras model.
+        most: int. Programs that are kept, those used last. Defaults to `16`.
+    """
+
+    def __init__(self, model, most=MOST_PROGRAMS):
+        self.model = model
+        self.most = most
+        self._lock = threading.Lock()
+        self._state = []
+        self._programs = collections.OrderedDict()
+
+    def __len__(self):
+        return len(self._programs)
+
+    def clear(self):
+        """Drop all programs."""
+        with self._lock:
+            self._programs.clear()
+
+    def run(
+        self,
+        key,
+        make_function,
+        inputs,
+        batch_size,
+        jit_compile="auto",
+        any_size=False,
+        sizes=None,
+    ):
+        """Run a function over arrays, batch by batch.
+
+        Where a program is compiled for one size of batch, batches are padded
+        up to one of a few sizes.
+
+        Args:
+            key: hashable; the program is kept by it.
+            make_function: function without arguments that makes the function
+                of a batch, see `Compiled`.
+            inputs: array, or dict of arrays, the batch as first axis.
+            batch_size: int. The largest batch.
+            jit_compile, any_size: see `Compiled`.
+            sizes: ints, ascending: a batch is padded up to one of them, or to
+                `batch_size` if that is less. Defaults to `None`, the powers
+                of two.
+
+        Returns:
+            Iterator of the outputs, batch after batch: nests of NumPy arrays.
+        """
+        if jit_compile == "auto":
+            jit_compile = default_jit_compile()
+        is_free = any_size and takes_any_size(jit_compile)
+        count = len(keras.tree.flatten(inputs)[0])
+        for start in range(0, count, batch_size):
+            number = min(batch_size, count - start)
+            size = number
+            if not is_free:
+                size = _padded_size(number, batch_size, sizes)
+            part = keras.tree.map_structure(
+                lambda x, start=start, number=number, size=size: _pad(
+                    x[start : start + number], size
+                ),
+                inputs,
+            )
+            program = self._get(
+                (key, jit_compile, None if is_free else size),
+                lambda: Compiled(
+                    make_function(), self.model, jit_compile, any_size
+                ),
+            )
+            outputs = program(part)
+            yield keras.tree.map_structure(
+                lambda x, number=number: x[:number], outputs
+            )
+
+    def _get(self, key, make):
+        state = _state_of(self.model)
+        with self._lock:
+            if len(state) != len(self._state) or any(
+                new is not old
+                for new, old in zip(state, self._state, strict=True)
+            ):
+                self._programs.clear()
+                self._state = state
+            if key not in self._programs:
+                self._programs[key] = make()
+            self._programs.move_to_end(key)
+            while len(self._programs) > self.most:
+                self._programs.popitem(last=False)
+            return self._programs[key]
+
+
+def _padded_size(number, batch_size, sizes):
+    if sizes is None:
+        size = 1 << (number - 1).bit_length()
+    else:
+        size = next((n for n in sizes if n >= number), batch_size)
+    return min(size, batch_size)
+
+
+def _pad(rows, size):
+    """Rows, and copies of the first one up to `size`."""
+    if len(rows) == size:
+        return rows
+    return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
+
+
+def _state_of(model):
+    """What a compiled function of a model holds fast, compared by identity.
+
+    The objects themselves, and not their `id`, which is given anew.
+    """
+    state = [*model.variables, keras.config.floatx()]
+    seen, waiting = set(), [model]
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        state += [layer, layer.dtype_policy]
+        values = [v for k, v in vars(layer).items() if not k.startswith("_")]
+        if isinstance(layer, keras.Model):
+            # Its own attributes are those of training.
+            waiting += layer.layers
+        else:
+            state += values
+        for value in values:
+            items = value if isinstance(value, (list, tuple)) else [value]
+            waiting += [x for x in items if isinstance(x, keras.layers.Layer)]
+    return state

@@ -1,4 +1,6 @@
-"""Integer levels <-> floats in [-1, 1]: the only two conversions."""
+"""Integer levels <-> floats in [-1, 1], and nats -> bits per dimension."""
+
+import math
 
 from keras import ops
 
@@ -31,3 +33,16 @@ def floats_to_levels(floats, num_levels):
     """
     scaled = (ops.cast(floats, "float32") + 1.0) * ((num_levels - 1) / 2.0)
     return ops.cast(ops.clip(ops.round(scaled), 0, num_levels - 1), "int32")
+
+
+def nats_to_bits_per_dim(nats, num_dims):
+    """Bits per dimension of negative log-probabilities.
+
+    Args:
+        nats: number, array or tensor, nats per image.
+        num_dims: number or array. Sub-pixels of an image.
+
+    Returns:
+        `nats / (num_dims * ln 2)`, of the type of `nats`.
+    """
+    return nats / (num_dims * math.log(2))

@@ -25,7 +25,7 @@ ALLOWED = {
     "levels": ((), ("keras",)),
     "checks": ((), ("keras", "numpy")),
     "files": ((), ()),
-    "compiled": ((), ("keras",)),
+    "compiled": ((), ("jax", "keras", "numpy", "tensorflow")),
     # The head of a mixture asks it for likelihoods.
     "layers": (("distributions",), ("keras", "numpy")),
     "distributions": ((), ("keras", "numpy", "tensorflow_probability")),
@@ -92,6 +92,7 @@ LAZY = {
 USES_KERAS_OPS = {
     "levels",
     "checks",
+    "compiled",
     "layers",
     "distributions",
     "sampling",

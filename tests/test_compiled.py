@@ -1,11 +1,17 @@
 """What Keras compiles works in its own dtypes under any dtype policy."""
 
+import threading
+
 import keras
 import numpy as np
 import pytest
 
 from keras_pixel import PixelCNN
-from keras_pixel.compiled import compiled
+from keras_pixel import PixelModel
+from keras_pixel import layers
+from keras_pixel.compiled import Compiled
+from keras_pixel.compiled import Programs
+from tests.support import catalogue
 
 
 @pytest.fixture
@@ -19,9 +25,9 @@ def low_precision():
 def test_inputs_keep_their_dtype(low_precision):
     dense = keras.layers.Dense(1)
     dense.build((None, 1))
-    runner = compiled(lambda inputs: inputs["noise"] + 0, dense)
+    runner = Compiled(lambda inputs: inputs["noise"] + 0, dense)
     noise = np.full((1, 2), 1 - 2**-24, "float32")
-    outputs = np.asarray(runner.predict_on_batch({"noise": noise}))
+    outputs = np.asarray(runner({"noise": noise}))
     assert outputs.dtype == "float32"
     np.testing.assert_array_equal(outputs, noise)
 
@@ -41,8 +47,149 @@ def test_rare_level_is_drawn_as_often_as_it_should(low_precision, method):
 def test_weights_are_read_anew():
     dense = keras.layers.Dense(1, use_bias=False)
     dense.build((None, 1))
-    runner = compiled(lambda inputs: dense(inputs), dense)
+    runner = Compiled(lambda inputs: dense(inputs), dense)
     for value in (2.0, 3.0):
         dense.kernel.assign([[value]])
-        outputs = runner.predict_on_batch(np.ones((1, 1), "float32"))
+        outputs = runner(np.ones((1, 1), "float32"))
         assert float(np.asarray(outputs)[0, 0]) == value
+
+
+def doubled():
+    return lambda inputs: inputs * 2
+
+
+@pytest.fixture
+def dense():
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    return keras.Sequential([keras.Input((1,)), layer])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_batches_are_padded_and_cut_again(dense, jit_compile):
+    inputs = np.arange(7, dtype="float32")[:, None]
+    found = Programs(dense).run(
+        "double", doubled, inputs, 3, jit_compile=jit_compile
+    )
+    found = list(found)
+    assert [len(x) for x in found] == [3, 3, 1]
+    np.testing.assert_array_equal(np.concatenate(found), inputs * 2)
+
+
+def test_last_programs_are_kept(dense):
+    programs, made = Programs(dense, most=2), []
+
+    def make(name):
+        made.append(name)
+        return doubled()
+
+    def run(name):
+        list(programs.run(name, lambda: make(name), np.ones((1, 1)), 1))
+
+    for name in "abacb":
+        run(name)
+    assert len(programs) == 2
+    # "a" was used after "b" when "c" came, so "b" was dropped.
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_sizes_share_a_program_where_they_can(dense):
+    programs = Programs(dense)
+    for size in range(1, 20):
+        inputs = np.ones((size, 1), "float32")
+        list(programs.run("x", doubled, inputs, size, False, any_size=True))
+    assert len(programs) == 1
+
+
+def own_model(activation="relu"):
+    images = keras.Input((2, 2, 1), dtype="int32")
+    x = layers.ScaleLevels(4)(images)
+    x = layers.MaskedConv2D(8, 3, mask_type="A")(x)
+    x = keras.layers.Dense(8, activation=activation, name="dense")(x)
+    outputs = layers.CategoricalHead(4)(x)
+    return catalogue.randomize(PixelModel(images, outputs, num_levels=4))
+
+
+def enable_lora(model):
+    dense = model.get_layer("dense")
+    dense.enable_lora(2)
+    dense.lora_kernel_b.assign(np.ones(dense.lora_kernel_b.shape))
+
+
+def change_activation(model):
+    model.get_layer("dense").activation = keras.activations.softplus
+
+
+def change_policy(model):
+    model.get_layer("dense").dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+
+
+def quantize(model):
+    model.get_layer("dense").quantize("int8")
+
+
+@pytest.mark.parametrize(
+    "change", [enable_lora, change_activation, change_policy, quantize]
+)
+def test_changed_model_is_compiled_anew(change):
+    model = own_model()
+    images = catalogue.levels(model, 4)
+    mask = np.zeros((2, 2), bool)
+    noise = np.random.default_rng(0).random((64, 2, 2, 1), "float32")
+
+    def everything():
+        return (
+            model.log_prob(images),
+            model.conditional_bits_per_dim(images, mask),
+            model.features(images),
+            model.sample(noise=noise, method="naive"),
+        )
+
+    before = everything()
+    change(model)
+    after = everything()
+    truth = model.pixel_distribution.log_prob(
+        model(images.astype("int32"), training=False), images
+    )
+    truth = np.asarray(truth).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(after[0], truth, rtol=1e-4)
+    bits = -truth / (4 * np.log(2))
+    np.testing.assert_allclose(after[1], bits, rtol=1e-4)
+    for new, old in zip(after[:3], before[:3], strict=True):
+        assert (new != old).any()
+    if change in (enable_lora, change_activation):  # the large changes
+        assert (after[3] != before[3]).any()
+
+
+def test_compile_drops_programs():
+    model = own_model()
+    model.log_prob(catalogue.levels(model))
+    assert len(model.sampler.programs)
+    model.compile()
+    assert not len(model.sampler.programs)
+
+
+def test_threads_may_score_and_draw_at_once():
+    model = own_model()
+    images = catalogue.levels(model, 6)
+    expected = own_model().log_prob(images)
+    drawn = own_model().sample(2, seed=0, method="naive")
+    found, problems = [], []
+
+    def work():
+        try:
+            for _ in range(3):
+                found.append(model.log_prob(images))
+                again = model.sample(2, seed=0, method="naive")
+                np.testing.assert_array_equal(again, drawn)
+        except Exception as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    for scores in found:
+        np.testing.assert_allclose(scores, expected, rtol=1e-5)

@@ -6,6 +6,7 @@ import pytest
 
 from keras_pixel.levels import floats_to_levels
 from keras_pixel.levels import levels_to_floats
+from keras_pixel.levels import nats_to_bits_per_dim
 
 
 def test_levels_of_four_are_thirds():
@@ -32,3 +33,10 @@ def test_scaled_in_float32_before_the_cast():
     # 255 is 256 in bfloat16: scaled there it would lie above 1.
     top = levels_to_floats(np.array([255], "uint8"), 256, dtype="bfloat16")
     assert float(keras.ops.cast(top, "float32")[0]) == 1.0
+
+
+def test_a_fair_coin_costs_one_bit():
+    nats = 12 * np.log(2.0)
+    assert nats_to_bits_per_dim(nats, 12) == pytest.approx(1.0)
+    both = nats_to_bits_per_dim(np.float32([nats, 2 * nats]), np.array([12, 6]))
+    np.testing.assert_allclose(both, [1.0, 4.0], rtol=1e-6)

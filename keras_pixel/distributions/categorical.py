@@ -1,12 +1,15 @@
 """A softmax over the levels: any shape of distribution, no order assumed."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_pixel.distributions.distribution import PixelDistribution
 
 # Levels of one block of the two-step search in `_pick`.
 _BLOCK = 16
+# Smaller numbers count as 0 where denormal ones are flushed.
+_SMALLEST = float(np.finfo("float32").tiny)
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -46,9 +49,10 @@ class Categorical(PixelDistribution):
 
     def entropy(self, parameters):
         log_probs = self.level_log_probs(parameters)
-        # A level of probability 0 (logit -inf) adds nothing, not NaN.
+        # A level of probability 0 (logit -inf) adds nothing, not NaN; what is
+        # NaN stays so.
         terms = ops.where(
-            ops.isfinite(log_probs), ops.exp(log_probs) * log_probs, 0.0
+            log_probs == -float("inf"), 0.0, ops.exp(log_probs) * log_probs
         )
         return -ops.sum(terms, axis=-1)
 
@@ -56,10 +60,12 @@ class Categorical(PixelDistribution):
         self, parameters, noise, temperature=None, top_k=None, top_p=None
     ):
         logits = ops.cast(parameters, "float32")
-        if temperature is not None:
-            logits = logits / ops.cast(temperature, "float32")[..., None]
-        # The highest logit becomes 0: exp cannot overflow.
+        # The highest logit becomes 0: exp cannot overflow, and at any
+        # temperature it stays the highest.
         logits = logits - ops.max(logits, axis=-1, keepdims=True)
+        if temperature is not None:
+            temperature = ops.cast(temperature, "float32")[..., None]
+            logits = logits / ops.maximum(temperature, _SMALLEST)
         weights = ops.exp(logits)
         if top_k is not None or top_p is not None:
             weights = _keep_most_probable(weights, top_k, top_p)
@@ -111,43 +117,37 @@ def _pick(weights, noise):
     num_levels = weights.shape[-1]
     noise = ops.cast(noise, "float32")[..., None]
     if num_levels % _BLOCK or num_levels == _BLOCK:
-        return _first_above(ops.cumsum(weights, axis=-1), noise)
+        ends = ops.cumsum(weights, axis=-1)
+        return _first_above(weights, ends, noise * ends[..., -1:])
     # One axis may be of unknown size while exporting.
     lead = [-1 if size is None else size for size in weights.shape[:-1]]
     blocks = ops.reshape(
         weights, (*lead, num_levels // _BLOCK, _BLOCK)
     )  # (..., blocks, 16)
-    block_ends = ops.cumsum(ops.sum(blocks, axis=-1), axis=-1)
+    sums = ops.sum(blocks, axis=-1)  # (..., blocks)
+    block_ends = ops.cumsum(sums, axis=-1)
     target = noise * block_ends[..., -1:]
-    block = _count(block_ends <= target)  # (...)
-    block = ops.minimum(block, num_levels // _BLOCK - 1)
+    block = _first_above(sums, block_ends, target)  # (...)
     chosen = ops.one_hot(block, num_levels // _BLOCK, dtype="float32")
     inside = ops.sum(blocks * chosen[..., None], axis=-2)  # (..., 16)
     start = ops.sum(
-        ops.where(block_ends <= target, ops.sum(blocks, axis=-1), 0.0),
-        axis=-1,
-        keepdims=True,
+        ops.where(block_ends <= target, sums, 0.0), axis=-1, keepdims=True
     )
-    ends = ops.cumsum(inside, axis=-1)
-    level = _count(ends <= target - start)
-    # Rounding may leave the target just above the block's end; then its last
-    # level with any probability is meant.
-    level = ops.minimum(level, _last_positive(inside))
+    level = _first_above(inside, ops.cumsum(inside, axis=-1), target - start)
     return block * _BLOCK + level
 
 
-def _first_above(ends, noise):
-    target = noise * ends[..., -1:]
-    # Rounding of a running sum cannot carry the target to the total: noise
-    # is at most 1 - 2**-24.
-    return _count(ends <= target)
+def _first_above(weights, ends, target):
+    """First index of any weight whose running sum lies above the target.
 
-
-def _count(flags):
-    return ops.sum(ops.cast(flags, "int32"), axis=-1)
-
-
-def _last_positive(weights):
+    Running sums are rounded, and the target that is left inside a block too:
+    it may lie a little below 0, or above the block's end. Then the block's
+    first or last index of any weight is meant, never one of weight 0.
+    """
     size = weights.shape[-1]
     index = ops.arange(size, dtype="int32")
-    return ops.max(ops.where(weights > 0, index, 0), axis=-1)
+    positive = weights > 0
+    above = ops.logical_and(positive, ends > target)
+    first = ops.min(ops.where(above, index, size), axis=-1)
+    last = ops.max(ops.where(positive, index, 0), axis=-1)
+    return ops.minimum(first, last)

@@ -3,6 +3,8 @@
 from abc import ABC
 from abc import abstractmethod
 
+from keras_pixel.checks import check_size
+
 
 class PixelDistribution(ABC):
     """Turns a network's output into the probability of each sub-pixel.
@@ -12,10 +14,13 @@ class PixelDistribution(ABC):
 
     Attributes:
         num_levels: int. Levels `0 … num_levels - 1` of a sub-pixel.
+
+    Raises:
+        ValueError: unless `num_levels` is an integer of at least 2.
     """
 
     def __init__(self, num_levels):
-        self.num_levels = num_levels
+        self.num_levels = check_size("num_levels", num_levels, 2)
 
     @property
     @abstractmethod

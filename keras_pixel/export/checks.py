@@ -6,6 +6,8 @@ import math
 import numpy as np
 from keras import tree
 
+from keras_pixel.levels import nats_to_bits_per_dim
+
 # A level may differ where the cumulative probability lies this close to the
 # noise: one float rounds the other way there.
 TIE = 1e-5
@@ -25,8 +27,8 @@ def check_scores(model, images, log_prob, bits_per_dim):
     """
     expected = model.log_prob(images)
     check_close("log_prob", log_prob, expected, SCORE_TOLERANCE)
-    bits = math.prod(model.image_shape) * math.log(2)
-    check_close("bits_per_dim", bits_per_dim, -expected / bits, SCORE_TOLERANCE)
+    expected = nats_to_bits_per_dim(-expected, math.prod(model.image_shape))
+    check_close("bits_per_dim", bits_per_dim, expected, SCORE_TOLERANCE)
 
 
 def check_close(name, received, expected, tolerance):

@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 
+from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.sampling.portable import drawing_function
 from keras_pixel.sampling.portable import forward_function
 
@@ -164,8 +165,8 @@ class Graphs:
         import tensorflow as tf
 
         log_prob = tf.where(is_valid, log_prob, math.nan)
-        bits = math.prod(self.image_shape) * math.log(2)
-        return {"log_prob": log_prob, "bits_per_dim": log_prob / -bits}
+        bits = nats_to_bits_per_dim(-log_prob, math.prod(self.image_shape))
+        return {"log_prob": log_prob, "bits_per_dim": bits}
 
 
 def buffer_operations():

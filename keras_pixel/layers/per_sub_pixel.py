@@ -56,6 +56,11 @@ class PerSubPixel(CausalLayer):
         super().__init__(channels=channels, **kwargs)
         if not isinstance(layers, (list, tuple)):
             layers = [layers]
+        if not layers:
+            raise ValueError(
+                "`layers` must hold at least one layer. "
+                f"Received: layers={layers!r}. Leave `PerSubPixel` out."
+            )
         self.layers = [_checked(layer) for layer in layers]
 
     def build(self, input_shape):

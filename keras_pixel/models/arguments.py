@@ -1,7 +1,9 @@
 """What a model was constructed with."""
 
+import functools
 import inspect
 
+import keras
 import numpy as np
 
 from keras_pixel.checks import did_you_mean
@@ -24,6 +26,7 @@ def constructor_arguments(cls, args, kwargs):
     Raises:
         TypeError: if there is an argument that neither the class nor Keras
             has; the message has the nearest name.
+        ValueError: if `dtype` is no dtype policy.
     """
     signature = inspect.signature(cls.__init__)
     try:
@@ -40,13 +43,62 @@ def constructor_arguments(cls, args, kwargs):
     arguments = {name: _as_plain(value) for name, value in arguments}
     for name in [n for n in arguments if n in variadic]:
         names = [n for n in signature.parameters if n not in ("self", name)]
-        for unknown in arguments.pop(name):
-            if unknown not in _KERAS_ARGUMENTS:
+        # A graph of one's own is built already.
+        if "outputs" not in names:
+            names.append("dtype")
+        for unknown, value in arguments.pop(name).items():
+            if unknown in _KERAS_ARGUMENTS:
+                continue
+            if unknown not in names:
+                near = did_you_mean(unknown, names) or " Leave it out."
                 raise TypeError(
                     f"`{cls.__name__}` takes the arguments {names}. "
-                    f"Received: {unknown}.{did_you_mean(unknown, names)}"
+                    f"Received: {unknown}={value!r}.{near}"
                 )
+            if value is not None:
+                arguments["dtype"] = _policy(value).name
     return arguments
+
+
+def under_dtype_policy(init):
+    """A constructor that takes `dtype` and builds its layers under it.
+
+    Args:
+        init: `__init__` of a class of models.
+
+    Returns:
+        The same with the keyword argument `dtype`: a dtype policy, its name,
+        or `None` for the global one.
+    """
+    signature = inspect.signature(init)
+    if "dtype" in signature.parameters:
+        return init
+
+    @functools.wraps(init)
+    def build(self, *args, dtype=None, **kwargs):
+        if dtype is None:
+            return init(self, *args, **kwargs)
+        former = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(_policy(dtype))
+        try:
+            return init(self, *args, **kwargs)
+        finally:
+            keras.config.set_dtype_policy(former)
+
+    # Keras looks at the constructor, and not at what is wrapped.
+    build.__signature__ = signature
+    return build
+
+
+def _policy(dtype):
+    try:
+        return keras.dtype_policies.get(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "`dtype` must be a dtype policy or its name. "
+            f'Received: dtype={dtype!r}. Use for example "float32" or '
+            '"mixed_bfloat16".'
+        ) from error
 
 
 def _as_plain(value):

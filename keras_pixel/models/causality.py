@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from keras_pixel.checks import check_image_shape
+from keras_pixel.checks import check_seed
+from keras_pixel.checks import check_size
 from keras_pixel.models.causality_probe import Probe
 from keras_pixel.models.causality_probe import differ
 from keras_pixel.models.causality_probe import find_layer
@@ -46,8 +49,9 @@ def check_causality(
     Raises:
         ValueError: if the model leaks: names the first leaking sub-pixel,
             the value that it sees, and, for a Functional model, the layer
-            where it first shows; if the model sees nothing; or if its shapes
-            are not those of an image model.
+            where it first shows; if the model sees nothing; if its output
+            is NaN; if its shapes are not those of an image model; or if an
+            argument is out of range.
 
     Example:
 
@@ -58,6 +62,14 @@ def check_causality(
     >>> x = layers.MaskedConv2D(8, 3, mask_type="A")(x)
     >>> check_causality(keras.Model(images, layers.CategoricalHead(4)(x)))
     """
+    max_positions = check_size("max_positions", max_positions)
+    num_images = check_size("num_images", num_images)
+    batch_size = check_size("batch_size", batch_size)
+    if num_levels is not None:
+        num_levels = check_size("num_levels", num_levels, 2)
+    if image_shape is not None:
+        image_shape = check_image_shape(image_shape)
+    seed = check_seed(seed)
     probe = Probe(model, image_shape, num_levels, batch_size, seed)
     _check_batch(probe)
     index = np.arange(probe.count)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import order
-from keras_pixel.compiled import compiled
+from keras_pixel.compiled import Compiled
 
 
 class Probe:
@@ -14,7 +14,7 @@ class Probe:
     def __init__(self, model, image_shape, num_levels, batch_size, seed):
         self.model = model
         # Without XLA, whose compilation would take longer than the runs.
-        self.runner = compiled(
+        self.runner = Compiled(
             lambda images: model(images, training=False), model, False
         )
         self.batch_size = batch_size
@@ -74,7 +74,7 @@ class Probe:
         images = images.reshape((-1, *self.image_shape)).astype(self.dtype)
         if model is None:
             # Compiled: it runs many times, and recurrences are slow eagerly.
-            outputs = self.runner.predict_on_batch(images)
+            outputs = self.runner(images)
         else:
             outputs = model(ops.convert_to_tensor(images), training=False)
         return [
@@ -94,6 +94,12 @@ class Probe:
                     f"width, channels, ...) = {shape}. "
                     f"Received: output of shape {output.shape}. Reshape the "
                     "output, or pass the right `image_shape`."
+                )
+            if np.isnan(output).any():
+                raise ValueError(
+                    "The output of the model must be finite: of what is NaN "
+                    "nothing shows. Received: parameters that are NaN. Give "
+                    "it finite weights."
                 )
             parts.append(output.reshape(len(images), self.count, -1))
         return np.concatenate(parts, axis=-1)

@@ -48,12 +48,8 @@ def feature_model(model, layer=None, pooling=None):
 
 def _outputs_of(model, layer):
     if layer is None:
-        history = model.outputs[0]._keras_history
-        inputs = history.operation._inbound_nodes[
-            history.node_index
-        ].input_tensors
         # A head may read the image too: that is no hidden state.
-        return [x for x in inputs if x is not model.inputs[0]]
+        return [x for x in _head_inputs(model) if x is not model.inputs[0]]
     names = [found.name for found in model.layers]
     if layer not in names:
         raise ValueError(
@@ -61,3 +57,16 @@ def _outputs_of(model, layer):
             f"Received: layer={layer!r}. There are {names}."
         )
     return keras.tree.flatten(model.get_layer(layer).output)
+
+
+def _head_inputs(model):
+    """What the operation reads that gives the model's output."""
+    for operation in model.operations:
+        outputs = keras.tree.flatten(operation.output)
+        if any(x is model.outputs[0] for x in outputs):
+            return keras.tree.flatten(operation.input)
+    raise ValueError(
+        "`layer` must be given where the last layer is shared or lies in a "
+        f"model inside the model. Received: layer=None. There are "
+        f"{[found.name for found in model.layers]}."
+    )

@@ -24,6 +24,7 @@ import keras
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.checks import pair
 from keras_pixel.layers import CausalAttention
@@ -90,7 +91,7 @@ class ImageTransformer(PixelModel):
         lag: int or `None`. Attention and the first convolution see only what
             a wavefront of this lag has drawn before (see `CausalAttention`);
             needs `first_kernel_size`. Defaults to `None`: raster order.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
         ValueError: if an argument is out of range or does not fit
@@ -131,6 +132,7 @@ class ImageTransformer(PixelModel):
     ):
         image_shape = check_image_shape(image_shape)
         num_levels = check_num_levels(num_levels)
+        dropout = check_probability("dropout", dropout)
         channels = image_shape[-1]
         num_layers = check_size("num_layers", num_layers)
         hidden_dim = check_size("hidden_dim", hidden_dim)

@@ -65,7 +65,7 @@ class PixelCNNPlusPlus(PixelModel):
         num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
         lag: int or `None`. Crops all kernels to the wavefront of this lag
             (see `ShiftedConv2D`). Defaults to `None`: the paper's geometry.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
         ValueError: if an argument is out of range.

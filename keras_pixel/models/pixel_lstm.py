@@ -20,6 +20,7 @@ import keras
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.layers import EmbedLevels
 from keras_pixel.layers import ScaleLevels
@@ -51,7 +52,7 @@ class PixelLSTM(PixelModel):
         distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
             Defaults to `"categorical"`.
         num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
         ValueError: if an argument is out of range or `inputs` is unknown.
@@ -79,6 +80,7 @@ class PixelLSTM(PixelModel):
     ):
         image_shape = check_image_shape(image_shape)
         num_levels = check_num_levels(num_levels)
+        dropout = check_probability("dropout", dropout)
         channels = image_shape[-1]
         hidden_dim = check_size("hidden_dim", hidden_dim)
         num_layers = check_size("num_layers", num_layers)

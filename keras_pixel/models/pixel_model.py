@@ -7,16 +7,28 @@ import numpy as np
 from keras import ops
 
 from keras_pixel import presets
+from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_images
-from keras_pixel.compiled import compiled
+from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_size
+from keras_pixel.compiled import default_jit_compile
 from keras_pixel.distributions import Categorical
 from keras_pixel.distributions import PixelDistribution
+from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.models.arguments import constructor_arguments
+from keras_pixel.models.arguments import under_dtype_policy
 from keras_pixel.models.features import feature_model
+from keras_pixel.models.training_data import TrainingData
+from keras_pixel.models.training_data import check_targets
+from keras_pixel.models.training_data import images_of
+from keras_pixel.models.training_data import takes_shuffle
 from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search
 from keras_pixel.sampling import conditional_bits_per_dim
 from keras_pixel.sampling import draw_particles
+
+# What `log_prob` sums over.
+REDUCTIONS = ("images", "sub_pixels")
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -39,7 +51,8 @@ class PixelModel(keras.Model):
             whose parameters are logits.
         num_levels: int. Levels of a sub-pixel. Defaults to `256`, or to those
             of `distribution`.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `keras.Model` arguments, such as `name`. Subclasses, which
+            build their layers, take `dtype` too, as Keras' layers do.
 
     Attributes:
         image_shape: `(height, width, channels)`.
@@ -48,6 +61,7 @@ class PixelModel(keras.Model):
         pixel_distribution: the `PixelDistribution` of the output.
 
     Raises:
+        TypeError: if there is no such argument.
         ValueError: if inputs and outputs don't fit each other.
     """
 
@@ -58,12 +72,18 @@ class PixelModel(keras.Model):
         object.__setattr__(model, "_arguments", arguments)
         return model
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = under_dtype_policy(cls.__init__)
+
     def __init__(
         self, inputs, outputs, distribution=None, num_levels=None, **kwargs
     ):
-        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        image_shape = _check_inputs(inputs)
         if distribution is None:
-            distribution = Categorical(num_levels or 256)
+            number = 256 if num_levels is None else num_levels
+            distribution = Categorical(check_num_levels(number))
         if not isinstance(distribution, PixelDistribution):
             raise ValueError(
                 "`distribution` must be a `PixelDistribution`, such as "
@@ -76,16 +96,19 @@ class PixelModel(keras.Model):
                 f"Received: num_levels={num_levels}, a distribution over "
                 f"{distribution.num_levels} levels. Leave out `num_levels`."
             )
+        check_num_levels(distribution.num_levels)
         expected = (*inputs.shape, distribution.num_parameters)
-        if tuple(outputs.shape) != expected:
+        shape = getattr(outputs, "shape", None)
+        if shape is None or tuple(shape) != expected:
             raise ValueError(
                 "`outputs` must have the shape (batch, height, width, "
                 f"channels, parameters) = {expected}. "
-                f"Received: outputs.shape={tuple(outputs.shape)}. End the "
+                f"Received: outputs.shape={shape}. End the "
                 "model with `CategoricalHead(num_levels, channels)`, or with "
                 "`LogisticMixtureHead` and its distribution."
             )
-        self.image_shape = tuple(inputs.shape[1:])
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.image_shape = image_shape
         self.num_levels = distribution.num_levels
         self.pixel_distribution = distribution
         for name, value in self._arguments.items():
@@ -100,36 +123,45 @@ class PixelModel(keras.Model):
 
     # === Likelihood ===
 
-    def log_prob(self, images, batch_size=32):
+    def log_prob(self, images, batch_size=32, reduce="images"):
         """Exact log-probability of each image.
 
         Args:
             images: array or tensor `(batch, height, width, channels)` of
                 integer levels.
             batch_size: int. Images that go through the network at once.
+                Defaults to `32`.
+            reduce: "images" for the sum over each image, "sub_pixels" for the
+                log-probability of each sub-pixel given those before it.
+                Defaults to `"images"`.
 
         Returns:
-            NumPy float32 array `(batch,)`, nats per image.
+            NumPy float32 array, nats: `(batch,)`, or `(batch, height, width,
+            channels)` for `reduce="sub_pixels"`.
 
         Raises:
             TypeError: if the values are not integers.
-            ValueError: if shape or range are wrong.
+            ValueError: if shape or range, or another argument, are wrong.
         """
         images = check_images(images, self.image_shape, self.num_levels)
-        if not len(images):
-            return np.zeros((0,), "float32")
-        if self._untracked.scorer is None:
-            self._untracked.scorer = compiled(
-                self._score, self, default_jit_compile()
-            )
-        return self._untracked.scorer.predict(
-            images, batch_size=min(batch_size, len(images)), verbose=0
-        )
+        batch_size = check_size("batch_size", batch_size)
+        whole = check_choice("reduce", reduce, REDUCTIONS) == "images"
 
-    def _score(self, images):
-        parameters = self(images, training=False)
-        log_prob = self.pixel_distribution.log_prob(parameters, images)
-        return ops.sum(log_prob, axis=(1, 2, 3))  # (batch,)
+        def score(images):
+            parameters = self(images, training=False)
+            log_prob = self.pixel_distribution.log_prob(parameters, images)
+            # (batch,) or (batch, height, width, channels)
+            return ops.sum(log_prob, axis=(1, 2, 3)) if whole else log_prob
+
+        scores = self.sampler.programs.run(
+            ("log_prob", reduce),
+            lambda: score,
+            images,
+            batch_size,
+            any_size=True,
+        )
+        shape = (0,) if whole else (0, *self.image_shape)
+        return np.concatenate([np.zeros(shape, "float32"), *scores])
 
     def bits_per_dim(self, images, batch_size=32):
         """Bits that each sub-pixel of each image costs, on average.
@@ -140,8 +172,8 @@ class PixelModel(keras.Model):
             NumPy float32 array `(batch,)`: `-log_prob / (height * width *
             channels * ln 2)`.
         """
-        nats = self.log_prob(images, batch_size=batch_size)
-        return -nats / (math.prod(self.image_shape) * math.log(2))
+        nats = -self.log_prob(images, batch_size=batch_size)
+        return nats_to_bits_per_dim(nats, math.prod(self.image_shape))
 
     def distribution(self, images):
         """TensorFlow Probability distribution, teacher-forced on `images`.
@@ -173,20 +205,31 @@ class PixelModel(keras.Model):
             optimizer: as in `keras.Model.compile`.
             jit_compile: as there, except that `"auto"` is False on
                 TensorFlow without a GPU, where XLA trains slower.
-            **kwargs: other arguments of `keras.Model.compile`.
+            **kwargs: other arguments of `keras.Model.compile`, but no loss
+                and no metrics.
 
         Raises:
-            ValueError: if a `loss` is given.
+            ValueError: if a loss or metrics are given.
         """
         if kwargs.pop("loss", None) is not None:
             raise ValueError(
                 "`loss` is built in (negative log-probability, nats per "
                 "dimension) and must not be given. Leave it out."
             )
+        for name in ("metrics", "weighted_metrics", "loss_weights"):
+            given = kwargs.pop(name, None)
+            if given:
+                raise ValueError(
+                    f"`{name}` must not be given: the images are their own "
+                    "targets, and `bits_per_dim` is reported. "
+                    f"Received: {name}={given!r}. Leave it out; measure "
+                    "more in a callback."
+                )
         if jit_compile == "auto":
-            jit_compile = default_jit_compile()
+            jit_compile = default_jit_compile() and "auto"
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self._untracked.bits_per_dim = keras.metrics.Mean("bits_per_dim")
+        self.sampler.programs.clear()
 
     def compile_from_config(self, config):
         # Keras leaves this to models with a `compile` of their own.
@@ -198,24 +241,165 @@ class PixelModel(keras.Model):
         bits_per_dim = self._untracked.bits_per_dim
         return super().metrics + ([bits_per_dim] if bits_per_dim else [])
 
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        **kwargs,
+    ):
+        """Train the model, as `keras.Model.fit` does.
+
+        Args:
+            x: array of integer levels `(images, height, width, channels)`,
+                or `{"images": …, "labels": …}`, or what
+                `keras_pixel.data.load_data` gives, or a set of batches of
+                these: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
+                generator. Sets may also yield `(images, class ids)` and
+                `(images, class ids, sample weights)`.
+            y: class ids `(images,)`, which a model without labels ignores.
+            sample_weight: array `(images,)`. What each image counts.
+            batch_size, epochs, verbose, callbacks, validation_split,
+            validation_data, shuffle, class_weight, **kwargs: as in
+                `keras.Model.fit`; `validation_data` may be anything that `x`
+                may be.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            TypeError: if the images are not integers.
+            ValueError: if their shape or range is wrong, or `y` holds no
+                class ids.
+        """
+        data = TrainingData(self.image_shape, self.num_levels)
+        x, y, sample_weight = data.prepare(x, y, sample_weight, class_weight)
+        if validation_data is not None:
+            validation_data = data.prepare_validation(validation_data)
+        with data.own_errors():
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle and takes_shuffle(x),
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                **kwargs,
+            )
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        """Mean loss and bits/dim, as `keras.Model.evaluate` gives them.
+
+        See `fit` for the data and `keras.Model.evaluate` for the rest.
+        """
+        data = TrainingData(self.image_shape, self.num_levels)
+        if not kwargs.get("_use_cached_eval_dataset"):  # checked by `fit`
+            x, y, sample_weight = data.prepare(x, y, sample_weight)
+        with data.own_errors():
+            return super().evaluate(
+                x,
+                y,
+                batch_size=batch_size,
+                verbose=verbose,
+                sample_weight=sample_weight,
+                steps=steps,
+                callbacks=callbacks,
+                return_dict=return_dict,
+                **kwargs,
+            )
+
+    def train_on_batch(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        class_weight=None,
+        return_dict=False,
+    ):
+        """One step of training, as `keras.Model.train_on_batch` makes it.
+
+        See `fit` for the data.
+        """
+        data = TrainingData(self.image_shape, self.num_levels)
+        x, y, sample_weight = data.prepare(x, y, sample_weight, class_weight)
+        return super().train_on_batch(
+            x,
+            y,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            return_dict=return_dict,
+        )
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Loss and bits/dim of one batch, as in `keras.Model`.
+
+        See `fit` for the data.
+        """
+        data = TrainingData(self.image_shape, self.num_levels)
+        x, y, sample_weight = data.prepare(x, y, sample_weight)
+        return super().test_on_batch(
+            x, y, sample_weight=sample_weight, return_dict=return_dict
+        )
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        if y is not None:
-            raise ValueError(
-                "A data set must yield `images` or {'images': …, 'labels': "
-                "…}: the images are their own targets. "
-                "Received: a second element `y`."
+        """The loss of a batch: mean nats per dimension.
+
+        Args:
+            x: integer levels, or a dict with them as `"images"`.
+            y: ignored, see `fit`.
+            y_pred: parameters that the network gave for `x`.
+            sample_weight: tensor `(batch,)`, or `None`.
+            training: not used.
+
+        Returns:
+            float32 tensor `()`.
+
+        Raises:
+            RuntimeError: before `compile`.
+        """
+        if self._untracked.bits_per_dim is None:
+            raise RuntimeError(
+                "`compile` must be called before the loss is computed. "
+                "Received: a model that was not compiled. Call "
+                "`model.compile()`, or use `log_prob`."
             )
-        images = _images_of(x)
+        check_targets(y)
+        images = images_of(x)
         log_prob = self.pixel_distribution.log_prob(y_pred, images)
         nats = -ops.mean(log_prob, axis=(1, 2, 3))  # (batch,)
         self._untracked.bits_per_dim.update_state(
-            nats / math.log(2), sample_weight=sample_weight
+            nats_to_bits_per_dim(nats, 1), sample_weight=sample_weight
         )
         if sample_weight is not None:
             weight = ops.cast(sample_weight, nats.dtype)
-            loss = ops.sum(nats * weight) / ops.sum(weight)
+            # A batch of weights 0 has nothing to teach.
+            loss = ops.divide_no_nan(ops.sum(nats * weight), ops.sum(weight))
         else:
             loss = ops.mean(nats)
         for extra in self.losses:  # users' regularisers
@@ -223,12 +407,12 @@ class PixelModel(keras.Model):
         return loss
 
     def __call__(self, inputs, *args, **kwargs):
-        return super().__call__(_images_of(inputs), *args, **kwargs)
+        return super().__call__(images_of(inputs), *args, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
         # `training` is named here because Keras hands it on only where it is:
         # without it dropout never acts.
-        return super().call(_images_of(inputs), training=training, mask=mask)
+        return super().call(images_of(inputs), training=training, mask=mask)
 
     # === Sampling ===
 
@@ -241,32 +425,249 @@ class PixelModel(keras.Model):
             )
         return self._untracked.sampler
 
-    def sample(self, num_images=None, **kwargs):
-        """New images, drawn sub-pixel by sub-pixel.
+    def sample(
+        self,
+        num_images=None,
+        *,
+        noise=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        batch_size=64,
+        method="cached",
+    ):
+        """Draw new images, sub-pixel by sub-pixel.
 
-        See `Sampler.sample` for the arguments.
+        Each sub-pixel takes one number of the noise and becomes the smallest
+        level whose cumulative probability, from level 0 up, exceeds it: the
+        same noise gives the same images, whatever the batch size. The first
+        call for a batch size compiles the sampler, which can take many
+        seconds.
+
+        Args:
+            num_images: int. Needed without `noise`.
+            noise: array `(num_images, *noise_shape)` in [0, 1), in place of
+                `num_images` and `seed`.
+            temperature: float above 0, or one per image. Below 1 the images
+                are more probable and less varied. Defaults to `1.0`.
+            top_k: int, or one per image: draw from the `top_k` most probable
+                levels only (and those that tie with the last). Defaults to
+                `None`, all.
+            top_p: float in (0, 1], or one per image: draw from the most
+                probable levels that together reach this probability.
+                Defaults to `None`, all.
+            seed: int that makes the noise, or `None` for fresh noise.
+            batch_size: int. Images drawn at once. Defaults to `64`.
+            method: "cached" (about the cost of one forward pass) or "naive"
+                (a forward pass for each sub-pixel: the reference). Defaults
+                to `"cached"`.
+
+        Returns:
+            NumPy uint8 array of levels `(num_images, height, width,
+            channels)`.
+
+        Raises:
+            ValueError: if an argument is missing or out of range.
         """
-        return self.sampler.sample(num_images, **kwargs)
+        return self.sampler.sample(
+            num_images,
+            noise=noise,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            batch_size=batch_size,
+            method=method,
+        )
 
-    def complete(self, images, mask, **kwargs):
-        """Images with their unknown pixels drawn.
+    def complete(
+        self,
+        images,
+        mask,
+        *,
+        num_variants=None,
+        num_particles=None,
+        noise=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        batch_size=None,
+        method=None,
+    ):
+        """Draw the unknown pixels of images; known pixels stay untouched.
 
-        See `Sampler.complete` for the arguments.
+        The mask is True where a pixel is *kept*; elsewhere, inpainting masks
+        often mean the opposite.
+
+        Each unknown sub-pixel is drawn given all sub-pixels before it, known
+        or drawn. Where the known pixels come first in raster order (an upper
+        part), this is exact. Elsewhere an unknown pixel does not know of
+        known pixels that come after it, unless `num_particles` is given.
+
+        Args:
+            images: array `(batch, height, width, channels)` of levels; those
+                of unknown pixels are not looked at.
+            mask: bool array `(height, width)` or `(batch, height, width)`,
+                True where a pixel is known.
+            num_variants: int, completions of each image, or `None` for one.
+            num_particles: int, or `None` for none. Completions of each image
+                that are drawn at once and weighed by how well the known
+                pixels fit them (see `particles`): the result, drawn from them
+                by weight, fits known pixels to the right and below too. More
+                is better and takes longer.
+            noise: array in [0, 1) of the shape of the result, in place of
+                `seed`; with `num_particles` see `particles`.
+            temperature, top_k, top_p: as in `sample`, for all or per image.
+            seed: int that makes the noise, or `None` for fresh noise.
+            batch_size: int. Completions drawn at once. Defaults to `None`:
+                64, or 256 particles.
+            method: as in `sample`; not with `num_particles`. Defaults to
+                `None`, that of `sample`.
+
+        Returns:
+            NumPy uint8 array of levels `(batch, height, width, channels)`,
+            with `num_variants` `(batch, num_variants, height, width,
+            channels)`.
+
+        Raises:
+            TypeError: if the images are not integers.
+            ValueError: if an argument is missing or out of range.
         """
-        return self.sampler.complete(images, mask, **kwargs)
+        chosen = {"batch_size": batch_size, "method": method}
+        return self.sampler.complete(
+            images,
+            mask,
+            num_variants=num_variants,
+            num_particles=num_particles,
+            noise=noise,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            **{k: v for k, v in chosen.items() if v is not None},
+        )
 
-    def particles(self, images, mask, **kwargs):
-        """Weighted completions: see `keras_pixel.sampling.draw_particles`."""
-        return draw_particles(self.sampler, images, mask, **kwargs)
+    def particles(
+        self,
+        images,
+        mask,
+        *,
+        num_particles=64,
+        noise=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        batch_size=256,
+    ):
+        """Draw completions that know of known pixels to come, with weights.
 
-    def beam_search(self, images, mask, **kwargs):
-        """Most probable completions: see `keras_pixel.sampling.beam_search`."""
-        return beam_search(self.sampler, images, mask, **kwargs)
+        Sequential Monte Carlo in raster order, see
+        `keras_pixel.sampling.draw_particles`.
 
-    def conditional_bits_per_dim(self, images, mask, **kwargs):
-        """See `keras_pixel.sampling.conditional_bits_per_dim`."""
-        kwargs.setdefault("jit_compile", default_jit_compile())
-        return conditional_bits_per_dim(self.sampler, images, mask, **kwargs)
+        Args:
+            images: array `(batch, height, width, channels)` of levels; those
+                of unknown pixels are not looked at.
+            mask: bool array `(height, width)` or `(batch, height, width)`,
+                True where a pixel is known.
+            num_particles: int. Particles of each image. Defaults to `64`.
+            noise: array `(batch, num_particles + 1, height, width,
+                channels)` in [0, 1), in place of `seed`: what draws the
+                sub-pixels of each particle, and at last what resamples them.
+            temperature, top_k, top_p: as in `sample`, for all or per image.
+                With them `log_prob_known` is no estimate of the model's own
+                probability.
+            seed: int that makes the noise, or `None` for fresh noise.
+            batch_size: int. Particles, of all images, worked on at once.
+                Defaults to `256`.
+
+        Returns:
+            `keras_pixel.sampling.Particles`: `images` `(batch,
+            num_particles, height, width, channels)`, `weights` `(batch,
+            num_particles)`, and `log_prob_known` `(batch,)`, nats.
+
+        Raises:
+            TypeError: if the images are not integers.
+            ValueError: if an argument is out of range.
+        """
+        return draw_particles(
+            self.sampler,
+            images,
+            mask,
+            num_particles=num_particles,
+            noise=noise,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            batch_size=batch_size,
+        )
+
+    def beam_search(
+        self, images, mask, *, beam_width=8, num_variants=None, batch_size=256
+    ):
+        """Search the most probable completion of each image.
+
+        The most probable image is not a typical one: it tends to be flat. For
+        the most probable whole image let `mask` be False everywhere. See
+        `keras_pixel.sampling.beam_search`.
+
+        Args:
+            images: array `(batch, height, width, channels)` of levels; those
+                of unknown pixels are not looked at.
+            mask: bool array `(height, width)` or `(batch, height, width)`,
+                True where a pixel is known.
+            beam_width: int. Prefixes kept for each image. Defaults to `8`.
+            num_variants: int up to `beam_width`, the best completions of
+                each image that are returned, or `None` for the best alone.
+            batch_size: int. Prefixes, of all images, worked on at once.
+                Defaults to `256`.
+
+        Returns:
+            `keras_pixel.sampling.BeamResult`: `images` and their `log_prob`,
+            nats.
+
+        Raises:
+            TypeError: if the images are not integers.
+            ValueError: if an argument is out of range.
+        """
+        return beam_search(
+            self.sampler,
+            images,
+            mask,
+            beam_width=beam_width,
+            num_variants=num_variants,
+            batch_size=batch_size,
+        )
+
+    def conditional_bits_per_dim(self, images, mask, *, batch_size=32):
+        """Bits that each unknown sub-pixel costs, given the known ones.
+
+        Exact, and therefore only for known pixels that come first in raster
+        order: full rows, then the left part of a row.
+
+        Args:
+            images: array `(batch, height, width, channels)` of levels, those
+                of the unknown pixels too: they are what is scored.
+            mask: bool array `(height, width)` or `(batch, height, width)`,
+                True where a pixel is known.
+            batch_size: int. Images that go through the network at once.
+                Defaults to `32`.
+
+        Returns:
+            NumPy float32 array `(batch,)`: `-log p(unknown | known)` over
+            the number of unknown sub-pixels and `ln 2`.
+
+        Raises:
+            TypeError: if the images are not integers.
+            ValueError: if a mask is no prefix in raster order or leaves no
+                pixel unknown, or an argument is out of range.
+        """
+        return conditional_bits_per_dim(
+            self.sampler, images, mask, batch_size=batch_size
+        )
 
     # === Features and exports ===
 
@@ -286,6 +687,7 @@ class PixelModel(keras.Model):
             pooling: `None` for the features of every pixel, "mean" or "max"
                 over all pixels. Defaults to `None`.
             batch_size: int. Images that go through the network at once.
+                Defaults to `32`.
 
         Returns:
             NumPy array `(batch, height, width, features)`, or `(batch,
@@ -296,8 +698,17 @@ class PixelModel(keras.Model):
             ValueError: if shape, range, layer or pooling are wrong.
         """
         images = check_images(images, self.image_shape, self.num_levels)
+        batch_size = check_size("batch_size", batch_size)
         model = self.feature_model(layer, pooling)
-        return model.predict(images, batch_size=batch_size, verbose=0)
+        features = self.sampler.programs.run(
+            ("features", layer, pooling),
+            lambda: lambda images: model(images, training=False),
+            images,
+            batch_size,
+            any_size=True,
+        )
+        empty = np.zeros((0, *model.outputs[0].shape[1:]), "float32")
+        return np.concatenate(list(features) or [empty])
 
     def feature_model(self, layer=None, pooling=None):
         """The `keras.Model` behind `features`, to be trained further.
@@ -336,12 +747,63 @@ class PixelModel(keras.Model):
 
     # === Presets ===
 
-    def save_preset(self, path, **kwargs):
+    def save_preset(
+        self, path, metadata=None, dtype="float32", overwrite=False, files=None
+    ):
         """Write a preset folder; `keras_pixel.load(path)` gives it back.
 
-        See `keras_pixel.presets.save_preset` for the arguments.
+        Args:
+            path: the folder to make.
+            metadata: dict of what is worth knowing about the model (JSON
+                values), or `None`.
+            dtype: "float32" keeps the weights exactly; "float16" halves the
+                file and rounds them.
+            overwrite: bool. Whether a preset that is at `path` already is
+                replaced. Defaults to `False`.
+            files: dict of other files for the folder, name to bytes, or
+                `None`.
+
+        Returns:
+            The folder's absolute path, a `pathlib.Path`.
+
+        Raises:
+            FileExistsError: if `path` exists, unless it is a preset and
+                `overwrite=True`.
+            ValueError: if the class is not registered, or weights are too
+                large for float16.
         """
-        return presets.save_preset(self, path, **kwargs)
+        return presets.save_preset(
+            self,
+            path,
+            metadata=metadata,
+            dtype=dtype,
+            overwrite=overwrite,
+            files=files,
+        )
+
+    # KerasHub's names for the same.
+    save_to_preset = save_preset
+
+    @classmethod
+    def from_preset(cls, name_or_path, **kwargs):
+        """Load a trained model of this class; see `keras_pixel.load`.
+
+        Args:
+            name_or_path: as in `keras_pixel.load`.
+            **kwargs: other arguments of `keras_pixel.load`.
+
+        Raises:
+            ValueError: if the preset's model is of another class.
+        """
+        model = presets.load(name_or_path, **kwargs)
+        if not isinstance(model, cls):
+            raise ValueError(
+                f"`{cls.__name__}.from_preset` needs a preset of a "
+                f"{cls.__name__}. Received: name_or_path={name_or_path!r}, a "
+                f"{type(model).__name__}. Use `keras_pixel.load`, which takes "
+                "any."
+            )
+        return model
 
     def get_config(self):
         if "outputs" not in self._arguments:
@@ -380,24 +842,19 @@ class PixelModel(keras.Model):
 class _Untracked:
     """Helpers of a model that are neither its layers nor its weights."""
 
-    scorer = None
     sampler = None
     bits_per_dim = None
 
 
-def default_jit_compile():
-    """Whether whole-image passes should be compiled with XLA here."""
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    return bool(keras.distribution.list_devices("gpu"))
-
-
-def _images_of(batch):
-    if isinstance(batch, dict):
-        if "images" not in batch:
-            raise ValueError(
-                'A data set\'s dictionaries must have the key "images". '
-                f"Received: keys={sorted(batch)}"
-            )
-        return batch["images"]
-    return batch
+def _check_inputs(inputs):
+    """Image shape of a model's input, which must be known."""
+    shape = tuple(getattr(inputs, "shape", ()))
+    if isinstance(inputs, keras.KerasTensor) and len(shape) == 4:
+        if None not in shape[1:]:
+            return shape[1:]
+    raise ValueError(
+        "`inputs` must be one `keras.Input((height, width, channels), "
+        'dtype="int32")` of known sizes, the images. '
+        f"Received: inputs={inputs!r}. For a sequence of T values write (1, "
+        "T, 1)."
+    )

@@ -27,6 +27,7 @@ from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.layers import DiagonalBiLSTM
 from keras_pixel.layers import MaskedConv2D
@@ -69,7 +70,7 @@ class PixelRNN(PixelModel):
             features have no groups by channel, the first layer hides the
             whole pixel, and the head alone puts the channels in order.
             Defaults to `False`, as in the paper.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
         ValueError: if an argument is out of range or not divisible by the
@@ -103,6 +104,7 @@ class PixelRNN(PixelModel):
     ):
         image_shape = check_image_shape(image_shape)
         num_levels = check_num_levels(num_levels)
+        dropout = check_probability("dropout", dropout)
         channels = 1 if whole_pixel else image_shape[-1]
         filters = check_size("filters", filters)
         head_filters = check_size("head_filters", head_filters, 0)

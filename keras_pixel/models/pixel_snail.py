@@ -69,7 +69,7 @@ class PixelSNAIL(PixelModel):
             this lag has drawn before (see `StrictAttention2D`); from 2 on the
             kernels see all they see without. Defaults to `None`: all pixels
             before in raster order.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
         ValueError: if an argument is out of range.

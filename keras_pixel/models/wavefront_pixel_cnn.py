@@ -22,6 +22,7 @@ import numpy as np
 
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.layers import BackgroundChannels
 from keras_pixel.layers import DownsampleConv2D
@@ -59,7 +60,7 @@ class WavefrontPixelCNN(PixelModel):
         coordinates: bool, see `BackgroundChannels`. Defaults to `False`.
         num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
         dropout: float. Rate inside the blocks. Defaults to `0.0`.
-        **kwargs: `keras.Model` arguments, such as `name`.
+        **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -90,6 +91,7 @@ class WavefrontPixelCNN(PixelModel):
     ):
         image_shape = check_image_shape(image_shape)
         num_levels = check_num_levels(num_levels)
+        dropout = check_probability("dropout", dropout)
         num_blocks = check_size("num_blocks", num_blocks)
         num_resolutions = check_size("num_resolutions", num_resolutions)
         widths = _widths(filters, num_resolutions)

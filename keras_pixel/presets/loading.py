@@ -5,11 +5,13 @@ class works like the package's.
 """
 
 import inspect
+import re
 import warnings
 
 import keras
 
 from keras_pixel import __version__
+from keras_pixel.checks import did_you_mean
 from keras_pixel.presets import folders
 
 
@@ -30,7 +32,8 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
         **overrides: other arguments of the model's class to change.
 
     Returns:
-        A model of the class that was saved, not compiled.
+        A model of the class that was saved, not compiled. Its `name` is the
+        preset's: the `name` of its metadata, or else that of the folder.
 
     Raises:
         ValueError: for an unknown name, an altered file, an unknown class,
@@ -65,14 +68,12 @@ def _build(folder, metadata, overrides):
             "`config.json` must hold the model's arguments. Received: "
             f"config={arguments!r} in {str(folder)!r}. Save the preset again."
         )
-    known = {"name", *arguments, *inspect.signature(model_class).parameters}
-    if not known.issuperset(overrides):
-        raise TypeError(
-            f"{model_class.__name__} must know the arguments given to `load`. "
-            f"Received: {_arguments(overrides)}. It knows {sorted(known)}."
-        )
+    _check_overrides(model_class, arguments, overrides)
+    name = (
+        {"name": _model_name(folder, metadata)} if "name" in arguments else {}
+    )
     try:
-        return model_class.from_config({**arguments, **overrides})
+        return model_class.from_config({**arguments, **name, **overrides})
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{model_class.__name__} must accept the arguments of the preset "
@@ -82,6 +83,32 @@ def _build(folder, metadata, overrides):
             f"Keras {keras.__version__}. Change the arguments, or install the "
             "version which saved it."
         ) from error
+
+
+def _check_overrides(model_class, arguments, overrides):
+    known = {"name", *arguments}
+    for name, parameter in inspect.signature(model_class).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            known.add("dtype")  # as all models of Keras take it
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            known.add(name)
+    for name in overrides:
+        if name not in known:
+            raise TypeError(
+                f"{model_class.__name__} must know the arguments given to "
+                f"`load`. Received: {_arguments(overrides)}. It knows "
+                f"{sorted(known)}."
+                + (did_you_mean(name, known) or f" Leave out {name!r}.")
+            )
+
+
+def _model_name(folder, metadata):
+    """The preset's name, as far as Keras allows it."""
+    name = metadata.get("name")
+    if not isinstance(name, str) or not name:
+        name = folder.resolve().name
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return name if name[:1].isalnum() else f"preset_{name}"
 
 
 def _model_class(folder, config):

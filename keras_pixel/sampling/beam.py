@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.checks import check_completion
+from keras_pixel.checks import check_finite
 from keras_pixel.checks import check_size
 from keras_pixel.sampling.hypotheses import HypothesesProgram
 
@@ -91,6 +92,7 @@ def beam_search(
             np.arange(len(best))[:, None], best
         ]
         start = stop
+    check_finite(log_prob)
     if num_variants is None:
         return BeamResult(found[:, 0], log_prob[:, 0])
     return BeamResult(found, log_prob)

@@ -1,13 +1,12 @@
 """Exact likelihood of the unknown pixels given those before them."""
 
-import math
-
 import numpy as np
 from keras import ops
 
 from keras_pixel.checks import check_images
 from keras_pixel.checks import check_mask
 from keras_pixel.checks import check_size
+from keras_pixel.levels import nats_to_bits_per_dim
 
 
 def conditional_bits_per_dim(
@@ -50,7 +49,7 @@ def conditional_bits_per_dim(
     )
     log_prob = np.concatenate([np.zeros(0, "float32"), *outputs])
     num_unknown = (~known).sum(axis=(1, 2)) * sampler.image_shape[-1]
-    return (-log_prob / (num_unknown * math.log(2))).astype("float32")
+    return nats_to_bits_per_dim(-log_prob, num_unknown).astype("float32")
 
 
 class ConditionalProgram:

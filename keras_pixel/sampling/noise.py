@@ -22,3 +22,16 @@ def make_noise(num_images, image_shape, seed):
     for image in noise:
         random.random(out=image, dtype="float32")
     return noise
+
+
+def check_noise_alone(noise, seed):
+    """Refuse noise together with a seed, which would do nothing.
+
+    Raises:
+        ValueError: if both are given.
+    """
+    if noise is not None and seed is not None:
+        raise ValueError(
+            "`noise` takes the place of a seed. "
+            f"Received: seed={seed} and noise. Leave out one of them."
+        )

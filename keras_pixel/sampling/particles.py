@@ -7,10 +7,12 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.checks import check_completion
+from keras_pixel.checks import check_finite
 from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.sampling.hypotheses import HypothesesProgram
+from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.programs import options
 
@@ -84,6 +86,7 @@ def draw_particles(
         TypeError: if the images are not integers.
         ValueError: if an argument is out of range.
     """
+    check_noise_alone(noise, seed)
     num_particles = check_size("num_particles", num_particles)
     batch_size = check_size("batch_size", batch_size)
     num_levels = sampler.distribution.num_levels
@@ -127,6 +130,7 @@ def draw_particles(
         weights[part] = np.exp(output["log_weights"]) / num_particles
         log_prob_known[part] = output["log_prob_known"]
         start = part.stop
+    check_finite(log_prob_known)
     return Particles(drawn, weights, log_prob_known)
 
 
@@ -145,6 +149,7 @@ def complete_by_particles(
             "`method` must be left out with `num_particles`: particles are "
             f"always drawn cached. Received: method={kwargs['method']!r}"
         )
+    check_noise_alone(kwargs.get("noise"), kwargs.get("seed"))
     wanted = 1 if num_variants is None else num_variants
     wanted = check_size("num_variants", wanted)
     kwargs["num_particles"] = check_size(

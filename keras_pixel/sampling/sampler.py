@@ -4,13 +4,15 @@ import functools
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_completion
 from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
-from keras_pixel.compiled import compiled
+from keras_pixel.compiled import Programs
+from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.plan import is_decodable
@@ -39,13 +41,16 @@ class Sampler:
             channels)` to the parameters of `distribution`.
         distribution: a `PixelDistribution`.
         image_shape: `(height, width, channels)`.
+
+    Attributes:
+        programs: the compiled functions of the model, all of them.
     """
 
     def __init__(self, model, distribution, image_shape):
         self.model = model
         self.distribution = distribution
         self.image_shape = tuple(image_shape)
-        self._programs = {}
+        self.programs = Programs(model)
 
     def sample(
         self,
@@ -183,11 +188,13 @@ class Sampler:
                 seed=seed,
                 **kwargs,
             )
+        check_noise_alone(noise, seed)
         images, mask = check_completion(
             images, mask, self.image_shape, self.distribution.num_levels
         )
         shape = images.shape
         if num_variants is not None:
+            num_variants = check_size("num_variants", num_variants)
             images, mask = (
                 np.repeat(x, num_variants, axis=0) for x in (images, mask)
             )
@@ -198,6 +205,14 @@ class Sampler:
         if noise is None:
             noise = make_noise(len(images), self.image_shape, seed)
         else:
+            if np.shape(noise) != shape:
+                raise ValueError(
+                    "`noise` must have the shape of the result, (batch, "
+                    "height, width, channels), or (batch, num_variants, "
+                    f"height, width, channels) with `num_variants`: {shape}. "
+                    f"Received: noise.shape={np.shape(noise)}. Draw it of "
+                    "that shape, or give a `seed`."
+                )
             noise = np.asarray(noise).reshape(images.shape)
             noise = check_noise(noise, self.image_shape)
         drawn = list(self._stream(noise, images, mask, **kwargs))
@@ -265,24 +280,28 @@ class Sampler:
             Iterator of the program's outputs, batch after batch: nests of
             NumPy arrays.
         """
-        count = len(inputs["images"])
-        for start in range(0, count, batch_size):
-            stop = min(start + batch_size, count)
-            size = min([n for n in BATCH_SIZES if n >= stop - start] or [0])
-            size = min(size or batch_size, batch_size)
-            part = {}
-            for name, value in inputs.items():
-                # Padded with copies of the first row, cut off again below.
-                rows = value[start:stop]
-                filler = np.repeat(rows[:1], size - len(rows), axis=0)
-                part[name] = np.concatenate([rows, filler])
-            key = (program, size, *sorted(part), *sorted(settings.items()))
-            if key not in self._programs:
-                function = program(self.model, self.distribution, **settings)
-                self._programs[key] = compiled(
-                    function, self.model, jit_compile
-                )
-            outputs = self._programs[key].predict_on_batch(part)
-            yield keras.tree.map_structure(
-                lambda x, end=stop - start: np.asarray(x)[:end], outputs
+        _check_weights(self.model)
+        return self.programs.run(
+            (program, *sorted(inputs), *sorted(settings.items())),
+            lambda: program(self.model, self.distribution, **settings),
+            inputs,
+            batch_size,
+            jit_compile,
+            sizes=BATCH_SIZES,
+        )
+
+
+def _check_weights(model):
+    """Refuse to draw from weights that are not numbers.
+
+    Every level would have the probability NaN, and black images come out.
+    """
+    for weight in model.weights:
+        if keras.backend.is_float_dtype(weight.dtype) and not bool(
+            ops.all(ops.isfinite(weight))
+        ):
+            raise ValueError(
+                "The weights of the model must be finite, or its output is "
+                f"not. Received: NaN or infinity in {weight.path!r}. Load the "
+                "last good weights; a training whose loss is NaN leaves such."
             )

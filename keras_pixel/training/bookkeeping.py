@@ -6,6 +6,7 @@ import time
 
 import keras
 
+from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.training.building import copy_average
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
@@ -94,7 +95,7 @@ class Bookkeeping(keras.callbacks.Callback):
         row = {
             "step": step,
             "bits_per_dim": logs.get(
-                "bits_per_dim", logs["loss"] / math.log(2)
+                "bits_per_dim", nats_to_bits_per_dim(logs["loss"], 1)
             ),
             "learning_rate": self.schedule.at(step - 1),
             "images_per_second": images / (now - self._window_began),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from keras_pixel.checks import check_size
+from keras_pixel.levels import nats_to_bits_per_dim
 
 
 def evaluate(model, data, batch_size=100, num_images=None, progress=None):
@@ -58,7 +59,7 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
     nats = -total / len(images)
     dimensions = math.prod(images.shape[1:])
     return {
-        "bits_per_dim": nats / (dimensions * math.log(2)),
+        "bits_per_dim": nats_to_bits_per_dim(nats, dimensions),
         "nats": nats,
         "num_images": len(images),
     }

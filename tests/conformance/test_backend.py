@@ -50,6 +50,15 @@ np.testing.assert_array_equal(completed[:, :1], images[:, :1])
 
 log_prob = model.log_prob(images)
 assert log_prob.shape == (4,) and (log_prob < 0).all()
+# Several threads at once, one of which draws.
+from concurrent.futures import ThreadPoolExecutor
+
+with ThreadPoolExecutor(4) as threads:
+    drawing = threads.submit(model.sample, noise=noise)
+    scoring = [threads.submit(model.log_prob, images) for _ in range(8)]
+for score in scoring:
+    np.testing.assert_allclose(score.result(), log_prob, rtol=1e-5)
+np.testing.assert_array_equal(drawing.result(), drawn)
 model.save_preset(folder)
 again = keras_pixel.load(folder)
 np.testing.assert_allclose(again.log_prob(images), log_prob, rtol=1e-4)

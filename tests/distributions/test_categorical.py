@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_pixel.distributions import Categorical
+from keras_pixel.distributions import categorical
 
 LAST = np.float32(1 - 2**-24)  # the largest noise there is
 NUM_LEVELS = [2, 3, 4, 15, 16, 17, 32, 100, 255, 256]
@@ -221,3 +222,47 @@ def test_tfp_object_says_the_same():
     np.testing.assert_allclose(
         tfp_object.entropy(), entropy.sum(axis=(1, 2, 3)), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("num_levels", [144, 256])
+def test_level_of_probability_0_is_never_drawn(num_levels):
+    # Noise within rounding of every border between levels, half of which are
+    # impossible.
+    random = np.random.default_rng(0)
+    logits = random_logits(num_levels, 16)
+    logits[random.random(logits.shape) < 0.5] = -np.inf
+    probs = probabilities(logits)
+    ends = np.cumsum(probs, axis=-1).astype("float32")[..., None]
+    steps = np.arange(-4, 5, dtype="float32") * np.float32(2**-25)
+    noise = np.clip(ends + steps, 0, LAST)  # (rows, levels, steps)
+    noise = noise.reshape(len(logits), -1)
+    levels = draw(np.repeat(logits[:, None], noise.shape[1], axis=1), noise)
+    assert (np.take_along_axis(probs, levels, axis=-1) > 0).all()
+
+
+def test_target_below_its_block_gives_a_possible_level():
+    weights = np.float32([[0, 0, 1, 0, 2, 0]])
+    ends = np.cumsum(weights, axis=-1)
+    for target, level in ((-1e-7, 2), (0.0, 2), (1.0, 4), (3.0, 4), (9.0, 4)):
+        found = categorical._first_above(weights, ends, np.float32([[target]]))
+        assert np.asarray(found).tolist() == [level]
+
+
+@pytest.mark.parametrize("temperature", [1e-45, 1e-38, 1e-10])
+def test_tiny_temperature_gives_the_most_probable_level(temperature):
+    logits = 100 + random_logits(16)
+    noise = np.random.default_rng(1).random(len(logits), dtype="float32")
+    levels = draw(logits, noise, temperature=np.float32([temperature]))
+    assert (levels == logits.argmax(axis=-1)).all()
+
+
+def test_entropy_of_nan_is_nan_and_of_one_level_is_0():
+    logits = np.float32([[np.nan, 0], [0, -np.inf]])
+    found = np.asarray(Categorical(2).entropy(logits))
+    assert np.isnan(found[0]) and found[1] == 0
+
+
+@pytest.mark.parametrize("num_levels", [1, 4.0, True, "4"])
+def test_wrong_number_of_levels_is_refused(num_levels):
+    with pytest.raises(ValueError, match="`num_levels` must be an integer"):
+        Categorical(num_levels)

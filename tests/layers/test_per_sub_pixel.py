@@ -51,6 +51,11 @@ def test_other_layers_are_refused(inner):
         PerSubPixel([keras.layers.Dense(4), inner])
 
 
+def test_no_layers_are_refused():
+    with pytest.raises(ValueError, match="at least one layer.*layers=.."):
+        PerSubPixel([])
+
+
 def test_features_that_do_not_split_are_refused():
     with pytest.raises(ValueError, match="in_features=4, channels=3"):
         PerSubPixel(keras.layers.Dense(4), channels=3).build((None, 4, 4, 4))

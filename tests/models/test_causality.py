@@ -181,3 +181,27 @@ def test_second_input_is_refused():
     images, other = (keras.Input((4, 5, 1)) for _ in range(2))
     with pytest.raises(ValueError, match="one input.*Received: 2 inputs"):
         check_causality(keras.Model([images, other], images + other))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_positions": 0}, "`max_positions` must be an integer"),
+        ({"num_images": 1.5}, "`num_images` must be an integer"),
+        ({"batch_size": -1}, "`batch_size` must be an integer"),
+        ({"num_levels": 1}, "`num_levels` must be an integer"),
+        ({"image_shape": (4, 5)}, "`image_shape` must be three"),
+        ({"seed": -1}, "`seed` must be an integer"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_wrong_argument_is_refused(options, words):
+    images = keras.Input((4, 5, 1), dtype="int32")
+    with pytest.raises(ValueError, match=words):
+        check_causality(keras.Model(images, images), **options)
+
+
+def test_output_that_is_nan_is_named():
+    model = graph(lambda x: first()(x) * float("nan"))
+    with pytest.raises(ValueError, match="must be finite.*that are NaN"):
+        check_causality(model)

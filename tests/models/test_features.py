@@ -69,6 +69,26 @@ def test_users_own_graph_has_features_too():
     assert model.features(np.zeros((1, 2, 2, 1), "uint8")).shape == (1, 2, 2, 3)
 
 
+def test_head_inside_another_model_must_be_named():
+    from keras_pixel import layers
+
+    inputs = keras.Input((2, 2, 1), dtype="int32")
+    x = layers.ScaleLevels(2)(inputs)
+    x = layers.MaskedConv2D(3, 3, mask_type="A", name="first")(x)
+    features = keras.Input((2, 2, 3))
+    inner = keras.Model(features, layers.CategoricalHead(2)(features))
+    model = models.PixelModel(inputs, inner(x), num_levels=2)
+    images = np.zeros((1, 2, 2, 1), "uint8")
+    assert model.features(images, layer="first").shape == (1, 2, 2, 3)
+    with pytest.raises(ValueError, match="`layer` must be given.*'first'"):
+        model.features(images)
+
+
+def test_no_images_have_no_features(model):
+    none = catalogue.levels(model)[:0]
+    assert model.features(none).shape == (0, 4, 5, 8)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -69,7 +69,7 @@ def edit_metadata(folder, **changes):
 def test_saved_model_comes_back_exactly(model, folder):
     loaded = presets.load(folder)
     assert type(loaded) is TinyModel
-    assert loaded.get_config() == model.get_config()
+    assert loaded.get_config() == {**model.get_config(), "name": "tiny"}
     np.testing.assert_array_equal(loaded(IMAGES), model(IMAGES))
 
 
@@ -169,6 +169,31 @@ def test_equal_parameter_count_but_other_shapes(folder):
 def test_unknown_override_is_named(folder):
     with pytest.raises(TypeError, match="TinyModel must know.*depth=3.*filt"):
         presets.load(folder, depth=3)
+
+
+@pytest.mark.parametrize("name", ["kwargs", "fliters"])
+def test_wrong_override_is_refused_with_the_nearest(folder, name):
+    words = "'filters'" if name == "fliters" else f"Leave out '{name}'"
+    with pytest.raises(TypeError, match=words):
+        presets.load(folder, **{name: 3})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "folder", "name"),
+    [
+        (None, "my model", "my_model"),
+        ({"name": "tiny_mnist"}, "preset", "tiny_mnist"),
+        (None, "_x", "preset__x"),
+    ],
+)
+def test_model_has_the_name_of_the_preset(
+    model, tmp_path, metadata, folder, name
+):
+    path = presets.save_preset(model, tmp_path / folder, metadata)
+    loaded = presets.load(path)
+    assert loaded.name == name
+    assert loaded.predict_on_batch(IMAGES).shape == (2, 4, 4, 4)
+    assert presets.load(path, name="other").name == "other"
 
 
 def test_weights_false_needs_no_weights(model, folder):

@@ -83,6 +83,11 @@ def test_unknown_pixels_are_not_looked_at(model):
         ({"num_images": 1, "batch_size": 0}, "`batch_size` must be.*=0"),
         ({"num_images": 1, "temperature": -1}, "`temperature` must be above"),
         ({"num_images": 2, "top_k": [1, 2, 3]}, "each of the 2 images"),
+        ({"num_images": 2, "temperature": "a"}, "temperature='a'. Give a nu"),
+        ({"num_images": 2, "method": []}, "`method` must be one of"),
+        ({"num_images": 2, "seed": -1}, "`seed` must be an integer"),
+        ({"num_images": 2, "seed": 1.5}, "`seed` must be an integer"),
+        ({"num_images": 2, "batch_size": 1.5}, "`batch_size` must be an int"),
     ],
     ids=lambda value: str(value)[:25],
 )
@@ -108,3 +113,59 @@ def test_arguments_are_checked_before_the_first_batch(model):
 def test_wrong_known_images_are_refused(model, images, error, words):
     with pytest.raises(error, match=words):
         model.complete(images, np.ones((2, 2), bool))
+
+
+IMAGES = np.zeros((2, 2, 2, 1), int)
+NOISE = np.zeros((2, 2, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"noise": NOISE, "seed": 0}, "place of a seed. Received: seed=0"),
+        (
+            {"noise": np.zeros((3, 3, 2, 2, 1)), "seed": 0, "num_particles": 2},
+            "place of a seed. Received: seed=0",
+        ),
+        (
+            {"noise": NOISE.reshape(4, 2, 1, 1)},
+            r"shape of the result.*shape=\(4, 2, 1, 1\)",
+        ),
+        ({"noise": NOISE, "num_variants": 2}, r": \(2, 2, 2, 2, 1\). Received"),
+        ({"num_variants": 0}, "`num_variants` must be an integer of at least"),
+        ({"num_variants": 1.5}, "`num_variants` must be an integer"),
+        ({"num_variants": "a"}, "`num_variants` must be an integer"),
+        ({"num_particles": 2, "num_variants": -1}, "`num_variants` must be"),
+        ({"batch_size": -1}, "`batch_size` must be an integer"),
+    ],
+    ids=lambda value: str(value)[:25],
+)
+def test_wrong_argument_of_a_completion_is_refused(model, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        model.complete(IMAGES, np.ones((2, 2), bool), **arguments)
+
+
+def test_noise_and_seed_of_particles_exclude_each_other(model):
+    noise = np.zeros((2, 3, 2, 2, 1))
+    with pytest.raises(ValueError, match="place of a seed"):
+        model.particles(
+            IMAGES, np.ones((2, 2)), num_particles=2, noise=noise, seed=0
+        )
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda model, mask: model.sample(1, method="naive"),
+        lambda model, mask: model.complete(IMAGES, mask, method="naive"),
+        lambda model, mask: model.particles(IMAGES, mask, num_particles=2),
+        lambda model, mask: model.beam_search(IMAGES, mask),
+    ],
+    ids=["sample", "complete", "particles", "beam_search"],
+)
+def test_weights_that_are_nan_are_named(draw):
+    model = PixelCNN((2, 2, 1), 4, filters=4, num_blocks=0, head_filters=0)
+    first = model.get_layer("first")
+    first.bias.assign(np.full(first.bias.shape, np.nan))
+    with pytest.raises(ValueError, match="must be finite.*'first/bias'"):
+        draw(model, np.zeros((2, 2), bool))
