@@ -180,6 +180,29 @@ def check_files(folder, metadata, skip=()):
             _check_hash(folder / filename, expected)
 
 
+def strangers(folder):
+    """Names in a preset's folder that its metadata does not list, sorted.
+
+    `None` where the folder is no preset of this package.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return None
+    try:
+        listed = read_metadata(pathlib.Path(os.path.abspath(folder)))["files"]
+    except (OSError, ValueError):
+        return None
+    if not {CONFIG_FILE, WEIGHTS_FILE} <= set(listed):
+        return None
+    # A folder or a link under a listed name is not the file that was saved.
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.name not in (METADATA_FILE, *listed)
+        or path.is_symlink()
+        or not path.is_file()
+    )
+
+
 def is_plain(filename):
     """Whether a name is that of a file in the folder itself."""
     plain = pathlib.PurePath(filename).name == filename

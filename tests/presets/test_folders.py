@@ -192,6 +192,32 @@ def test_overwrite_never_removes_something_else(model, tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_overwrite_wants_a_preset_of_ours(model, tmp_path):
+    # Many programs call a file config.json.
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match="replaces presets only"):
+        presets.save_preset(model, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".git", "folder/deep.txt"])
+def test_overwrite_keeps_what_the_preset_does_not_list(model, folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("years of work")
+    words = f"which also holds .*{name.split('/')[0]}"
+    with pytest.raises(FileExistsError, match=words):
+        presets.save_preset(model, folder, overwrite=True)
+    assert (folder / name).read_text() == "years of work"
+
+
+def test_overwrite_does_not_follow_a_link(model, folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(FileExistsError, match="replaces presets only"):
+        presets.save_preset(model, tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink() and folder.is_dir()
+
+
 def test_failed_saving_leaves_the_old_preset(
     model, folder, tmp_path, monkeypatch
 ):
