@@ -2,6 +2,7 @@
 
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
+from keras_pixel.cli import paths
 
 
 def train(
@@ -14,6 +15,7 @@ def train(
     quiet: options.Quiet = False,
 ):
     """Train a model, or go on with a stopped training."""
+    paths.check_path(output)
     terminal.start_keras()
     from keras_pixel import training
 
