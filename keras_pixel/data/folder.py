@@ -1,11 +1,13 @@
 """Images from files: a folder of pictures, or one picture."""
 
+import collections
 import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_pixel.data.pixels import PixelConverter
+from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
 
 SUFFIXES = (
@@ -61,6 +63,22 @@ class FolderSource:
 
     def ids(self, part: str) -> list[str]:
         return self._files[part]
+
+    def digests(self, part: str) -> np.ndarray:
+        """What stands for the content of each file, to find copies by.
+
+        Only files of the same size are read: others cannot be copies.
+        """
+        paths = [self._root / name for name in self._files[part]]
+        sizes = [path.stat().st_size for path in paths]
+        shared = collections.Counter(sizes)
+        return np.array(
+            [
+                digest(path.read_bytes()) if shared[size] > 1 else size
+                for path, size in zip(paths, sizes, strict=True)
+            ],
+            "uint64",
+        )
 
     def read(self, part, positions, converter: PixelConverter, on_error):
         """`(images, labels or None, ids, names of unreadable files)`."""

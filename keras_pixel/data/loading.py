@@ -50,7 +50,8 @@ def load_data(
     images by `id` or position where a TFDS data set has a test split of its
     own, else images drawn by `seed` and by the image's id (file name,
     position). "train", "validation" and "test" never overlap and cover the
-    source, given the same `validation`, `test` and `seed`.
+    source, given the same `validation`, `test` and `seed`. Copies of one
+    picture (the same bytes) among the images that are parted stay in one part.
 
     Args:
         source: see above.
@@ -111,6 +112,7 @@ def load_data(
         opened.sizes,
         opened.ids,
         split,
+        digests=opened.digests,
         validation=validation,
         test=test,
         seed=int(seed),
