@@ -161,7 +161,7 @@ def _write_folder(path, metadata, contents, overwrite):
     Returns:
         The folder's absolute path.
     """
-    path = pathlib.Path(os.path.abspath(path))
+    path = pathlib.Path(os.path.abspath(os.path.expanduser(path)))
     check_free(path, overwrite)
     entries = {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -227,6 +227,12 @@ def _copy_weights(source, target, dtype):
 
 
 def _cast(values, dtype, name):
+    if values.dtype.kind in "fc" and np.isnan(values).any():
+        raise ValueError(
+            "A model's weights must be numbers to be saved. Received: "
+            f"{name!r} with NaN. Go back to a state before the training "
+            "failed."
+        )
     if dtype == "float32" or values.dtype != np.float32:
         return values
     with np.errstate(over="ignore"):
