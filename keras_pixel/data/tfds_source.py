@@ -51,7 +51,7 @@ class TfdsSource:
         table = self._table(part)
         return [table.ids[position] for position in table.order]
 
-    def digests(self, part: str) -> np.ndarray:
+    def digests(self, part: str, exact: bool = False) -> np.ndarray:
         """What stands for each encoded picture, to find copies by."""
         table = self._table(part)
         return table.digests[table.order]

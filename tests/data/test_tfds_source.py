@@ -140,6 +140,22 @@ def test_only_the_images_asked_for_are_decoded(tiny, monkeypatch):
     assert decoded == [2]
 
 
+def test_streamed_images_are_the_same(tiny):
+    held, streamed = (
+        load_data("tiny_ids", data_dir=tiny, labels=True, stream=stream)
+        for stream in (False, True)
+    )
+    np.testing.assert_array_equal(streamed.images, held.images)
+    assert streamed.labels.tolist() == held.labels.tolist()
+    assert streamed.ids == held.ids
+    assert (
+        streamed.fingerprint()
+        == load_data(
+            "tiny_ids", data_dir=tiny, labels=True, stream=True
+        ).fingerprint()
+    )
+
+
 def test_several_image_features_are_refused(tmp_path):
     write(tmp_path, "tiny_two", {"train": 2}, image_keys=("left", "right"))
     with pytest.raises(ValueError, match=r"image features \['left', 'right'\]"):
