@@ -142,6 +142,16 @@ def read_json(path, what, way_out="Check the path."):
             f"{what} must be a file that exists. Received: "
             f"path={str(path)!r}, which does not. {way_out}"
         ) from error
+    except OSError as error:
+        raise OSError(
+            f"{what} must be a file that can be read. Received: "
+            f"path={str(path)!r}: {error.strerror}. {way_out}"
+        ) from error
+    except RecursionError as error:
+        raise ValueError(
+            f"{what} must be a JSON file of a few levels. Received: "
+            f"path={str(path)!r}, which is nested too deeply. {way_out}"
+        ) from error
     except ValueError as error:
         raise ValueError(
             f"{what} must be a JSON file. Received: path={str(path)!r}, "

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
+from keras_pixel.cli import paths
 from keras_pixel.cli import pictures
 
 
@@ -12,6 +13,7 @@ def sample(
     count: options.Count = 16,
     output: options.Output = "samples.png",
     output_format: options.OutputFormat = None,
+    overwrite: options.Overwrite = False,
     columns: options.Columns = None,
     seed: options.Seed = 0,
     temperature: options.Temperature = 1.0,
@@ -21,9 +23,11 @@ def sample(
     image_shape: options.Shape = None,
 ):
     """Draw new images, pixel by pixel."""
+    paths.check_path(output)
     file_format = pictures.output_format(output, output_format)
+    pictures.check_output(output, file_format, [model], overwrite)
     loaded = terminal.load(model, image_shape)
-    pictures.check_output(output, file_format, loaded.image_shape[2])
+    pictures.check_channels(file_format, loaded.image_shape[2])
     drawn = loaded.sampler.stream(
         count,
         seed=seed,
@@ -46,6 +50,7 @@ def complete(
     beam_width: options.BeamWidth = None,
     output: options.Output = "completions.png",
     output_format: options.OutputFormat = None,
+    overwrite: options.Overwrite = False,
     columns: options.Columns = None,
     seed: options.Seed = 0,
     temperature: options.Temperature = 1.0,
@@ -58,9 +63,12 @@ def complete(
 ):
     """Fill in the unknown part of images; what is known stays."""
     check_completion(particles, beam_width, temperature, top_k, top_p)
+    paths.check_path(output)
     file_format = pictures.output_format(output, output_format)
+    read = [model, *images, *([] if mask is None else [mask])]
+    pictures.check_output(output, file_format, read, overwrite)
     loaded = terminal.load(model, image_shape)
-    pictures.check_output(output, file_format, loaded.image_shape[2])
+    pictures.check_channels(file_format, loaded.image_shape[2])
     if mask is None:
         known = pictures.half_mask(keep, fraction, loaded.image_shape)
     else:

@@ -56,6 +56,9 @@ Output = Annotated[
         "--output", "-o", help="x.png: a grid. x.npy: levels. x: a folder."
     ),
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an output that exists.")
+]
 OutputFormat = Annotated[
     Format | None,
     typer.Option("--format", help="Instead of what the output's name says."),

@@ -139,7 +139,7 @@ def scores(names, log_prob, image_shape):
 
 
 def check_scores_path(output):
-    if output is None or pathlib.Path(output).suffix in (".csv", ".json"):
+    if pathlib.Path(output).suffix in (".csv", ".json"):
         return
     raise ValueError(
         "`--output` of scores must end in .csv or .json. "

@@ -1,12 +1,16 @@
 """Image files for the command line: levels in, levels out."""
 
-import os
 import pathlib
+import re
 
 import numpy as np
 
 from keras_pixel import files
+from keras_pixel.cli import paths
 from keras_pixel.presets import folders
+
+# The files of `write_images`, and nobody else's photographs.
+_OWN_PICTURE = re.compile(r"\d+\.png")
 
 
 def read_images(sources, model, resize=None, values=None):
@@ -184,14 +188,17 @@ def output_format(output, chosen=None):
     return chosen or found
 
 
-def check_output(output, file_format, channels):
-    """Refuses, before any work, what could not be written at its end."""
+def check_output(output, file_format, inputs=(), overwrite=False):
+    """Refuses, before any work, what could not be written at its end.
+
+    Args:
+        output: path of the file or folder.
+        file_format: "grid", "files" or "npy".
+        inputs: paths that are read, which are never written to.
+        overwrite: bool. Whether an output that exists is replaced.
+    """
+    paths.check_path(output)
     path = pathlib.Path(output)
-    if file_format == "files" and channels not in (1, 3):
-        raise ValueError(
-            "Separate picture files need images of 1 or 3 channels. "
-            f"Received: {channels} channels. Write a .npy file."
-        )
     if file_format == "files" and path.is_file():
         raise ValueError(
             "`--output` must be a folder for separate files. "
@@ -203,13 +210,32 @@ def check_output(output, file_format, channels):
             f"Received: {str(path)!r}, a folder. Give another path, or "
             "--format files."
         )
-    folder = path if path.is_dir() else path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(
-            "`--output` must be in a folder that can be written. "
-            f"Received: {str(path)!r}. Give another path."
+    paths.check_output(output, inputs, overwrite)
+    if file_format == "files":
+        _check_replaceable(path)
+
+
+def check_channels(file_format, channels):
+    """Refuses separate files of images that no picture file can hold."""
+    if file_format == "files" and channels not in (1, 3):
+        raise ValueError(
+            "Separate picture files need images of 1 or 3 channels. "
+            f"Received: {channels} channels. Write a .npy file."
         )
+
+
+def _check_replaceable(folder):
+    """Refuses to replace a folder with anything but pictures of ours."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if not _OWN_PICTURE.fullmatch(path.name) or not path.is_file():
+            raise FileExistsError(
+                "`--overwrite` replaces a folder of numbered pictures only, "
+                "such as 07.png, and deletes nothing else. Received: "
+                f"{str(folder)!r}, which holds {path.name!r}. Give another "
+                "folder."
+            )
 
 
 def write_images(images, num_levels, output, file_format, columns=None):
@@ -242,10 +268,12 @@ def write_images(images, num_levels, output, file_format, columns=None):
     from keras_pixel.training.pictures import save_picture
     from keras_pixel.training.pictures import to_bytes
 
-    path.mkdir(parents=True, exist_ok=True)
+    _check_replaceable(path)
     digits = len(str(len(images) - 1))
-    for index, values in enumerate(to_bytes(images, num_levels)):
-        values = values[..., 0] if values.shape[-1] == 1 else values
-        picture = Image.fromarray(values)
-        save_picture(picture, path / f"{index:0{digits}d}.png")
+    # Replaced as a whole, so that no picture of a former run stays.
+    with files.atomic_folder(path, replace=True) as new:
+        for index, values in enumerate(to_bytes(images, num_levels)):
+            values = values[..., 0] if values.shape[-1] == 1 else values
+            picture = Image.fromarray(values)
+            save_picture(picture, new / f"{index:0{digits}d}.png")
     return f"{len(images)} images in {path}{'/'}"

@@ -2,6 +2,7 @@
 
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
+from keras_pixel.cli import paths
 from keras_pixel.cli import pictures
 
 
@@ -9,6 +10,7 @@ def score(
     model: options.Preset,
     images: options.Images,
     output: options.ScoresOutput = None,
+    overwrite: options.Overwrite = False,
     batch_size: options.BatchSize = 64,
     image_shape: options.Shape = None,
     resize: options.ResizeOption = None,
@@ -16,7 +18,10 @@ def score(
     as_json: options.AsJson = False,
 ):
     """Say how likely images are, in nats and bits/dim."""
-    terminal.check_scores_path(output)
+    if output is not None:
+        paths.check_path(output)
+        terminal.check_scores_path(output)
+        paths.check_output(output, [model, *images], overwrite)
     loaded = terminal.load(model, image_shape)
     given, names = pictures.read_images(images, loaded, resize, values)
     with terminal.progress("Scoring", len(given)) as done:

@@ -4,6 +4,7 @@ import typer
 
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
+from keras_pixel.cli import paths
 
 
 def train(
@@ -23,6 +24,8 @@ def train(
             "--dry-run. Received: none.",
             param_hint="--output",
         )
+    if not dry_run:
+        paths.check_path(output)
     terminal.start_keras()
     from keras_pixel import training
 

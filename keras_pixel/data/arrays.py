@@ -9,6 +9,7 @@ import numpy as np
 from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.pixels import as_bytes
 from keras_pixel.data.splits import SPLIT_NAMES
+from keras_pixel.data.splits import digest
 
 _IMAGES = ("images", "image", "x")
 _LABELS = ("labels", "label", "y")
@@ -50,6 +51,14 @@ class ArraySource:
 
     def ids(self, part: str) -> list[str]:
         return [f"{part}/{place}" for place in range(self.sizes[part])]
+
+    def digests(self, part: str, exact: bool = False) -> np.ndarray:
+        """What stands for the content of each image, to find copies by."""
+        images = self._parts[part][0]
+        return np.array([digest(image.tobytes()) for image in images], "uint64")
+
+    def labels(self, part: str) -> np.ndarray | None:
+        return self._parts[part][1]
 
     def read(self, part, positions, converter: PixelConverter, on_error):
         """`(images, labels or None, ids, names of unreadable files)`."""

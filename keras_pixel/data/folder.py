@@ -1,11 +1,13 @@
 """Images from files: a folder of pictures, or one picture."""
 
+import collections
 import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_pixel.data.pixels import PixelConverter
+from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
 
 SUFFIXES = (
@@ -21,6 +23,14 @@ SUFFIXES = (
     ".pgm",
     ".pbm",
 )
+
+
+class UnreadableError(ValueError):
+    """Picture files that cannot be read: `problems`, `(name, why)` of each."""
+
+    def __init__(self, message, problems):
+        super().__init__(message)
+        self.problems = problems
 
 
 class FolderSource:
@@ -62,6 +72,26 @@ class FolderSource:
     def ids(self, part: str) -> list[str]:
         return self._files[part]
 
+    def digests(self, part: str, exact: bool = False) -> np.ndarray:
+        """What stands for the content of each file, to find copies by.
+
+        Unless `exact`, only files of the same size are read: others cannot be
+        copies.
+        """
+        paths = [self._root / name for name in self._files[part]]
+        sizes = [path.stat().st_size for path in paths]
+        shared = collections.Counter(sizes)
+        return np.array(
+            [
+                digest(path.read_bytes()) if exact or shared[size] > 1 else size
+                for path, size in zip(paths, sizes, strict=True)
+            ],
+            "uint64",
+        )
+
+    def labels(self, part: str) -> np.ndarray | None:
+        return self._labels_of(self._files[part])
+
     def read(self, part, positions, converter: PixelConverter, on_error):
         """`(images, labels or None, ids, names of unreadable files)`."""
         images, ids, unreadable = [], [], []
@@ -84,19 +114,23 @@ class FolderSource:
                 ids.append(name)
         if unreadable and on_error == "raise":
             listing = "\n".join(f"  {name}: {why}" for name, why in unreadable)
-            raise ValueError(
+            raise UnreadableError(
                 "Every image file must be readable. Received: "
                 f"{len(unreadable)} of {len(positions)} files in {self._root} "
                 f"that are not:\n{listing}\nRepair or remove them, or pass "
-                'on_error="skip" to leave them out.'
+                'on_error="skip" to leave them out.',
+                unreadable,
             )
-        labels = None
-        if self.has_labels:
-            numbers = {name: i for i, name in enumerate(self.class_names or ())}
-            labels = np.array(
-                [numbers[self._class_of(name)] for name in ids], "int32"
-            )
+        labels = self._labels_of(ids)
         return images, labels, ids, [name for name, _ in unreadable]
+
+    def _labels_of(self, names):
+        if not self.has_labels:
+            return None
+        numbers = {name: i for i, name in enumerate(self.class_names or ())}
+        return np.array(
+            [numbers[self._class_of(name)] for name in names], "int32"
+        )
 
     def _class_of(self, name):
         folders = name.split("/")[self._depth : -1]

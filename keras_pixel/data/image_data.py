@@ -1,10 +1,13 @@
 """The images of one split, as integer levels."""
 
+import hashlib
+
 import numpy as np
 
 from keras_pixel.checks import check_size
 from keras_pixel.data.batches import ImageBatches
 from keras_pixel.data.batches import check_batch_size
+from keras_pixel.data.stored import StoredImages
 
 
 class ImageData:
@@ -12,7 +15,8 @@ class ImageData:
 
     Args:
         images: uint8 array `(images, height, width, channels)` of levels 0 to
-            `num_levels - 1`.
+            `num_levels - 1`; or `StoredImages`, which are read when they are
+            asked for.
         labels: int array `(images,)` from 0 up, or `None`.
         num_levels: int from 2 to 256.
         num_classes: int, or `None` where it is not known.
@@ -49,7 +53,9 @@ class ImageData:
         ids=None,
         skipped_files=(),
     ):
-        images = np.asarray(images)
+        stored = isinstance(images, StoredImages)
+        if not stored:
+            images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
             raise ValueError(
                 "`images` must be a uint8 array (images, height, width, "
@@ -57,7 +63,7 @@ class ImageData:
                 f"shape={images.shape}. `load_data` makes it from other "
                 "arrays."
             )
-        if images.max() >= num_levels:
+        if not stored and images.max() >= num_levels:
             raise ValueError(
                 "`images` must hold levels from 0 to num_levels - 1. "
                 f"Received: num_levels={num_levels}, highest level="
@@ -97,6 +103,20 @@ class ImageData:
         if self.skipped:
             words += f"; {self.skipped:,} unreadable files skipped"
         return words
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the ids, the levels and the labels, in their order."""
+        found = hashlib.sha256()
+        for name in self.ids or ():
+            found.update(f"{name}\n".encode())
+        found.update(repr((self.images.shape, self.num_levels)).encode())
+        if isinstance(self.images, StoredImages):
+            found.update(self.images.digests())
+        else:
+            found.update(np.ascontiguousarray(self.images))
+        if self.labels is not None:
+            found.update(np.ascontiguousarray(self.labels))
+        return found.hexdigest()
 
     def __len__(self):
         return len(self.images)
@@ -161,6 +181,12 @@ class ImageData:
             Data set of `images`, or of `{"images": …, "labels": …}` where
             there are labels.
         """
+        if isinstance(self.images, StoredImages):
+            raise ValueError(
+                "`tf_dataset` needs images in memory. Received: images that "
+                "are streamed. Use `batches`, or load them without "
+                "`stream=True`."
+            )
         batch_size = check_batch_size(batch_size, len(self), drop_remainder)
         seed = check_size("seed", seed, 0)
         try:

@@ -12,6 +12,7 @@ from keras_pixel.data.sources import open_source
 from keras_pixel.data.splits import SPLITS
 from keras_pixel.data.splits import check_split_size
 from keras_pixel.data.splits import choose
+from keras_pixel.data.stored import StoredImages
 
 
 def load_data(
@@ -29,6 +30,7 @@ def load_data(
     test: int | float | None = None,
     seed: int = 0,
     on_error: str = "raise",
+    stream: bool = False,
 ) -> ImageData:
     """Loads one split of a source of images as integer levels.
 
@@ -50,7 +52,8 @@ def load_data(
     images by `id` or position where a TFDS data set has a test split of its
     own, else images drawn by `seed` and by the image's id (file name,
     position). "train", "validation" and "test" never overlap and cover the
-    source, given the same `validation`, `test` and `seed`.
+    source, given the same `validation`, `test` and `seed`. Copies of one
+    picture (the same bytes) among the images that are parted stay in one part.
 
     Args:
         source: see above.
@@ -78,6 +81,9 @@ def load_data(
             same for training and evaluation.
         on_error: "raise" names all unreadable image files in one error;
             "skip" leaves them out, warns and counts them in `.skipped`.
+        stream: bool. Whether images stay in their files, and each is read when
+            a batch has it: for data larger than memory. With fewer than 256
+            levels it needs `values`.
 
     Returns:
         `ImageData`.
@@ -111,19 +117,24 @@ def load_data(
         opened.sizes,
         opened.ids,
         split,
+        digests=opened.digests,
         validation=validation,
         test=test,
         seed=int(seed),
         ordered=opened.ordered,
         source=opened.name,
     )
+    if stream:
+        return _streamed(
+            opened, chosen, converter, labels, on_error, note, split
+        )
     images: list = []
     numbers: list = []
     ids: list = []
     skipped: list = []
     for part, positions in chosen.items():
         read = opened.read(part, positions, converter, on_error)
-        images.extend(read[0])
+        images.append(read[0])
         numbers.extend(read[1] if labels else [])
         ids.extend(read[2])
         skipped.extend(read[3])
@@ -133,20 +144,15 @@ def load_data(
             f"first is {skipped[0]}. See `skipped_files`.",
             stacklevel=2,
         )
-    if not images:
+    if not any(map(len, images)):
         raise ValueError(
             "A split must have at least one readable image. Received: "
             f"source={opened.name!r}, split={split!r}, with {len(skipped):,} "
             "unreadable files."
         )
-    if labels and min(numbers) < 0:
-        raise ValueError(
-            "Labels must be 0 or more. Received: a label of "
-            f"{min(numbers)} in {opened.name!r}, split={split!r}, which "
-            "often means that it has none. Leave `labels` out."
-        )
+    _check_labels(numbers, opened, split)
     return ImageData(
-        converter.quantise(np.stack(images)),
+        converter.quantise(_joined(images)),
         np.array(numbers, "int32") if labels else None,
         num_levels=converter.num_levels,
         num_classes=opened.num_classes if labels else None,
@@ -156,4 +162,60 @@ def load_data(
         note=note,
         ids=ids,
         skipped_files=skipped,
+    )
+
+
+def _joined(parts):
+    """One array of the images of several splits; a single one is not copied."""
+    arrays = [
+        part if isinstance(part, np.ndarray) else np.stack(part)
+        for part in parts
+        if len(part)
+    ]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _check_labels(numbers, source, split):
+    if len(numbers) and min(numbers) < 0:
+        raise ValueError(
+            "Labels must be 0 or more. Received: a label of "
+            f"{min(numbers)} in {source.name!r}, split={split!r}, which "
+            "often means that it has none. Leave `labels` out."
+        )
+
+
+def _streamed(source, chosen, converter, labels, on_error, note, split):
+    if on_error == "skip":
+        raise ValueError(
+            "`stream` reads each file when a batch has it, so it cannot leave "
+            'out unreadable ones. Received: stream=True, on_error="skip". '
+            "Remove those files, or load without `stream`."
+        )
+    if converter.num_levels < 256 and converter.values is None:
+        raise ValueError(
+            "`stream` does not look at all images first, so `values` must say "
+            "what they hold. Received: stream=True, values=None, "
+            f'num_levels={converter.num_levels}. Pass values="pixels" for '
+            '8-bit values, or values="levels" for levels.'
+        )
+    numbers = None
+    if labels:
+        numbers = np.concatenate(
+            [source.labels(part)[places] for part, places in chosen.items()]
+        )
+        _check_labels(numbers, source, split)
+    ids: list[str] = []
+    for part, places in chosen.items():
+        names = source.ids(part)
+        ids += [names[place] for place in places]
+    return ImageData(
+        StoredImages(source, chosen, converter),
+        numbers,
+        num_levels=converter.num_levels,
+        num_classes=source.num_classes if labels else None,
+        class_names=source.class_names if labels else None,
+        source=source.name,
+        split=split,
+        note=note,
+        ids=ids,
     )

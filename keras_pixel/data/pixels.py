@@ -76,8 +76,13 @@ class PixelConverter:
         if values is None:
             values = self._guess_values(highest)
         if values == "pixels":
-            levels = (np.arange(256) * self.num_levels) // 256
-            return levels.astype("uint8")[images]
+            table = ((np.arange(256) * self.num_levels) // 256).astype("uint8")
+            levels = np.empty_like(images)
+            # Part by part: NumPy makes eight bytes of each index.
+            for start in range(0, len(images), 256):
+                part = slice(start, start + 256)
+                levels[part] = table[images[part]]
+            return levels
         if highest >= self.num_levels:
             raise ValueError(
                 '`values="levels"` needs integer levels from 0 to '

@@ -2,7 +2,8 @@
 
 The three parts never overlap and together are the whole source. A split that
 the source brings is used as it is; what is missing is taken from the training
-images, never from the test images.
+images, never from the test images. Copies of one picture among the training
+images stay together: none is trained on and measured on.
 """
 
 import hashlib
@@ -64,11 +65,46 @@ def hashed_order(ids: list[str], seed: int) -> np.ndarray:
     return np.argsort(np.array(keys, "uint64"), kind="stable")
 
 
+def digest(content: bytes) -> int:
+    """64 bits that stand for the content of a picture."""
+    return int.from_bytes(
+        hashlib.blake2b(content, digest_size=8).digest(), "big"
+    )
+
+
+def keep_together(
+    order: np.ndarray, digests: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """An order in which the copies of a picture follow the first of them.
+
+    Args:
+        order: positions of images.
+        digests: the `digest` of each image, by position.
+
+    Returns:
+        The order, and the places in it where another picture begins, its end
+        included. Without copies these are all places.
+    """
+    _, picture = np.unique(digests[order], return_inverse=True)
+    first = np.full(len(order), len(order))
+    np.minimum.at(first, picture, np.arange(len(order)))
+    group = first[picture]
+    moved = np.argsort(group, kind="stable")
+    begins = np.flatnonzero(np.diff(group[moved], prepend=-1))
+    return order[moved], np.append(begins, len(order))
+
+
+def _nearest(wanted: int, allowed: np.ndarray) -> int:
+    distance = np.abs(allowed - wanted)
+    return int(allowed[np.flatnonzero(distance == distance.min())[-1]])
+
+
 def choose(
     sizes: dict[str, int],
     ids: Callable[[str], list[str]],
     split: str,
     *,
+    digests: Callable[[str], np.ndarray] | None = None,
     validation: int | float | None,
     test: int | float | None,
     seed: int,
@@ -81,6 +117,9 @@ def choose(
         sizes: number of images of each split that the source brings.
         ids: gives the ids of the images of one of these splits, in order.
         split: "train", "validation", "test" or "all".
+        digests: gives the digests of the images of a split of the source, in
+            order; equal ones never come to lie in two parts, whose sizes may
+            differ a little from those asked for. `None`: all differ.
         validation: size of the validation part, where the source has none.
         test: size of the test part, where the source has none.
         seed: draws the parts, where they are drawn.
@@ -134,22 +173,40 @@ def choose(
             'images to set aside, or ask for split="all".'
         )
 
+    if not taken:
+        return {"train": np.arange(total)}, f"its {total:,} training images"
     drawn = not (ordered and "test" in sizes)
     order = hashed_order(ids("train"), seed) if drawn else np.arange(total)
-    middle = total - counts["test"]
-    start = middle - counts["validation"]
+    allowed = np.arange(total + 1)
+    if digests is not None:
+        order, allowed = keep_together(order, digests("train"))
+    middle = start = total
+    if counts["test"]:
+        middle = start = _nearest(total - counts["test"], allowed)
+    if counts["validation"]:
+        start = _nearest(middle - counts["validation"], allowed)
     positions = {
         "train": order[:start],
         "validation": order[start:middle],
         "test": order[middle:],
     }[split]
+    copies = total + 1 - len(allowed)
+    if not len(positions):
+        raise ValueError(
+            "Copies of one picture must lie in one part, so a source needs "
+            f"different pictures for its parts. Received: split={split!r}, "
+            f"source={source!r}, where {copies:,} of {total:,} training "
+            f"images are copies of others, which leaves {split!r} empty. "
+            "Remove them, or ask for other sizes."
+        )
     how = f"drawn with seed {seed}" if drawn else "the last ones"
     note = f"{len(positions):,} of its {total:,} training images, {how}"
     if split == "train":
         note = f"its {total:,} training images"
         kept = " and ".join(name for name in counts if counts[name])
-        if kept:
-            note += f" without {taken:,} kept for {kept}, {how}"
+        note += f" without {total - start:,} kept for {kept}, {how}"
+    if copies:
+        note += f"; {copies:,} copies kept with their like"
     return {"train": np.sort(positions)}, note
 
 

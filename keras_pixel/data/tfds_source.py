@@ -2,11 +2,18 @@
 
 import difflib
 import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_pixel.data.pixels import PixelConverter
+from keras_pixel.data.records import RecordFiles
+from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
+
+# Pictures that are decoded one by one: setting up threads takes longer.
+_FEW = 100
 
 
 class TfdsSource:
@@ -38,51 +45,68 @@ class TfdsSource:
             for split, own in self._names.items()
         }
         self._find_features(info)
-        self._order_of: dict = {}
+        self._tables: dict[str, _Table] = {}
 
     def ids(self, part: str) -> list[str]:
-        names = self._file_ids(part)
-        return [names[position] for position in self._order(part)]
+        table = self._table(part)
+        return [table.ids[position] for position in table.order]
+
+    def digests(self, part: str, exact: bool = False) -> np.ndarray:
+        """What stands for each encoded picture, to find copies by."""
+        table = self._table(part)
+        return table.digests[table.order]
+
+    def labels(self, part: str) -> np.ndarray | None:
+        table = self._table(part)
+        if table.labels is None:
+            return None
+        return table.labels[table.order].astype("int32")
 
     def read(self, part, positions, converter: PixelConverter, on_error):
         """`(images, labels or None, ids, names of unreadable files)`."""
+        table = self._table(part)
+        stored = table.order[positions]  # positions in the files
+        ids = [table.ids[place] for place in stored]
+        images = [
+            converter.fit_shape(image, f"image {name}")
+            for image, name in zip(
+                self._decoded(table, stored), ids, strict=True
+            )
+        ]
+        labels = self.labels(part)
+        if labels is not None:
+            labels = labels[positions]
+        return images, labels, ids, []
+
+    def _decoded(self, table, stored):
         import tensorflow as tf
 
-        stored = self._order(part)[positions]  # positions in the files
-        rank = {int(place): at for at, place in enumerate(stored)}
-        wanted = np.zeros(self.sizes[part], bool)
-        wanted[stored] = True
         decode = self._builder.info.features[self._image].decode_example
-        with tf.device("CPU"):
-            wanted = tf.constant(wanted)
-            # Only the images asked for are decoded.
-            first, last = int(stored.min()), int(stored.max())
-            split = f"{self._names[part]}[{first}:{last + 1}]"
-            dataset = self._raw(split).enumerate(first)
-            dataset = dataset.filter(lambda at, _: wanted[at])
-            dataset = dataset.map(
-                lambda at, example: (
-                    at,
-                    decode(example[self._image]),
-                    example[self._label] if self._label else at,
-                ),
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-        images: list[np.ndarray | None] = [None] * len(stored)
-        labels = np.zeros(len(stored), "int32")
-        names = self._file_ids(part)
-        for at, image, label in self._examples(dataset):
-            place = rank[int(at)]
-            images[place] = converter.fit_shape(image, f"image {names[at]}")
-            labels[place] = label if self._label else 0
-        if any(image is None for image in images):
-            raise ValueError(
-                "A TFDS data set must hold as many images as it states. "
-                f"Received: {self.name}, {part}, with fewer than "
-                f"{self.sizes[part]}. Prepare it again."
-            )
-        ids = [names[place] for place in stored]
-        return images, labels if self._label else None, ids, []
+        encoded = (table.encoded(int(place)) for place in stored)
+        try:
+            with tf.device("CPU"):
+                if len(stored) <= _FEW:
+                    for one in encoded:
+                        yield decode(one).numpy()
+                    return
+                # In several threads.
+                dataset = tf.data.Dataset.from_generator(
+                    lambda: encoded,
+                    output_signature=tf.TensorSpec((), tf.string),
+                )
+                dataset = dataset.map(
+                    decode, num_parallel_calls=tf.data.AUTOTUNE
+                )
+                yield from dataset.as_numpy_iterator()
+        except tf.errors.OpError as error:
+            raise self._unreadable(error.message) from error
+
+    def _unreadable(self, problem):
+        return ValueError(
+            "The files of a TFDS data set must be readable. Received: "
+            f"{self.name} in {self._builder.data_path}; {problem} "
+            "Prepare it again."
+        )
 
     def _find_features(self, info):
         features = self._tfds.features
@@ -120,9 +144,91 @@ class TfdsSource:
             self.num_classes = info.features[self._label].num_classes
             self.class_names = tuple(info.features[self._label].names)
 
-    def _raw(self, split):
-        """Examples of a TFDS split as stored, pictures not yet decoded."""
-        return self._builder.as_dataset(
+    def _table(self, part):
+        if part not in self._tables:
+            self._tables[part] = self._read_table(part)
+        return self._tables[part]
+
+    def _read_table(self, part):
+        """What is known about each picture, read once; none is decoded."""
+        import tensorflow as tf
+
+        split = self._builder.info.splits[self._names[part]]
+        is_record = self._in_records()
+        ids: list[str] = []
+        digests: list[int] = []
+        labels: list[int] = []
+        kept: list[bytes] = []
+        try:
+            with tf.device("CPU"):
+                batches = (
+                    self._record_batches(split.filepaths)
+                    if is_record
+                    else self._raw_batches(self._names[part])
+                )
+                for batch in batches.as_numpy_iterator():
+                    pictures = batch[self._image].tolist()
+                    digests += map(digest, pictures)
+                    if self._id:
+                        ids += [name.decode() for name in batch[self._id]]
+                    if self._label:
+                        labels += batch[self._label].tolist()
+                    if not is_record:
+                        kept += pictures
+            records = RecordFiles(split.filepaths) if is_record else None
+        except tf.errors.OpError as error:
+            raise self._unreadable(error.message) from error
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from error
+        if len(digests) != self.sizes[part]:
+            raise ValueError(
+                "A TFDS data set must hold as many images as it states. "
+                f"Received: {self.name}, {part}, with {len(digests)} instead "
+                f"of {self.sizes[part]}. Prepare it again."
+            )
+        order = np.arange(len(digests))
+        if self._id:
+            order = np.argsort(np.array(ids), kind="stable")
+        else:
+            ids = [f"{part}/{place}" for place in range(len(digests))]
+        return _Table(
+            ids,
+            order,
+            np.array(digests, "uint64"),
+            np.array(labels) if self._label else None,
+            lambda place: (
+                kept[place]
+                if records is None
+                else self._picture_of(records[place])
+            ),
+        )
+
+    def _in_records(self):
+        return self._builder.info.file_format.value == "tfrecord"
+
+    def _record_batches(self, paths):
+        """Examples as they lie in TFRecord files, checksums verified."""
+        import tensorflow as tf
+
+        wanted = {self._image: tf.string}
+        if self._id:
+            wanted[self._id] = tf.string
+        if self._label:
+            wanted[self._label] = tf.int64
+        form = {
+            key: tf.io.FixedLenFeature((), dtype)
+            for key, dtype in wanted.items()
+        }
+        dataset = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
+        # Many at once: each step of the iterator costs more than a picture.
+        return dataset.batch(200).map(
+            lambda batch: tf.io.parse_example(batch, form)
+        )
+
+    def _raw_batches(self, split):
+        """The same for data sets in files of another kind, by way of TFDS."""
+        keys = [key for key in (self._image, self._id, self._label) if key]
+        dataset = self._builder.as_dataset(
             split=split,
             shuffle_files=False,
             decoders={self._image: self._tfds.decode.SkipDecoding()},
@@ -131,36 +237,28 @@ class TfdsSource:
                 interleave_cycle_length=1, try_autocache=False
             ),
         )
+        dataset = dataset.map(lambda one: {key: one[key] for key in keys})
+        return dataset.batch(200)
 
-    def _examples(self, dataset):
+    def _picture_of(self, record):
         import tensorflow as tf
 
-        try:
-            yield from dataset.as_numpy_iterator()
-        except tf.errors.OpError as error:
-            raise ValueError(
-                "The files of a TFDS data set must be readable. Received: "
-                f"{self.name} in {self._builder.data_path}; {error.message} "
-                "Prepare it again."
-            ) from error
+        example = tf.train.Example.FromString(record)
+        return example.features.feature[self._image].bytes_list.value[0]
 
-    def _file_ids(self, part):
-        if part not in self._order_of:
-            names = [f"{part}/{place}" for place in range(self.sizes[part])]
-            order = np.arange(len(names))
-            if self._id:
-                stored = self._raw(self._names[part])
-                stored = stored.map(lambda example: example[self._id])
-                # Many at once: each step of the iterator costs more than an id.
-                batches = self._examples(stored.batch(1000))
-                names = [name.decode() for batch in batches for name in batch]
-                order = np.argsort(np.array(names), kind="stable")
-            self._order_of[part] = (names, order)
-        return self._order_of[part][0]
 
-    def _order(self, part):
-        self._file_ids(part)
-        return self._order_of[part][1]
+class _Table(NamedTuple):
+    """The pictures of a split, in the order of the files.
+
+    `order` sorts them by their ids; `encoded` gives the bytes of the picture
+    at a place.
+    """
+
+    ids: list[str]
+    order: np.ndarray
+    digests: np.ndarray
+    labels: np.ndarray | None
+    encoded: Callable[[int], bytes]
 
 
 def _import_tfds(name):

@@ -9,6 +9,7 @@ import fnmatch
 import os
 import pathlib
 import re
+import warnings
 
 from keras_pixel import files
 
@@ -17,6 +18,8 @@ METADATA_FILE = "metadata.json"
 WEIGHTS_FILE = "model.weights.h5"
 # Raised when a reader of the old layout could not read the new one.
 FORMAT = 1
+# Bytes that file systems allow.
+_LONGEST_NAME = 255
 
 _ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -48,7 +51,8 @@ def list_models(pattern=None):
 
     Args:
         pattern: optional string with the wildcards `*`, `?` and `[...]`, such
-            as `"*cifar10*"`.
+            as `"*cifar10*"`. Without any it may stand anywhere in a name,
+            as `"cifar"`. Capital and small letters are the same.
 
     Returns:
         A sorted list of names, each of which `load` takes.
@@ -68,7 +72,10 @@ def list_models(pattern=None):
             f"Received: pattern={pattern!r}. "
             'Give a pattern such as "*cifar10*".'
         )
-    return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+    pattern = pattern.lower()
+    if not set(pattern) & set("*?["):
+        pattern = f"*{pattern}*"
+    return [n for n in names if fnmatch.fnmatchcase(n.lower(), pattern)]
 
 
 def find(name_or_path):
@@ -88,11 +95,23 @@ def find(name_or_path):
     if isinstance(name_or_path, str) and _ZOO_NAME.fullmatch(name_or_path):
         folder = zoo_dir() / name_or_path
         if (folder / CONFIG_FILE).is_file():
-            return _inside_zoo(folder, name_or_path)
-    path = pathlib.Path(name_or_path)
+            folder = _inside_zoo(folder, name_or_path)
+            _warn_of_namesake(folder, name_or_path)
+            return folder
+    path = pathlib.Path(os.path.expanduser(name_or_path))
     if os.fspath(name_or_path) == "" or not path.is_dir():
         raise _unknown_preset(name_or_path)
     return path
+
+
+def _warn_of_namesake(folder, name):
+    here = pathlib.Path(name)
+    if (here / METADATA_FILE).is_file() and here.resolve() != folder:
+        warnings.warn(
+            f"{name!r} means the model in the zoo; the preset in the folder "
+            f'of that name here is "./{name}".',
+            stacklevel=4,
+        )
 
 
 def _inside_zoo(folder, name):
@@ -121,6 +140,7 @@ def _unknown_preset(name):
 def read_json(folder, filename):
     """A JSON object of the preset in `folder`, or a clear error."""
     path = folder / filename
+    _check_inside(folder, filename)
     if not path.is_file():
         raise FileNotFoundError(
             f"A preset folder must hold `{filename}`. Received: "
@@ -146,13 +166,20 @@ def read_metadata(name_or_path):
     """
     folder = find(name_or_path)
     metadata = read_json(folder, METADATA_FILE)
+    versions = metadata.get("versions", {})
+    if not isinstance(versions, dict):
+        raise ValueError(
+            f"`{METADATA_FILE}` must have an object for its versions. "
+            f"Received: versions={versions!r} in {str(folder)!r}. Fetch or "
+            "save the preset again."
+        )
     layout = metadata.get("format")
     if layout != FORMAT:
         raise ValueError(
             f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
             f"version of keras_pixel reads. Received: format={layout!r} in "
             f"{str(folder)!r}, written by keras_pixel "
-            f"{metadata.get('versions', {}).get('keras_pixel', 'unknown')}. "
+            f"{versions.get('keras_pixel', 'unknown')}. "
             "Install that version of keras_pixel, or save the preset again."
         )
     if not isinstance(metadata.get("files"), dict):
@@ -180,15 +207,48 @@ def check_files(folder, metadata, skip=()):
             _check_hash(folder / filename, expected)
 
 
+def strangers(folder):
+    """Names in a preset's folder that its metadata does not list, sorted.
+
+    `None` where the folder is no preset of this package.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return None
+    try:
+        listed = read_metadata(pathlib.Path(os.path.abspath(folder)))["files"]
+    except (OSError, ValueError):
+        return None
+    if not {CONFIG_FILE, WEIGHTS_FILE} <= set(listed):
+        return None
+    # A folder or a link under a listed name is not the file that was saved.
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.name not in (METADATA_FILE, *listed)
+        or path.is_symlink()
+        or not path.is_file()
+    )
+
+
 def is_plain(filename):
     """Whether a name is that of a file in the folder itself."""
+    if not filename.isprintable() or len(filename.encode()) > _LONGEST_NAME:
+        return False
     plain = pathlib.PurePath(filename).name == filename
     return plain and filename not in ("", "..") and "\\" not in filename
 
 
 def _check_inside(folder, filename):
+    if not is_plain(filename):
+        shown = filename if len(filename) < 80 else f"{filename[:80]}…"
+        raise ValueError(
+            "A preset's files must lie in its own folder, under plain names. "
+            f"Received: {shown!r} in `{METADATA_FILE}` of {str(folder)!r}. Do "
+            "not load this preset unless you made it yourself; then save it "
+            "again."
+        )
     resolved = (folder / filename).resolve()
-    if not is_plain(filename) or resolved.parent != folder.resolve():
+    if resolved.parent != folder.resolve():
         raise ValueError(
             "A preset's files must lie in its own folder. Received: "
             f"{filename!r} in `{METADATA_FILE}` of {str(folder)!r}, which "

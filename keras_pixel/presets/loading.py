@@ -8,7 +8,9 @@ import inspect
 import re
 import warnings
 
+import h5py
 import keras
+import numpy as np
 
 from keras_pixel import __version__
 from keras_pixel.checks import did_you_mean
@@ -51,12 +53,61 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
     metadata = folders.read_metadata(folder)
     skip = () if weights else (folders.WEIGHTS_FILE,)
     folders.check_files(folder, metadata, skip=skip)
+    _warn_of_strangers(folder)
     if image_shape is not None:
         overrides["image_shape"] = tuple(image_shape)
     model = _build(folder, metadata, overrides)
     if weights:
         _load_weights(model, folder, metadata, overrides)
     return model
+
+
+def _warn_of_strangers(folder):
+    unlisted = folders.strangers(folder) or ()
+    unlisted = [name for name in unlisted if not name.startswith(".")]
+    if unlisted:
+        warnings.warn(
+            f"{str(folder)!r} holds files that its metadata does not list, so "
+            f"they were not checked: {unlisted[:5]}. They are not read.",
+            stacklevel=3,
+        )
+
+
+def _check_agree(folder, metadata, arguments):
+    for key in ("image_shape", "num_levels"):
+        said, is_so = metadata.get(key), arguments.get(key)
+        if None not in (said, is_so) and said != is_so:
+            raise ValueError(
+                f"A preset's files must agree on `{key}`. Received: "
+                f"{key}={said!r} in `{folders.METADATA_FILE}`, {is_so!r} in "
+                f"`{folders.CONFIG_FILE}` of {str(folder)!r}. Fetch or save "
+                "the preset again."
+            )
+
+
+def _check_weights(path, name):
+    try:
+        file = h5py.File(path)
+    except OSError:
+        return  # Keras says what is wrong with the file.
+    with file:
+
+        def check(key, item):
+            if not isinstance(item, h5py.Dataset):
+                return
+            problem = None
+            if item.dtype.kind not in "fiub":
+                problem = f"values of dtype {item.dtype}"
+            elif item.dtype.kind == "f" and np.isnan(item[()]).any():
+                problem = "NaN"
+            if problem:
+                raise ValueError(
+                    f"The weights of the preset {name!r} must be real numbers. "
+                    f"Received: {key!r} with {problem}. Fetch or save the "
+                    "preset again."
+                )
+
+        file.visititems(check)
 
 
 def _build(folder, metadata, overrides):
@@ -73,7 +124,7 @@ def _build(folder, metadata, overrides):
         {"name": _model_name(folder, metadata)} if "name" in arguments else {}
     )
     try:
-        return model_class.from_config({**arguments, **name, **overrides})
+        model = model_class.from_config({**arguments, **name, **overrides})
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{model_class.__name__} must accept the arguments of the preset "
@@ -83,6 +134,8 @@ def _build(folder, metadata, overrides):
             f"Keras {keras.__version__}. Change the arguments, or install the "
             "version which saved it."
         ) from error
+    _check_agree(folder, metadata, arguments)
+    return model
 
 
 def _check_overrides(model_class, arguments, overrides):
@@ -117,7 +170,9 @@ def _model_class(folder, config):
         # Registers the package's own classes, if nobody has imported them.
         from keras_pixel import models  # noqa: F401
 
-    model_class = keras.saving.get_registered_object(name)
+    model_class = None
+    if isinstance(name, str):
+        model_class = keras.saving.get_registered_object(name)
     if isinstance(model_class, type) and issubclass(model_class, keras.Model):
         return model_class
     raise ValueError(
@@ -129,6 +184,7 @@ def _model_class(folder, config):
 
 
 def _load_weights(model, folder, metadata, overrides):
+    _check_weights(folder / folders.WEIGHTS_FILE, folder.name)
     expected, received = metadata.get("num_parameters"), model.count_params()
     problem = f"the preset has {expected} parameters, this model {received}."
     cause = None

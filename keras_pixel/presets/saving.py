@@ -35,15 +35,16 @@ def save_preset(
             (JSON values), kept in `metadata.json`.
         dtype: "float32" keeps the weights exactly. "float16" halves the file
             and rounds them; they are loaded as float32 all the same.
-        overwrite: whether a preset that is at `path` already is replaced.
+        overwrite: whether a preset that is at `path` already is replaced. A
+            folder with any other file in it is not.
         files: optional dict of other files for the folder: name to bytes.
 
     Returns:
         The folder's absolute path, a `pathlib.Path`.
 
     Raises:
-        FileExistsError: if `path` exists, unless it is a preset and
-            `overwrite=True`.
+        FileExistsError: if `path` exists, unless `overwrite=True` and it is a
+            preset with nothing else in its folder.
         ValueError: for a class that is not registered, or weights too large
             for float16.
 
@@ -160,8 +161,8 @@ def _write_folder(path, metadata, contents, overwrite):
     Returns:
         The folder's absolute path.
     """
-    path = pathlib.Path(os.path.abspath(path))
-    _check_free(path, overwrite)
+    path = pathlib.Path(os.path.abspath(os.path.expanduser(path)))
+    check_free(path, overwrite)
     entries = {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in contents.items()
@@ -174,8 +175,10 @@ def _write_folder(path, metadata, contents, overwrite):
     return path
 
 
-def _check_free(path, overwrite):
-    if is_free(path):
+def check_free(path, overwrite):
+    """Raise FileExistsError unless a preset may be written to a path."""
+    path = pathlib.Path(path)
+    if is_free(path) and not path.is_symlink():
         return
     if not overwrite:
         raise FileExistsError(
@@ -183,12 +186,21 @@ def _check_free(path, overwrite):
             f"path={str(path)!r}, which exists. Give another path, or "
             "`overwrite=True` to replace the preset there."
         )
-    # Never remove a folder that holds something else than a preset.
-    if not (path / folders.CONFIG_FILE).is_file():
+    # Never remove what somebody else put there.
+    strangers = folders.strangers(path)
+    if strangers is None:
         raise FileExistsError(
             "`overwrite=True` replaces presets only. Received: "
             f"path={str(path)!r}, which is not a preset folder. Give another "
             "path, or remove that one yourself."
+        )
+    if strangers:
+        raise FileExistsError(
+            "`overwrite=True` replaces a preset's own files only, those in "
+            f"its `{folders.METADATA_FILE}`. Received: path={str(path)!r}, "
+            f"which also holds {strangers[:5]}"
+            f"{' and more' if strangers[5:] else ''}. Move them elsewhere, or "
+            "give another path."
         )
 
 
@@ -215,6 +227,12 @@ def _copy_weights(source, target, dtype):
 
 
 def _cast(values, dtype, name):
+    if values.dtype.kind in "fc" and np.isnan(values).any():
+        raise ValueError(
+            "A model's weights must be numbers to be saved. Received: "
+            f"{name!r} with NaN. Go back to a state before the training "
+            "failed."
+        )
     if dtype == "float32" or values.dtype != np.float32:
         return values
     with np.errstate(over="ignore"):

@@ -31,7 +31,9 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
         ValueError: if there are no images, or `batch_size` or `num_images` is
             below `1`.
     """
-    images = np.asarray(getattr(data, "images", data))
+    images = getattr(data, "images", data)
+    if not hasattr(images, "chunks"):  # streamed ones are read part by part
+        images = np.asarray(images)
     if images.ndim != 4 or not len(images):
         raise ValueError(
             "`data` must hold at least one image, as (images, height, width, "
@@ -40,13 +42,13 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
     batch_size = check_size("batch_size", batch_size)
     if num_images is not None:
         num_images = check_size("num_images", num_images)
-    images = images[:num_images]
-    batch_size = min(batch_size, len(images))
+    total_images = min(len(images), num_images or len(images))
+    batch_size = min(batch_size, total_images)
     # Many batches at once: each call of the network has its own overhead.
     stride = batch_size * max(1, 1000 // batch_size)
     total = 0.0
-    for start in range(0, len(images), stride):
-        part = images[start : start + stride]
+    for start in range(0, total_images, stride):
+        part = images[start : min(start + stride, total_images)]
         count = len(part)
         # The last batch is filled up, so that one compiled function serves
         # for all; what fills it is not counted.
@@ -55,11 +57,11 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
         log_prob = np.asarray(model.log_prob(part, batch_size=batch_size))
         total += float(np.sum(log_prob[:count], dtype="float64"))
         if progress is not None:
-            progress(start + count, len(images))
-    nats = -total / len(images)
+            progress(start + count, total_images)
+    nats = -total / total_images
     dimensions = math.prod(images.shape[1:])
     return {
         "bits_per_dim": nats_to_bits_per_dim(nats, dimensions),
         "nats": nats,
-        "num_images": len(images),
+        "num_images": total_images,
     }

@@ -9,6 +9,7 @@ import keras
 
 from keras_pixel.files import one_owner
 from keras_pixel.files import remove_leftovers
+from keras_pixel.presets.saving import check_free
 from keras_pixel.training import building
 from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import Checkpoints
@@ -149,6 +150,8 @@ def _train(recipe, output_dir, options, report, board):
 
 
 def _check_folder(recipe, output_dir, resume):
+    # Written at the end: refused now rather than after hours.
+    check_free(output_dir / "preset", overwrite=True)
     path = output_dir / "recipe.json"
     if not path.exists():
         return

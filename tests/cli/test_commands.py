@@ -64,6 +64,7 @@ def tiny(model, tmp_path, monkeypatch):
 def images(tmp_path):
     """Five images of levels, as an array and as pictures."""
     levels = np.arange(5 * 16).reshape(5, 4, 4, 1) % 4
+    levels[:, 0, 0, 0], levels[:, 0, 1, 0] = np.divmod(range(5), 4)
     np.save(tmp_path / "images.npy", levels)
     pictures.write_images(levels, 4, tmp_path / "pictures", "files")
     return levels.astype("uint8")

@@ -129,16 +129,16 @@ def test_output_that_cannot_be_written_is_refused_before_any_work(
 ):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        pictures.check_output(tmp_path / "file" / "x.png", "grid", 1)
-    pictures.check_output(tmp_path / "new" / "x.png", "grid", 1)
+        pictures.check_output(tmp_path / "file" / "x.png", "grid")
+    pictures.check_output(tmp_path / "new" / "x.png", "grid")
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(PermissionError, match="that can be written.*x.png"):
-        pictures.check_output(tmp_path / "x.png", "grid", 1)
+        pictures.check_output(tmp_path / "x.png", "grid")
 
 
 def test_separate_files_need_grey_or_rgb():
     with pytest.raises(ValueError, match="1 or 3 channels.*2 channels"):
-        pictures.check_output("folder", "files", 2)
+        pictures.check_channels("files", 2)
 
 
 @pytest.mark.parametrize(

@@ -129,3 +129,20 @@ def test_arrays_and_folders_need_no_tensorflow(tmp_path):
     assert len(lines) == 2
     assert "needs tensorflow and tensorflow-datasets" in lines[0]
     assert "`tf_dataset` needs TensorFlow" in lines[1]
+
+
+@pytest.mark.parametrize("kind", ["array", "folder"])
+def test_copies_of_a_picture_never_lie_in_two_splits(tmp_path, kind):
+    images = np.random.default_rng(0).integers(0, 256, (100, 3, 3, 3), "uint8")
+    source = np.concatenate([images, images])
+    if kind == "folder":
+        for place, image in enumerate(source):
+            Image.fromarray(image).save(tmp_path / f"{place:03}.png")
+        source = tmp_path
+    parts = {
+        split: {image.tobytes() for image in load_data(source, split).images}
+        for split in ("train", "validation", "test")
+    }
+    assert sum(len(part) for part in parts.values()) == 100
+    assert len(set.union(*parts.values())) == 100
+    assert all(parts.values())

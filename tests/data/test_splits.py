@@ -102,6 +102,48 @@ def test_drawn_order_hardly_moves_when_an_image_comes():
     assert after == before
 
 
+@pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "drawn"])
+def test_copies_of_a_picture_lie_in_one_part(ordered):
+    # 100 pictures, each there twice, far apart.
+    digests = np.tile(np.arange(100, dtype="uint64"), 2)
+    found = {}
+    for split in ("train", "validation", "test"):
+        positions, note = choose(
+            {"train": 200, "test": 3} if ordered else {"train": 200},
+            lambda part: [f"{part}/{place}" for place in range(200)],
+            split,
+            digests=lambda part: digests,
+            validation=15,
+            test=None if ordered else 15,
+            seed=0,
+            ordered=ordered,
+            source="tiny",
+        )
+        if not (ordered and split == "test"):
+            found[split] = digests[positions["train"]]
+            assert "100 copies kept" in note
+    assert sum(len(part) for part in found.values()) == 200
+    for split, part in found.items():
+        others = [found[other] for other in found if other != split]
+        assert not np.isin(part, np.concatenate(others)).any()
+        assert len(part) > 12
+
+
+def test_nothing_but_copies_leaves_no_validation():
+    with pytest.raises(ValueError, match="39 of 40 training images are copies"):
+        choose(
+            {"train": 40},
+            lambda part: [str(place) for place in range(40)],
+            "validation",
+            digests=lambda part: np.zeros(40, "uint64"),
+            validation=4,
+            test=4,
+            seed=0,
+            ordered=False,
+            source="tiny",
+        )
+
+
 def test_all_is_every_image_of_every_split():
     positions, note = choose(
         {"train": 3, "test": 2},

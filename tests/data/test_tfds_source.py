@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_pixel.data import load_data
+from keras_pixel.data import tfds_source
 
 pytest.importorskip("tensorflow")
 
@@ -115,6 +116,44 @@ def test_without_id_and_test_split(tmp_path):
     assert sorted(numbers.tolist()) == list(range(30))
     again = load_data("tiny_plain", "test", data_dir=tmp_path)
     np.testing.assert_array_equal(parts[2].images, again.images)
+
+
+def test_files_of_another_kind_give_the_same(tiny, monkeypatch):
+    expected = load_data("tiny_ids", "validation", data_dir=tiny, labels=True)
+    monkeypatch.setattr(tfds_source.TfdsSource, "_in_records", lambda _: False)
+    found = load_data("tiny_ids", "validation", data_dir=tiny, labels=True)
+    np.testing.assert_array_equal(found.images, expected.images)
+    assert found.labels.tolist() == expected.labels.tolist()
+    assert found.ids == expected.ids
+
+
+def test_only_the_images_asked_for_are_decoded(tiny, monkeypatch):
+    decoded = []
+    true = tfds_source.TfdsSource._decoded
+
+    def decode(self, table, stored):
+        decoded.append(len(stored))
+        return true(self, table, stored)
+
+    monkeypatch.setattr(tfds_source.TfdsSource, "_decoded", decode)
+    load_data("tiny_ids", "validation", data_dir=tiny, validation=2)
+    assert decoded == [2]
+
+
+def test_streamed_images_are_the_same(tiny):
+    held, streamed = (
+        load_data("tiny_ids", data_dir=tiny, labels=True, stream=stream)
+        for stream in (False, True)
+    )
+    np.testing.assert_array_equal(streamed.images, held.images)
+    assert streamed.labels.tolist() == held.labels.tolist()
+    assert streamed.ids == held.ids
+    assert (
+        streamed.fingerprint()
+        == load_data(
+            "tiny_ids", data_dir=tiny, labels=True, stream=True
+        ).fingerprint()
+    )
 
 
 def test_several_image_features_are_refused(tmp_path):

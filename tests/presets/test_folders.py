@@ -4,7 +4,9 @@ import json
 import os
 import pathlib
 
+import h5py
 import keras
+import numpy as np
 import pytest
 
 from keras_pixel import presets
@@ -192,6 +194,32 @@ def test_overwrite_never_removes_something_else(model, tmp_path):
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_overwrite_wants_a_preset_of_ours(model, tmp_path):
+    # Many programs call a file config.json.
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match="replaces presets only"):
+        presets.save_preset(model, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".git", "folder/deep.txt"])
+def test_overwrite_keeps_what_the_preset_does_not_list(model, folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("years of work")
+    words = f"which also holds .*{name.split('/')[0]}"
+    with pytest.raises(FileExistsError, match=words):
+        presets.save_preset(model, folder, overwrite=True)
+    assert (folder / name).read_text() == "years of work"
+
+
+def test_overwrite_does_not_follow_a_link(model, folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(FileExistsError, match="replaces presets only"):
+        presets.save_preset(model, tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink() and folder.is_dir()
+
+
 def test_failed_saving_leaves_the_old_preset(
     model, folder, tmp_path, monkeypatch
 ):
@@ -214,3 +242,97 @@ def test_metadata_that_json_cannot_hold_leaves_nothing(model, tmp_path):
     with pytest.raises((TypeError, ValueError)):
         presets.save_preset(model, tmp_path / "a", {"loss": float("nan")})
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"versions": "x"}, "versions='x'"),
+        ({"format": 9, "versions": "x"}, "versions='x'"),
+        ({"num_levels": 7}, "agree on `num_levels`. Received: num_levels=7"),
+        ({"image_shape": [9, 9, 1]}, "agree on `image_shape`"),
+    ],
+    ids=["versions", "format", "levels", "shape"],
+)
+def test_metadata_that_is_wrong(folder, changes, words):
+    edit_metadata(folder, **changes)
+    with pytest.raises(ValueError, match=words):
+        presets.load(folder)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "a\nb"])
+def test_names_that_no_file_has(folder, name):
+    files = presets.read_metadata(folder)["files"]
+    edit_metadata(folder, files={**files, name: {"sha256": "0"}})
+    with pytest.raises(ValueError, match="under plain names") as caught:
+        presets.load(folder)
+    assert len(str(caught.value)) < 600
+
+
+def test_metadata_linked_from_elsewhere(folder, tmp_path):
+    (folder / "metadata.json").rename(tmp_path / "metadata.json")
+    (folder / "metadata.json").symlink_to(tmp_path / "metadata.json")
+    with pytest.raises(ValueError, match="lie in its own folder"):
+        presets.load(folder)
+
+
+def test_json_nested_too_deeply(folder):
+    (folder / "metadata.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        presets.load(folder)
+
+
+def test_class_that_is_no_name(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps({**config, "registered_name": ["a"]})
+    )
+    renew_hashes(folder)
+    with pytest.raises(ValueError, match=r"registered_name=\['a'\]"):
+        presets.load(folder)
+
+
+@pytest.mark.parametrize("values", [float("nan"), 1j], ids=["nan", "complex"])
+def test_weights_that_are_no_numbers(folder, values):
+    with h5py.File(folder / "model.weights.h5", "r+") as file:
+        found = []
+        file.visititems(
+            lambda name, item: (
+                found.append(name) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+        shape = file[found[0]].shape
+        del file[found[0]]
+        file[found[0]] = np.full(shape, values)
+    renew_hashes(folder)
+    with pytest.raises(ValueError, match="must be real numbers"):
+        presets.load(folder)
+
+
+def test_files_that_are_not_listed_are_named(folder):
+    (folder / ".DS_Store").write_text("")
+    presets.load(folder)
+    (folder / "more.py").write_text("")
+    with pytest.warns(UserWarning, match="does not list.*'more.py'"):
+        presets.load(folder)
+
+
+def test_home_folder(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = presets.save_preset(model, "~/mine")
+    assert path == tmp_path / "mine"
+    presets.load("~/mine")
+
+
+@pytest.mark.parametrize("pattern", ["mnist", "MNIST", "tiny", "tiny_*"])
+def test_a_plain_word_may_stand_anywhere(zoo, pattern):
+    assert "tiny_mnist" in presets.list_models(pattern)
+
+
+def renew_hashes(folder):
+    """Make altered files look as if they had been saved so."""
+    files = presets.read_metadata(folder)["files"]
+    edit_metadata(
+        folder,
+        files={name: {"sha256": sha256(folder / name)} for name in files},
+    )

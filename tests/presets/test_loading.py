@@ -213,7 +213,8 @@ def test_names_are_listed_and_matched(zoo):
 def test_zoo_name_comes_before_a_folder_here(zoo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     presets.save_preset(TinyModel((2, 2, 1)), "tiny_mnist")
-    assert presets.load("tiny_mnist").image_shape == (4, 4, 1)
+    with pytest.warns(UserWarning, match='here is "./tiny_mnist"'):
+        assert presets.load("tiny_mnist").image_shape == (4, 4, 1)
     assert presets.load("./tiny_mnist").image_shape == (2, 2, 1)
     assert presets.load(tmp_path / "tiny_mnist").image_shape == (2, 2, 1)
 

@@ -1,0 +1,63 @@
+"""Where the commands write: never over what they read."""
+
+import os
+import pathlib
+
+
+def check_path(output):
+    """Refuses what names no file or folder."""
+    if output in ("", "-") or "\0" in str(output):
+        raise ValueError(
+            "`--output` must be the path of a file or a folder. Received: "
+            f"{output!r}, which is none. Give a path such as ./samples.png."
+        )
+
+
+def check_output(output, inputs=(), overwrite=False):
+    """Refuses, before any work, an output that could not or must not be made.
+
+    Args:
+        output: path of the file or folder.
+        inputs: paths that are read; those that do not exist are left out.
+        overwrite: bool. Whether an output that exists is replaced.
+    """
+    check_path(output)
+    path = pathlib.Path(output)
+    for given in map(pathlib.Path, inputs):
+        if given.exists() and _would_harm(path, given):
+            raise ValueError(
+                "`--output` must not be what is read. Received: "
+                f"{str(path)!r}, with the input {str(given)!r}. Give another "
+                "path."
+            )
+    in_use = any(path.iterdir()) if path.is_dir() else path.exists()
+    if in_use and not overwrite:
+        raise FileExistsError(
+            "`--output` must be new. Received: "
+            f"{str(path)!r}, which exists. Give another path, or --overwrite "
+            "to replace it."
+        )
+    folder = path if path.is_dir() else path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            "`--output` must lie in a folder. Received: "
+            f"{str(path)!r}, where a file is in the way. Give another path."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            "`--output` must be in a folder that can be written. "
+            f"Received: {str(path)!r}. Give another path."
+        )
+
+
+def _would_harm(path, given):
+    if not path.exists():
+        return False
+    target, source = path.resolve(), given.resolve()
+    # The input itself, by whatever name; a file of an input folder; or the
+    # folder that an input lies in.
+    if path.samefile(given) or source in target.parents:
+        return True
+    return path.is_dir() and target in source.parents

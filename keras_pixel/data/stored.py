@@ -1,0 +1,88 @@
+"""Images that stay where they are, and are read when they are asked for."""
+
+import numpy as np
+
+from keras_pixel.data.pixels import PixelConverter
+
+# Images that are read at once where all of them are asked for.
+_CHUNK = 256
+
+
+class StoredImages:
+    """Integer levels, indexed like an array, read batch by batch.
+
+    Args:
+        source: a source of images; see `sources`.
+        chosen: dict from split of the source to positions in it.
+        converter: `PixelConverter` that says what the values are.
+
+    Example:
+
+    ```python
+    images = load_data("photos/", stream=True, values="pixels").images
+    batch = images[[3, 14, 15]]  # uint8 (3, height, width, channels)
+    ```
+    """
+
+    dtype = np.dtype("uint8")
+    ndim = 4
+
+    def __init__(self, source, chosen: dict, converter: PixelConverter):
+        self._source = source
+        self._converter = converter
+        self._parts = list(chosen)
+        # (part, position) of each image.
+        self._places = np.concatenate(
+            [
+                np.stack([np.full(len(places), number), places], axis=1)
+                for number, places in enumerate(chosen.values())
+            ]
+        )
+        if converter.image_shape is None:
+            self[0]  # the first image says the shape
+        self.shape = (len(self), *converter.image_shape)
+
+    def __len__(self):
+        return len(self._places)
+
+    @property
+    def size(self):
+        """Number of values."""
+        return int(np.prod(self.shape))
+
+    def __getitem__(self, index):
+        if np.ndim(index) == 0 and not isinstance(index, slice):
+            return self[np.array([index])][0]
+        wanted = self._places[index]
+        images: list = [None] * len(wanted)
+        for number, part in enumerate(self._parts):
+            at = np.flatnonzero(wanted[:, 0] == number)
+            if len(at):
+                found, *_ = self._source.read(
+                    part, wanted[at, 1], self._converter, "raise"
+                )
+                for place, image in zip(at, found, strict=True):
+                    images[place] = image
+        if not images:
+            return np.zeros((0, *self.shape[1:]), self.dtype)
+        return self._converter.quantise(np.stack(images))
+
+    def __array__(self, dtype=None, copy=None):
+        images = np.concatenate(list(self.chunks()))
+        return images if dtype is None else images.astype(dtype)
+
+    def digests(self):
+        """What stands for the content of each image as it is stored."""
+        return np.concatenate(
+            [
+                self._source.digests(part, exact=True)[
+                    self._places[self._places[:, 0] == number, 1]
+                ]
+                for number, part in enumerate(self._parts)
+            ]
+        )
+
+    def chunks(self):
+        """All images, a few hundred at a time."""
+        for start in range(0, len(self), _CHUNK):
+            yield self[start : start + _CHUNK]
