@@ -5,6 +5,7 @@ class works like the package's.
 """
 
 import inspect
+import re
 import warnings
 
 import keras
@@ -30,7 +31,8 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
         **overrides: other arguments of the model's class to change.
 
     Returns:
-        A model of the class that was saved, not compiled.
+        A model of the class that was saved, not compiled. Its `name` is that
+        of the preset, by which it is exported and served.
 
     Raises:
         ValueError: for an unknown name, an altered file, an unknown class,
@@ -51,6 +53,8 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
     if image_shape is not None:
         overrides["image_shape"] = tuple(image_shape)
     model = _build(folder, metadata, overrides)
+    if "name" not in overrides:
+        model.name = _name(folder, metadata)
     if weights:
         _load_weights(model, folder, metadata, overrides)
     return model
@@ -82,6 +86,15 @@ def _build(folder, metadata, overrides):
             f"Keras {keras.__version__}. Change the arguments, or install the "
             "version which saved it."
         ) from error
+
+
+def _name(folder, metadata):
+    """The preset's name, of letters that Keras and a path allow."""
+    # A training's folder ends in "preset"; the recipe has the name.
+    name = metadata.get("name")
+    name = name if isinstance(name, str) and name else folder.resolve().name
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip("_.-")
+    return name or "preset"
 
 
 def _model_class(folder, config):
