@@ -1,4 +1,6 @@
-"""Integer levels <-> floats in [-1, 1]: the only two conversions."""
+"""Integer levels <-> floats in [-1, 1], and bits/dim from nats."""
+
+import math
 
 from keras import ops
 
@@ -31,3 +33,16 @@ def floats_to_levels(floats, num_levels):
     """
     scaled = (ops.cast(floats, "float32") + 1.0) * ((num_levels - 1) / 2.0)
     return ops.cast(ops.clip(ops.round(scaled), 0, num_levels - 1), "int32")
+
+
+def bits_per_dim(log_prob, image_shape):
+    """Bits per sub-pixel from the nats of whole images.
+
+    Args:
+        log_prob: log-probabilities in nats: a number, an array or a tensor.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        `-log_prob / (height * width * channels * ln 2)`.
+    """
+    return log_prob / -(math.prod(image_shape) * math.log(2))

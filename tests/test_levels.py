@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_pixel.levels import bits_per_dim
 from keras_pixel.levels import floats_to_levels
 from keras_pixel.levels import levels_to_floats
 
@@ -32,3 +33,9 @@ def test_scaled_in_float32_before_the_cast():
     # 255 is 256 in bfloat16: scaled there it would lie above 1.
     top = levels_to_floats(np.array([255], "uint8"), 256, dtype="bfloat16")
     assert float(keras.ops.cast(top, "float32")[0]) == 1.0
+
+
+def test_a_byte_per_value_is_eight_bits_per_dim():
+    # One of 256 ** 4 images that are equally probable.
+    log_prob = -4 * np.log(256.0)
+    assert bits_per_dim(log_prob, (2, 2, 1)) == pytest.approx(8)
