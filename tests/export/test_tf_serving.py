@@ -212,7 +212,9 @@ def test_server_is_told_to_use_xla(quick, model, tmp_path, monkeypatch, xla):
     export.tf_serving(model, tmp_path, batch_sizes=[1], xla=xla)
     for name in ("compose.yaml", "README.md"):
         text = (tmp_path / name).read_text()
-        assert ("--xla_cpu_compilation_enabled=true" in text) == xla
+        for device in ("cpu", "gpu"):
+            flag = f"--xla_{device}_compilation_enabled=true"
+            assert (flag in text) == xla
 
 
 def test_warmup_that_is_refused_is_found(models_folder, tmp_path):
