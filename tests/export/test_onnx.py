@@ -45,6 +45,23 @@ def test_files_are_standard_onnx_and_say_what_they_are(files, model):
         assert metadata["num_levels"] == model.num_levels
 
 
+def test_log_prob_comes_first_and_the_free_axis_is_the_batch(files, model):
+    height, width, channels = model.image_shape
+    whole = ["batch", height, width, channels]
+    loaded = session(files / "log_prob.onnx").loaded
+    assert [(x.name, x.shape) for x in loaded.get_outputs()] == [
+        ("log_prob", ["batch"]),
+        ("bits_per_dim", ["batch"]),
+    ]
+    assert [x.shape for x in loaded.get_inputs()] == [whole]
+    loaded = session(files / "sample.onnx").loaded
+    assert {x.name: x.shape for x in loaded.get_inputs()} == {
+        "noise": whole,
+        "temperature": ["batch"],
+    }
+    assert [x.shape for x in loaded.get_outputs()] == [whole]
+
+
 def test_step_and_row_have_fixed_shapes_and_no_control_flow(files):
     for name in ("row.onnx", "step.onnx"):
         graph = onnx.load(files / name).graph
