@@ -29,6 +29,7 @@ class GrpcClient:
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(
             self.channel
         )
+        self.server = server
         self.model = model
         self.version = version
         self.timeout = timeout
@@ -100,6 +101,12 @@ class GrpcClient:
         try:
             return method(request, timeout=self.timeout)
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                raise SystemExit(
+                    "`--server` must be the address of a server that answers. "
+                    f"Received: {self.server}: {error.details()}. Start the "
+                    "server, or name another one."
+                ) from error
             raise SystemExit(
                 f"{error.code().name}: {error.details()}"
             ) from error

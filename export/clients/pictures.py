@@ -21,7 +21,10 @@ def find_pictures(path):
         file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS
     )
     if not found:
-        raise SystemExit(f"There are no pictures in {path}.")
+        raise SystemExit(
+            "`pictures` must be a picture or a folder of them. "
+            f"Received: {str(path)!r}, with no pictures in it. Check the path."
+        )
     return found
 
 
@@ -39,10 +42,21 @@ def read_picture(path, shape, num_levels):
     height, width, channels = shape
     if channels not in MODES:
         raise SystemExit(f"Pictures have 1 or 3 channels, not {channels}.")
-    with Image.open(path) as picture:
-        picture = ImageOps.exif_transpose(picture).convert(MODES[channels])
-        picture = picture.resize((width, height), Image.Resampling.BOX)
-        return bytes(v * num_levels // 256 for v in picture.tobytes())
+    try:
+        with Image.open(path) as picture:
+            picture = ImageOps.exif_transpose(picture).convert(MODES[channels])
+            picture = picture.resize((width, height), Image.Resampling.BOX)
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as e:
+        raise SystemExit(
+            "A picture must be a whole image file. "
+            f"Received: {str(path)!r}: {e}. Leave it out, or mend it."
+        ) from e
+    return bytes(v * num_levels // 256 for v in picture.tobytes())
 
 
 def write_picture(path, levels, shape, num_levels):
@@ -72,6 +86,14 @@ def run(client_class, server, arguments=None):
         arguments: list of words; by default those of the command line.
     """
     options = _parse(server, arguments)
+    try:
+        _run(client_class, options)
+    except OSError as error:
+        # A folder that cannot be written, a file that is not there.
+        raise SystemExit(f"Error: {error}") from error
+
+
+def _run(client_class, options):
     client = client_class(
         options.server, options.model, options.version, options.timeout
     )
@@ -118,26 +140,52 @@ def _batches(items, size):
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
+def _number(kind, least, most=None):
+    """A type of `argparse`: an int or float in a range."""
+
+    def parse(text):
+        value = kind(text)
+        if not (least <= value and (most is None or value <= most)):
+            limit = "" if most is None else f" and at most {most}"
+            raise argparse.ArgumentTypeError(
+                f"must be at least {least}{limit}, received {text}"
+            )
+        return value
+
+    # What argparse calls it where `kind` refuses the text.
+    parse.__name__ = kind.__name__
+    return parse
+
+
 def _parse(server, arguments):
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--server", default=server)
     common.add_argument("--model", required=True)
-    common.add_argument("--version", type=int, help="the latest by default")
-    common.add_argument("--timeout", type=float, default=600, help="seconds")
-    common.add_argument("--batch-size", type=int, default=16)
+    common.add_argument(
+        "--version", type=_number(int, 1), help="the latest by default"
+    )
+    common.add_argument(
+        "--timeout", type=_number(float, 0.001), default=600, help="seconds"
+    )
+    common.add_argument("--batch-size", type=_number(int, 1), default=16)
     drawing = argparse.ArgumentParser(add_help=False)
-    drawing.add_argument("--seed", type=int, default=0, help="of the first")
-    drawing.add_argument("--temperature", type=float, default=1.0)
+    drawing.add_argument(
+        "--seed", type=_number(int, 0, 2**30), default=0, help="of the first"
+    )
+    drawing.add_argument("--temperature", type=_number(float, 0), default=1.0)
     drawing.add_argument("--output", default="out", help="folder")
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
     score = commands.add_parser("score", parents=[common])
     score.add_argument("pictures", help="folder or file")
     sample = commands.add_parser("sample", parents=[common, drawing])
-    sample.add_argument("--count", type=int, default=4)
+    sample.add_argument("--count", type=_number(int, 1, 2**30), default=4)
     complete = commands.add_parser("complete", parents=[common, drawing])
     complete.add_argument("pictures", help="folder or file")
     complete.add_argument(
-        "--keep", type=float, default=0.5, help="part of the height, from above"
+        "--keep",
+        type=_number(float, 0, 1),
+        default=0.5,
+        help="part of the height, from above",
     )
     return parser.parse_args(arguments)

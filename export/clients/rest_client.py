@@ -25,9 +25,7 @@ class RestClient:
             self.address += f"/versions/{version}"
         self.timeout = timeout
         self.session = requests.Session()
-        answer = self._answer(
-            self.session.get(f"{self.address}/metadata", timeout=timeout)
-        )
+        answer = self._answer("get", f"{self.address}/metadata")
         signatures = answer["metadata"]["signature_def"]["signature_def"]
         # (batch, height, width, channels, levels)
         logits = signatures["logits"]["outputs"]["logits"]["tensor_shape"]
@@ -65,15 +63,23 @@ class RestClient:
         if len(inputs) == 1:
             (inputs,) = inputs.values()
         return self._answer(
-            self.session.post(
-                f"{self.address}:predict",
-                json={"signature_name": signature_name, "inputs": inputs},
-                timeout=self.timeout,
-            )
+            "post",
+            f"{self.address}:predict",
+            json={"signature_name": signature_name, "inputs": inputs},
         )["outputs"]
 
-    def _answer(self, response):
-        answer = response.json()
+    def _answer(self, method, address, **request):
+        try:
+            response = self.session.request(
+                method, address, timeout=self.timeout, **request
+            )
+            answer = response.json()
+        except requests.RequestException as error:
+            raise SystemExit(
+                "`--server` must be the address of a server that answers. "
+                f"Received: {address}: {error}. Start the server, or name "
+                "another one."
+            ) from error
         if "error" in answer:
             raise SystemExit(f"{response.status_code}: {answer['error']}")
         return answer

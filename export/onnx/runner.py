@@ -41,6 +41,7 @@ class StepSampler:
         metadata = self.row.session.get_modelmeta().custom_metadata_map
         metadata = {key: json.loads(x) for key, x in metadata.items()}
         self.image_shape = tuple(metadata["image_shape"])
+        self.num_levels = metadata["num_levels"]
         self.batch_size = metadata["batch_size"]
         self._fills = metadata["first_states"]
         self._states = {}
@@ -50,22 +51,28 @@ class StepSampler:
         """Draw images, or the unknown pixels of images.
 
         Args:
-            noise: float array `(n, height, width, channels)` in [0, 1).
-            temperature: float above 0, or one for each image.
-            images: levels of the shape of `noise`; those of unknown pixels
-                are not looked at.
-            known: bool array `(n, height, width)`.
+            noise: float array `(n, height, width, channels)` in [0, 1). 1,
+                which a float64 close to it becomes as a float32, counts as
+                the largest float32 below 1.
+            temperature: float of at least 0, or one for each image. Below
+                1e-4 the most probable level is drawn anyway.
+            images: levels of the shape of `noise`, given with `known`; those
+                of unknown pixels are not looked at.
+            known: bool array `(n, height, width)`, True where a pixel is
+                kept.
 
         Returns:
             uint8 array of the shape of `noise`.
+
+        Raises:
+            ValueError: if shapes or values are wrong.
         """
-        noise = np.asarray(noise, "float32")
+        noise = np.asarray(noise)
+        self._check_noise(noise)
+        noise = noise.astype("float32")
         count = len(noise)
-        if known is None:
-            known = np.zeros(noise.shape[:3], bool)
-            images = np.zeros(noise.shape, "int32")
-        given = np.where(known[..., None], np.asarray(images, "int32"), -1)
-        temperature = np.broadcast_to(np.float32(temperature), (count,))
+        given = self._given(noise.shape, images, known)
+        temperature = _temperatures(temperature, count)
         batches = [np.zeros((0, *self.image_shape), "uint8")]
         for start in range(0, count, self.batch_size):
             part = slice(start, start + self.batch_size)
@@ -73,6 +80,54 @@ class StepSampler:
                 self._draw(noise[part], temperature[part], given[part])
             )
         return np.concatenate(batches)
+
+    def _check_noise(self, noise):
+        if noise.ndim != 4 or noise.shape[1:] != self.image_shape:
+            raise ValueError(
+                "`noise` must have the shape (n, height, width, channels) "
+                f"with {self.image_shape} of the model. "
+                f"Received: noise.shape={noise.shape}. Draw it of that shape."
+            )
+        is_float = np.issubdtype(noise.dtype, np.floating)
+        if not is_float or not ((noise >= 0) & (noise <= 1)).all():
+            raise ValueError(
+                "`noise` must be floats in [0, 1). "
+                f"Received: noise.dtype={noise.dtype}, "
+                f"{_range_of(noise)}. Draw it uniformly, as NumPy's `random` "
+                "does."
+            )
+
+    def _given(self, shape, images, known):
+        """Levels of known pixels, -1 for what is to be drawn."""
+        if (images is None) != (known is None):
+            missing = "images" if images is None else "known"
+            raise ValueError(
+                "`images` and `known` must be given together. Received: "
+                f"{missing}=None. Give both to complete images, or neither to "
+                "draw new ones."
+            )
+        if known is None:
+            return np.full(shape, -1, "int32")
+        images, known = np.asarray(images), np.asarray(known)
+        if images.shape != shape or known.shape != shape[:3]:
+            raise ValueError(
+                "`images` must have the shape of `noise`, and `known` that "
+                "without the channels. Received: "
+                f"images.shape={images.shape}, known.shape={known.shape}, "
+                f"noise.shape={shape}. Give one of each for each image."
+            )
+        known = known.astype(bool)[..., None]
+        levels = np.where(known, images, 0)
+        whole = np.issubdtype(images.dtype, np.integer)
+        if not whole or not ((levels >= 0) & (levels < self.num_levels)).all():
+            raise ValueError(
+                "`images` must hold integer levels from 0 to "
+                f"{self.num_levels - 1} where a pixel is known. Received: "
+                f"images.dtype={images.dtype}, {_range_of(levels)}. Quantise "
+                f"8-bit images with images.astype(int) * {self.num_levels} "
+                "// 256."
+            )
+        return np.where(known, levels.astype("int32"), -1)
 
     def _draw(self, noise, temperature, given):
         count = len(noise)
@@ -144,6 +199,24 @@ class StepSampler:
             self._spare[state] = old or graph.empty(f"next_{state}")
 
 
+def _temperatures(temperature, count):
+    """One float32 for each image."""
+    values = np.asarray(temperature, "float32")
+    if values.shape not in ((), (count,)) or not (values >= 0).all():
+        raise ValueError(
+            "`temperature` must be a number of at least 0, or one for each "
+            f"image. Received: temperature={temperature!r}, {count} images. "
+            "Use 1 for the model's own probabilities."
+        )
+    return np.broadcast_to(values, (count,))
+
+
+def _range_of(values):
+    if not values.size:
+        return "no values"
+    return f"values from {values.min()} to {values.max()}"
+
+
 class _Graph:
     """A session with its binding and the shapes of what goes in and out."""
 
@@ -186,7 +259,11 @@ def main():
     random = np.random.default_rng(arguments.seed)
     shape = (arguments.count, *sampler.image_shape)
     noise = random.random(shape, "float32")
-    np.save(arguments.output, sampler.sample(noise, arguments.temperature))
+    try:
+        images = sampler.sample(noise, arguments.temperature)
+    except ValueError as error:
+        parser.error(str(error))
+    np.save(arguments.output, images)
 
 
 if __name__ == "__main__":

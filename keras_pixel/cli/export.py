@@ -1,7 +1,6 @@
 """The command `export`."""
 
 import enum
-import pathlib
 from typing import Annotated
 
 import typer
@@ -52,9 +51,8 @@ def export(
             loaded, to, step_batch_size=step_batch_size or 16
         )
     else:
-        name = pathlib.Path(model).resolve().name
         (written,) = exporters.tf_serving(
-            {name: loaded}, to, version=version, xla=xla
+            loaded, to, version=version, xla=xla
         ).values()
     print(f"{written}: gives what Keras gives")
 

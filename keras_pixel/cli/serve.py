@@ -32,10 +32,14 @@ def serve(
         int, typer.Option(min=0, max=65535, help="0: any free one.")
     ] = 8500,
     max_batch_size: Annotated[
-        int, typer.Option(min=1, help="Rows of a request.")
-    ] = 128,
+        int | None,
+        typer.Option(
+            min=1, help="Rows of a request. [as batching.config says]"
+        ),
+    ] = None,
     max_request_mb: Annotated[
-        int, typer.Option(min=1, help="Size of a request, in MiB.")
+        int,
+        typer.Option(min=1, help="Size of a request or answer, in MiB."),
     ] = 64,
     engine: Annotated[
         Engine,

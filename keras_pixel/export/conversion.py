@@ -27,7 +27,7 @@ def check_packages():
         ) from error
 
 
-def convert(function, specs, path, metadata, optimize=True):
+def convert(function, specs, path, metadata, optimize=True, first=()):
     """Write a function as an ONNX file.
 
     Args:
@@ -38,6 +38,8 @@ def convert(function, specs, path, metadata, optimize=True):
         optimize: bool. Whether tf2onnx simplifies the graph. It takes hours
             for a sampler's loops, which the runtime simplifies in a moment.
             Defaults to `True`.
+        first: names of the outputs to come first, for programs that take the
+            first one. The others follow by name.
     """
     import onnx
     import tensorflow as tf
@@ -59,7 +61,7 @@ def convert(function, specs, path, metadata, optimize=True):
     # Outputs come in the order of their sorted names.
     names = dict(zip(outputs, sorted(concrete.structured_outputs), strict=True))
     names.update({name: name.removesuffix(":0") for name in inputs})
-    with _quiet("tf2onnx"), tf.device("/cpu:0"):
+    with quiet("tf2onnx"), tf.device("/cpu:0"):
         frozen = tf_loader.from_function(concrete, inputs, outputs)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(frozen, name="")
@@ -76,6 +78,8 @@ def convert(function, specs, path, metadata, optimize=True):
         )
         proto = converted.make_model("keras_pixel")
     _check_operations(proto)
+    _order_outputs(proto.graph, first)
+    _name_batch_axes(proto.graph)
     # tf2onnx names a second set of operations, used or not.
     del proto.opset_import[:]
     proto.opset_import.append(onnx.helper.make_opsetid("", OPSET))
@@ -85,6 +89,22 @@ def convert(function, specs, path, metadata, optimize=True):
     )
     onnx.checker.check_model(proto)
     onnx.save_model(proto, str(path))
+
+
+def _order_outputs(graph, first):
+    outputs = {output.name: output for output in graph.output}
+    order = [*first, *sorted(set(outputs) - set(first))]
+    ordered = [outputs[name] for name in order]
+    del graph.output[:]
+    graph.output.extend(ordered)
+
+
+def _name_batch_axes(graph):
+    """Call every free axis what it is: the converter numbers them."""
+    for value in (*graph.input, *graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if not axis.HasField("dim_value"):
+                axis.dim_param = "batch"
 
 
 def session(path):
@@ -152,7 +172,7 @@ def _convert_erfc(graph, node, name, arguments):
 
 
 @contextlib.contextmanager
-def _quiet(name):
+def quiet(name):
     """Without the progress that a package logs."""
     logger = logging.getLogger(name)
     level = logger.level

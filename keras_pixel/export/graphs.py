@@ -14,6 +14,8 @@ from keras_pixel.sampling.portable import forward_function
 _BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 # Below this the most probable level is drawn anyway.
 LOWEST_TEMPERATURE = 1e-4
+# Above this all levels are as good as equally probable.
+HIGHEST_TEMPERATURE = 1e30
 
 
 class Graphs:
@@ -22,7 +24,8 @@ class Graphs:
     Every input has the batch as its first dimension. Bad values cannot be
     refused without failing the requests of others in the same batch, so each
     row stands for itself: a row whose levels are out of range scores NaN,
-    noise is clipped to [0, 1) and temperature to `LOWEST_TEMPERATURE`.
+    and what is drawn from, or around, is brought into range: see
+    `noise_in_range`, `temperature_in_range` and `levels_in_range`.
 
     Args:
         model: `PixelModel`.
@@ -124,7 +127,8 @@ class Graphs:
         import tensorflow as tf
 
         known = mask > 0
-        images = tf.where(known[..., None], tf.cast(images, "int32"), 0)
+        levels = levels_in_range(images, self.model.num_levels)
+        images = tf.where(known[..., None], levels, 0)
         return self._drawn(self.noise(seed), temperature, images, known)
 
     def noise(self, seed):
@@ -145,8 +149,8 @@ class Graphs:
 
         drawn = self._draw(
             {
-                "noise": tf.clip_by_value(noise, 0.0, _BELOW_ONE),
-                "temperature": tf.maximum(temperature, LOWEST_TEMPERATURE),
+                "noise": noise_in_range(noise),
+                "temperature": temperature_in_range(temperature),
                 "images": images,
                 "known": known,
             }
@@ -156,10 +160,9 @@ class Graphs:
     def _levels(self, images):
         import tensorflow as tf
 
-        levels = tf.cast(images, "int32")
-        highest = self.model.num_levels - 1
-        is_valid = tf.reduce_all(levels <= highest, axis=(1, 2, 3))
-        return tf.minimum(levels, highest), is_valid
+        levels = levels_in_range(images, self.model.num_levels)
+        is_valid = levels == tf.cast(images, "int32")
+        return levels, tf.reduce_all(is_valid, axis=(1, 2, 3))
 
     def _scores(self, log_prob, is_valid):
         import tensorflow as tf
@@ -167,6 +170,32 @@ class Graphs:
         log_prob = tf.where(is_valid, log_prob, math.nan)
         bits = nats_to_bits_per_dim(-log_prob, math.prod(self.image_shape))
         return {"log_prob": log_prob, "bits_per_dim": bits}
+
+
+def noise_in_range(noise):
+    """Noise clipped to [0, 1); 0.5 where it is not a number."""
+    import tensorflow as tf
+
+    noise = tf.where(tf.math.is_nan(noise), 0.5, noise)
+    # A float64 close to 1 becomes 1 as a float32.
+    return tf.clip_by_value(noise, 0.0, _BELOW_ONE)
+
+
+def temperature_in_range(temperature):
+    """Temperature clipped to what divides; 1 where it is not a number."""
+    import tensorflow as tf
+
+    temperature = tf.where(tf.math.is_nan(temperature), 1.0, temperature)
+    return tf.clip_by_value(
+        temperature, LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE
+    )
+
+
+def levels_in_range(images, num_levels):
+    """Levels as int32, those above the highest clipped to it."""
+    import tensorflow as tf
+
+    return tf.minimum(tf.cast(images, "int32"), num_levels - 1)
 
 
 def buffer_operations():

@@ -6,7 +6,11 @@ import pathlib
 
 import numpy as np
 
+from keras_pixel.export.conversion import quiet
+
 DEFAULT_SIGNATURE = "serving_default"
+# These take seconds or minutes, all others a forward pass.
+DRAWING_SIGNATURES = ("sample", "sample_from_noise", "complete")
 
 
 class RequestError(Exception):
@@ -83,27 +87,44 @@ class TensorSpec:
 
 
 class Servable:
-    """A loaded SavedModel.
+    """A loaded SavedModel, in a session as TF-Serving loads it.
 
     Args:
         folder: folder of the SavedModel.
         max_batch_size: int. Rows of a request. Defaults to `None`: any.
         max_bytes: int. Size of a request's tensors. Defaults to `None`.
+        num_threads: int. Requests that run at once, whatever the number of
+            cores; as many more of those that draw. Defaults to `4`.
     """
 
-    def __init__(self, folder, max_batch_size=None, max_bytes=None):
+    def __init__(
+        self, folder, max_batch_size=None, max_bytes=None, num_threads=4
+    ):
         import tensorflow as tf
 
         self.signature_defs = read_signature_defs(folder)
         self.max_batch_size = max_batch_size
         self.max_bytes = max_bytes
-        # Kept as a whole: it owns the variables of its signatures.
-        self._loaded = tf.saved_model.load(str(folder), tags=["serve"])
+        tf1 = tf.compat.v1
+        # TensorFlow's own pool has a thread for each core: with one core a
+        # sampler's loop holds it until the last pixel.
+        config = tf1.ConfigProto()
+        for name in ("scores", "drawing"):
+            # Of one name: shared by all models.
+            config.session_inter_op_thread_pool.add(
+                num_threads=num_threads,
+                global_name=f"keras_pixel_{name}_{num_threads}",
+            )
+        self._session = tf1.Session(graph=tf.Graph(), config=config)
+        with self._session.graph.as_default(), quiet("tensorflow"):
+            tf1.saved_model.load(self._session, ["serve"], str(folder))
 
     @property
     def signature_names(self):
         """Names of what can be called, sorted."""
-        return sorted(self._loaded.signatures)
+        return sorted(
+            name for name in self.signature_defs if not name.startswith("__")
+        )
 
     def inputs(self, signature_name=""):
         """`TensorSpec` of every input by name."""
@@ -188,20 +209,23 @@ class Servable:
                 f"`output_filter` must name outputs: {sorted(outputs)}. "
                 f"Received: {unknown}."
             )
-        signature = self._loaded.signatures[signature_name or DEFAULT_SIGNATURE]
-        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        signature = self._signature_def(signature_name)
+        names = output_filter or sorted(outputs)
+        is_drawing = signature_name in DRAWING_SIGNATURES
         try:
-            results = signature(**tensors)
+            return self._session.run(
+                {name: signature.outputs[name].name for name in names},
+                {signature.inputs[k].name: v for k, v in inputs.items()},
+                tf.compat.v1.RunOptions(inter_op_thread_pool=int(is_drawing)),
+            )
         except tf.errors.InvalidArgumentError as error:
-            raise invalid(f"The model refuses the inputs: {error}") from error
-        return {
-            name: np.asarray(results[name])
-            for name in output_filter or sorted(results)
-        }
+            raise invalid(
+                f"The model refuses the inputs: {error.message}"
+            ) from error
 
     def _signature_def(self, name):
         name = name or DEFAULT_SIGNATURE
-        if name not in self._loaded.signatures:
+        if name not in self.signature_names:
             raise invalid(
                 f"`signature_name` must be one of {self.signature_names}. "
                 f"Received: {name!r}."

@@ -26,18 +26,15 @@ def models_config(paths):
         paths: dict from the models' names to their folders, as the server
             sees them. Absolute paths: TF-Serving takes no others.
     """
-    entries = "".join(
-        f"""\
-  config {{
-    name: "{name}"
-    base_path: "{_escaped(str(path))}"
-    model_platform: "tensorflow"
-    model_version_policy {{ latest {{ num_versions: 1 }} }}
-  }}
-"""
-        for name, path in paths.items()
-    )
-    return f"{_HEADER}model_config_list {{\n{entries}}}\n"
+    from tensorflow_serving.config import model_server_config_pb2
+
+    config = model_server_config_pb2.ModelServerConfig()
+    for name, path in paths.items():
+        entry = config.model_config_list.config.add(
+            name=name, base_path=str(path), model_platform="tensorflow"
+        )
+        entry.model_version_policy.latest.num_versions = 1
+    return _text(config)
 
 
 def batching_config(batch_sizes):
@@ -46,22 +43,52 @@ def batching_config(batch_sizes):
     Requests that come within 5 ms are computed together, and padded to the
     next of `batch_sizes`, for which the models are warmed up.
     """
-    sizes = "".join(f"allowed_batch_sizes: {size}\n" for size in batch_sizes)
-    return f"""\
-{_HEADER}max_batch_size {{ value: {max(batch_sizes)} }}
-batch_timeout_micros {{ value: 5000 }}
-max_enqueued_batches {{ value: 100 }}
-{sizes}"""
+    config = _message("BatchingParameters")
+    config.max_batch_size.value = max(batch_sizes)
+    config.batch_timeout_micros.value = 5000
+    config.max_enqueued_batches.value = 100
+    config.allowed_batch_sizes.extend(batch_sizes)
+    return _text(config)
+
+
+def read_max_batch_size(folder):
+    """Rows of a request that TF-Serving takes by a folder's batching.config.
+
+    Returns:
+        int, or `None` where there is no such file.
+
+    Raises:
+        ValueError: if it is not text of BatchingParameters.
+    """
+    from google.protobuf import text_format
+
+    path = pathlib.Path(folder) / "batching.config"
+    if not path.is_file():
+        return None
+    try:
+        config = text_format.Parse(
+            path.read_text(),
+            _message("BatchingParameters"),
+            # TF-Serving has more fields than are written here.
+            allow_unknown_field=True,
+        )
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise ValueError(
+            "`batching.config` must be BatchingParameters in protobuf's text "
+            f"format. Received: {str(path)!r}: {error}. Mend it, or export "
+            "again."
+        ) from error
+    # TF-Serving's own default.
+    has_size = config.HasField("max_batch_size")
+    return config.max_batch_size.value if has_size else 1000
 
 
 def monitoring_config():
     """monitoring.config: Prometheus' page beside the REST interface."""
-    return f"""\
-{_HEADER}prometheus_config {{
-  enable: true
-  path: "/monitoring/prometheus/metrics"
-}}
-"""
+    config = _message("MonitoringConfig")
+    config.prometheus_config.enable = True
+    config.prometheus_config.path = "/monitoring/prometheus/metrics"
+    return _text(config)
 
 
 def server_flags(base=MOUNT, config="models.config", xla=False):
@@ -80,7 +107,13 @@ def server_flags(base=MOUNT, config="models.config", xla=False):
         f"--monitoring_config_file={base}/monitoring.config",
         f"--rest_api_timeout_in_ms={REST_TIMEOUT_MS}",
     ]
-    return flags + ["--xla_cpu_compilation_enabled=true"] * bool(xla)
+    if xla:
+        # Each is for its own device: an image for GPUs computes on both.
+        flags += [
+            "--xla_cpu_compilation_enabled=true",
+            "--xla_gpu_compilation_enabled=true",
+        ]
+    return flags
 
 
 def compose_file(xla=False):
@@ -205,6 +238,60 @@ def write_serving_files(folder, names, batch_sizes, xla=False):
         files.write_text(pathlib.Path(folder) / name, text)
 
 
-def _escaped(text):
-    """As a string of protobuf's text format."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+def _text(message):
+    from google.protobuf import text_format
+
+    return _HEADER + text_format.MessageToString(message)
+
+
+def _message(name):
+    """An empty message that tensorflow-serving-api does not have.
+
+    Names and numbers are those of TF-Serving's session_bundle_config.proto
+    and monitoring_config.proto.
+    """
+    from google.protobuf import descriptor_pb2
+    from google.protobuf import descriptor_pool
+    from google.protobuf import message_factory
+    from google.protobuf import wrappers_pb2
+
+    field = descriptor_pb2.FieldDescriptorProto
+    int64, package = ".google.protobuf.Int64Value", "tensorflow.serving"
+    prometheus = f".{package}.PrometheusConfig"
+    file = descriptor_pb2.FileDescriptorProto(
+        name="keras_pixel/serving_files.proto",
+        package=package,
+        syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
+    )
+    for message, fields in {
+        "BatchingParameters": [
+            ("max_batch_size", 1, field.TYPE_MESSAGE, int64),
+            ("batch_timeout_micros", 2, field.TYPE_MESSAGE, int64),
+            ("max_enqueued_batches", 3, field.TYPE_MESSAGE, int64),
+            ("allowed_batch_sizes", 6, field.TYPE_INT64, None),
+        ],
+        "PrometheusConfig": [
+            ("enable", 1, field.TYPE_BOOL, None),
+            ("path", 2, field.TYPE_STRING, None),
+        ],
+        "MonitoringConfig": [
+            ("prometheus_config", 1, field.TYPE_MESSAGE, prometheus),
+        ],
+    }.items():
+        described = file.message_type.add(name=message)
+        for key, number, kind, type_name in fields:
+            many = key == "allowed_batch_sizes"
+            described.field.add(
+                name=key,
+                number=number,
+                type=kind,
+                type_name=type_name,
+                label=field.LABEL_REPEATED if many else field.LABEL_OPTIONAL,
+            )
+    # A pool of its own: a package that has them may be imported too.
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.Add(file)
+    found = pool.FindMessageTypeByName(f"{package}.{name}")
+    return message_factory.GetMessageClass(found)()

@@ -8,6 +8,9 @@ from keras_pixel.export import checks
 from keras_pixel.export.conversion import convert
 from keras_pixel.export.conversion import session
 from keras_pixel.export.graphs import buffer_operations
+from keras_pixel.export.graphs import levels_in_range
+from keras_pixel.export.graphs import noise_in_range
+from keras_pixel.export.graphs import temperature_in_range
 from keras_pixel.sampling.portable import Stepper
 
 _DTYPES = {
@@ -66,7 +69,11 @@ def write_steps(model, folder, metadata, batch_size):
 
     def draw_pixel(column, noise, temperature, given, **states):
         levels, logits, new = stepper.draw_pixel(
-            states, column, noise, temperature, given
+            states,
+            column,
+            noise_in_range(noise),
+            temperature_in_range(temperature),
+            levels_in_range(given, model.num_levels),
         )
         new = {f"next_{name}": x for name, x in new.items()}
         return {"levels": levels, "logits": logits, **new}

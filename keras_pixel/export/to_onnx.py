@@ -18,10 +18,12 @@ def onnx(model, folder, step_batch_size=16):
     """Write a model, its sampler included, as ONNX files.
 
     They use ONNX's own operations only (opset 17) and no random numbers:
-    noise is an input, so the same noise gives the same images as in Keras.
+    noise is an input, so the same noise gives the same images as in Keras, up
+    to ties (see `saved_model`).
 
     - `log_prob.onnx`: images uint8 `(batch, height, width, channels)` →
-      `log_prob` (nats), `bits_per_dim`, each float32 `(batch,)`. Any batch.
+      `log_prob` (nats), `bits_per_dim`, each float32 `(batch,)`, in this
+      order. Any batch; its axis is called `batch`.
     - `sample.onnx`: noise float32 `(batch, height, width, channels)` in
       [0, 1), temperature float32 `(batch,)` → `images` uint8. The whole
       sampler as one `Loop`. Any batch.
@@ -33,7 +35,7 @@ def onnx(model, folder, step_batch_size=16):
       be drawn step by step have no such files.
 
     Before they are put in their place they are run with ONNX Runtime and
-    compared with Keras.
+    compared with Keras; ties are counted as by `saved_model`.
 
     Args:
         model: `PixelModel`.
@@ -78,6 +80,7 @@ def _write(model, folder, metadata):
         images,
         folder / "log_prob.onnx",
         {**metadata, "units": {"log_prob": "nats", "bits_per_dim": "bits"}},
+        first=("log_prob", "bits_per_dim"),
     )
     sample, noise = signatures["sample_from_noise"]
     convert(sample, noise, folder / "sample.onnx", metadata, optimize=False)

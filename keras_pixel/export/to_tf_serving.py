@@ -9,6 +9,8 @@ from keras_pixel.export import serving_files
 from keras_pixel.export import warmup
 from keras_pixel.export.checks import ExportError
 from keras_pixel.export.graphs import check_exportable
+from keras_pixel.export.identity import check_next_version
+from keras_pixel.export.identity import write_identity
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import find_models
 from keras_pixel.export.servable import find_versions
@@ -35,8 +37,8 @@ def tf_serving(
     written.
 
     Args:
-        models: `PixelModel`, served by its own name; or a dict from names to
-            models.
+        models: `PixelModel`, served by its own name, which for a loaded one
+            is that of the preset; or a dict from names to models.
         folder: folder to write to; it may hold other models and versions.
         version: int. Defaults to `None`: one more than the highest there is,
             for each model.
@@ -51,7 +53,9 @@ def tf_serving(
 
     Raises:
         TypeError: if a model is no `PixelModel`.
-        ValueError: if a name, the version or the batch sizes cannot be used.
+        ValueError: if a name, the version or the batch sizes cannot be used,
+            or the versions that are there are of another preset or
+            architecture.
         FileExistsError: if there is that version already.
         ImportError: if the extra `serve` is not installed.
         RuntimeError: see `saved_model`.
@@ -67,6 +71,8 @@ def tf_serving(
         name: folder / name / str(_new_version(folder / name, version))
         for name in models
     }
+    for name, model in models.items():
+        check_next_version(name, model, _latest(folder / name))
     new_folders = [
         path
         for path in (*(folder / name for name in models), folder)
@@ -78,6 +84,7 @@ def tf_serving(
                 place = stack.enter_context(atomic_folder(places[name]))
                 saved_model(model, place, xla=xla)
                 warmup.write_warmup(place, name, model.num_levels, batch_sizes)
+                write_identity(model, place)
                 _check_warmup(place)
     except BaseException:
         for path in new_folders:
@@ -149,8 +156,17 @@ def _checked_batch_sizes(batch_sizes):
     return sizes
 
 
+def _latest(folder):
+    """Folder of the highest version, or `None`."""
+    return [None, *_versions(folder).values()][-1]
+
+
+def _versions(folder):
+    return find_versions(folder) if folder.is_dir() else {}
+
+
 def _new_version(folder, version):
-    taken = find_versions(folder) if folder.is_dir() else {}
+    taken = _versions(folder)
     if version is None:
         return max(taken, default=0) + 1
     version = check_size("version", version)

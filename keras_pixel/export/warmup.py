@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_pixel.export.servable import Servable
 from keras_pixel.export.servable import read_signature_defs
+from keras_pixel.export.servable import uses_xla
 
 # TF-Serving looks for it in every version's folder.
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -49,22 +50,49 @@ def check_warmup(folder):
     Raises:
         RequestError: if a request is refused.
     """
-    import tensorflow as tf
-
     servable = Servable(folder)
     replayed = set()
-    for log in read_warmup(folder):
-        request = log.predict_log.request
-        name = request.model_spec.signature_name
-        inputs = {
-            key: tf.make_ndarray(proto) for key, proto in request.inputs.items()
-        }
+    for name, inputs in _requests(folder):
         if name in replayed:
             shapes = {k: (v.dtype, v.shape) for k, v in inputs.items()}
             servable.check(name, shapes)
         else:
             servable.predict(name, inputs)
             replayed.add(name)
+
+
+def replay_warmup(servable, folder):
+    """Replay the requests of a version's folder, where it has any.
+
+    Without XLA the first of a signature brings all that the later ones need.
+
+    Args:
+        servable: `Servable` of the folder.
+        folder: `pathlib.Path` of the SavedModel.
+    """
+    if not (folder / WARMUP_FILE).is_file():
+        return
+    every = uses_xla(folder)
+    replayed = set()
+    for name, inputs in _requests(folder):
+        rows = max(map(len, inputs.values()))
+        if rows <= (servable.max_batch_size or rows) and (
+            every or name not in replayed
+        ):
+            servable.predict(name, inputs)
+            replayed.add(name)
+
+
+def _requests(folder):
+    """Name of the signature and arrays of every request."""
+    import tensorflow as tf
+
+    for log in read_warmup(folder):
+        request = log.predict_log.request
+        yield (
+            request.model_spec.signature_name,
+            {k: tf.make_ndarray(proto) for k, proto in request.inputs.items()},
+        )
 
 
 def _logs(folder, name, num_levels, batch_sizes):

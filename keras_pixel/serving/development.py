@@ -2,9 +2,13 @@
 
 import asyncio
 import concurrent.futures
+import sys
 import threading
 
+from keras_pixel.checks import check_number
 from keras_pixel.checks import check_size
+from keras_pixel.export.serving_files import read_max_batch_size
+from keras_pixel.serving.pools import Pools
 from keras_pixel.serving.repository import ModelRepository
 
 MEBIBYTE = 2**20
@@ -17,18 +21,32 @@ class DevelopmentServer:
     here works there. It does not batch requests, and is not made for the
     open network: use TF-Serving for that.
 
+    Of each model the latest version is served. A new one is loaded and warmed
+    up beside the requests, and replaces the old one then; one that cannot be
+    loaded changes nothing but the model's status.
+
+    Scores and drawing are computed by threads of their own, so that a score
+    does not wait for samples.
+
     Args:
         folder: folder that `tf_serving` wrote: NAME/VERSION/saved_model.pb.
         host: address to listen on. Defaults to "127.0.0.1": only programs
             on this machine can connect.
         rest_port: int, 0 for any free one. Defaults to `8501`.
         grpc_port: int, 0 for any free one. Defaults to `8500`.
-        max_request_bytes: int. Defaults to 64 MiB.
-        max_batch_size: int. Rows of a request. Defaults to `128`.
+        max_request_bytes: int. The longest request, and the longest answer
+            in JSON. Defaults to 64 MiB.
+        max_batch_size: int. Rows of a request. Defaults to `None`: as many
+            as TF-Serving takes by the folder's batching.config, or any number
+            where there is none.
         max_requests: int. Requests at once, running and waiting, by each
             protocol. Defaults to `64`.
-        num_threads: int. Requests computed at once, by each protocol.
-            Defaults to `4`.
+        num_threads: int. Scores computed at once, and beside them as many
+            requests that draw. Defaults to `4`.
+        read_timeout: seconds within which a REST request must have come.
+            Defaults to `60`.
+        poll_seconds: seconds after which the folder is looked at again for
+            new versions. Defaults to `1`.
         stop_timeout: seconds after which `stop` breaks off what is still
             being computed. Defaults to `60`.
 
@@ -46,9 +64,11 @@ class DevelopmentServer:
         rest_port=8501,
         grpc_port=8500,
         max_request_bytes=64 * MEBIBYTE,
-        max_batch_size=128,
+        max_batch_size=None,
         max_requests=64,
         num_threads=4,
+        read_timeout=60,
+        poll_seconds=1,
         stop_timeout=60,
     ):
         for name, port in (("rest_port", rest_port), ("grpc_port", grpc_port)):
@@ -56,24 +76,33 @@ class DevelopmentServer:
             check_size(name, port, 0, 65535)
         limits = {
             "max_request_bytes": max_request_bytes,
-            "max_batch_size": max_batch_size,
             "max_requests": max_requests,
             "num_threads": num_threads,
         }
         for name, limit in limits.items():
             check_size(name, limit)
+        if max_batch_size is None:
+            max_batch_size = read_max_batch_size(folder)
+        else:
+            check_size("max_batch_size", max_batch_size)
+        check_number("read_timeout", read_timeout, above=0)
+        check_number("poll_seconds", poll_seconds, above=0)
         self.host = host
         self.rest_port = rest_port
         self.grpc_port = grpc_port
         self.repository = ModelRepository(
-            folder, max_batch_size, max_request_bytes
+            folder, max_batch_size, max_request_bytes, num_threads
         )
         self._limits = max_request_bytes, max_requests
+        self._max_requests = max_requests
         self._num_threads = num_threads
+        self._read_timeout = read_timeout
+        self._poll_seconds = poll_seconds
         self._stop_timeout = stop_timeout
         self._grpc = None
         self._rest = None
         self._loop = None
+        self._stopping = threading.Event()
 
     def start(self):
         """Load the latest version of every model, and listen.
@@ -88,17 +117,25 @@ class DevelopmentServer:
             OSError: if a port is taken.
         """
         rest, grpc_service = _import_services()
-        for name in self.repository.names():
-            self.repository.servable(name)
-        self._pools = [
-            concurrent.futures.ThreadPoolExecutor(self._num_threads, name)
+        self.repository.refresh()
+        self.repository.check()
+        pools = Pools(self._num_threads)
+        # They wait for the pools that compute.
+        grpc_pool, rest_pool = (
+            concurrent.futures.ThreadPoolExecutor(self._max_requests, name)
             for name in ("grpc", "rest")
-        ]
-        grpc_pool, rest_pool = self._pools
-        self._grpc = grpc_service.make_server(
-            self.repository, grpc_pool, *self._limits
         )
-        app = rest.make_app(self.repository, rest_pool, *self._limits)
+        self._pools = [pools, grpc_pool, rest_pool]
+        self._grpc = grpc_service.make_server(
+            self.repository, pools, grpc_pool, *self._limits
+        )
+        app = rest.make_app(
+            self.repository,
+            pools,
+            rest_pool,
+            *self._limits,
+            self._read_timeout,
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="rest", daemon=True
@@ -111,12 +148,21 @@ class DevelopmentServer:
             self.stop()
             raise
         self._grpc.start()
+        self._stopping = threading.Event()
+        threading.Thread(
+            target=self._watch,
+            args=(self._stopping,),
+            name="versions",
+            daemon=True,
+        ).start()
         return self
 
     def stop(self):
         """Take no more requests, and end when those begun are answered."""
         if self._loop is None:
             return
+        # The watcher may be loading a model: it ends by itself.
+        self._stopping.set()
         stopped = self._grpc.stop(self._stop_timeout)
         if self._rest is not None:
             self._run(self._rest.cleanup())
@@ -127,7 +173,7 @@ class DevelopmentServer:
         self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
         for pool in self._pools:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown()
         self._loop = self._grpc = self._rest = None
 
     def __enter__(self):
@@ -135,6 +181,19 @@ class DevelopmentServer:
 
     def __exit__(self, *error):
         self.stop()
+
+    def _watch(self, stopping):
+        """Look for new versions until the server stops."""
+        problem = None
+        while not stopping.wait(self._poll_seconds):
+            try:
+                self.repository.refresh()
+                problem = None
+            except Exception as error:
+                # What is loaded is served as before.
+                if str(error) != problem:
+                    print(error, file=sys.stderr, flush=True)
+                problem = str(error)
 
     def _bind_grpc(self):
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -151,7 +210,11 @@ class DevelopmentServer:
         from aiohttp import web
 
         self._rest = web.AppRunner(
-            app, access_log=None, shutdown_timeout=self._stop_timeout
+            app,
+            access_log=None,
+            shutdown_timeout=self._stop_timeout,
+            # For the rest of a body that is refused.
+            lingering_time=1,
         )
         await self._rest.setup()
         site = web.TCPSite(self._rest, self.host, self.rest_port)

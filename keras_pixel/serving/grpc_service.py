@@ -12,10 +12,15 @@ from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
 
 
-def make_server(repository, pool, max_request_bytes, max_requests):
+def make_server(repository, pools, pool, max_request_bytes, max_requests):
     """The gRPC server, without a port.
 
-    See `rest.make_app` for the arguments.
+    Args:
+        repository: `ModelRepository`.
+        pools: `Pools` that compute.
+        pool: `concurrent.futures.Executor` with a thread for each request.
+        max_request_bytes: int. A longer request is refused.
+        max_requests: int. Requests at once; more are refused.
 
     Returns:
         `grpc.Server`.
@@ -34,7 +39,7 @@ def make_server(repository, pool, max_request_bytes, max_requests):
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(repository), server
+        PredictionService(repository, pools), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelService(repository), server
@@ -56,7 +61,7 @@ def _answers(method):
             traceback.print_exc(file=sys.stderr)
             message = f"{type(error).__name__}: {error}"
             code = grpc.StatusCode.INTERNAL
-        context.abort(code, message)
+        context.abort(code, protocol.shortened(message))
 
     return answer
 
@@ -64,8 +69,9 @@ def _answers(method):
 class PredictionService:
     """PredictionService over a `ModelRepository`."""
 
-    def __init__(self, repository):
+    def __init__(self, repository, pools):
         self.repository = repository
+        self.pools = pools
 
     @_answers
     def Predict(self, request):
@@ -82,7 +88,8 @@ class PredictionService:
                 for key, proto in request.inputs.items()
             },
         )
-        outputs = servable.predict(
+        outputs = self.pools.predict(
+            servable,
             name,
             {key: _decode(key, proto) for key, proto in request.inputs.items()},
             list(request.output_filter),
@@ -142,20 +149,31 @@ def _address(spec):
 
 def _declared(name, proto):
     """Dtype and shape of a TensorProto."""
-    import tensorflow as tf
 
-    try:
-        dtype = tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype
-    except TypeError as error:
+    dtypes = {x.as_datatype_enum: x for x in _plain_dtypes()}
+    if proto.dtype not in dtypes:
         raise invalid(
-            f"The input {name!r} must have a dtype. Received: {proto.dtype}."
-        ) from error
+            f"The input {name!r} must have a dtype of numbers or strings. "
+            f"Received: dtype={proto.dtype}. Make it by "
+            "`tf.make_tensor_proto`."
+        )
+    dtype = dtypes[proto.dtype].as_numpy_dtype
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
         raise invalid(
             f"The input {name!r} must have a known shape. Received: {shape}."
         )
     return dtype, shape
+
+
+def _plain_dtypes():
+    """What arrays hold: no references, resources and variants."""
+    import tensorflow as tf
+
+    whole = (tf.int8, tf.int16, tf.int32, tf.int64)
+    whole += (tf.uint8, tf.uint16, tf.uint32, tf.uint64)
+    floats = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+    return (*whole, *floats, tf.complex64, tf.complex128, tf.bool, tf.string)
 
 
 def _decode(name, proto):
@@ -167,11 +185,11 @@ def _decode(name, proto):
 
     try:
         return tf.make_ndarray(proto)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         size = math.prod(dim.size for dim in proto.tensor_shape.dim)
         raise invalid(
-            f"The input {name!r} must hold the {size} values of its shape: "
-            f"{error}"
+            f"The input {name!r} must hold the {size} values of its shape, in "
+            f"the range of its dtype: {error}"
         ) from error
 
 

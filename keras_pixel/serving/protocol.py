@@ -1,9 +1,19 @@
 """What REST and gRPC answer alike, as the official messages."""
 
 from keras_pixel.export.servable import RequestError
-from keras_pixel.export.servable import read_signature_defs
 
 SIGNATURE_DEF = "signature_def"
+# gRPC sends an error in a header, of at most 8 KiB with every character of
+# another alphabet written in up to twelve.
+MAX_ERROR_LENGTH = 500
+
+
+def shortened(text):
+    """An error's text without its middle, where it quotes too much."""
+    if len(text) <= MAX_ERROR_LENGTH:
+        return text
+    half = MAX_ERROR_LENGTH // 2
+    return f"{text[: half - 3]} … {text[-half:]}"
 
 
 def status_response(repository, name, version=None, label=""):
@@ -11,16 +21,20 @@ def status_response(repository, name, version=None, label=""):
     from tensorflow_serving.apis import get_model_status_pb2
 
     if version is None and not label:
-        versions = list(repository.versions(name))
+        versions = repository.versions(name)
     else:
-        versions = [repository.find(name, version, label)[0]]
+        versions = dict([repository.find(name, version, label)])
     response = get_model_status_pb2.GetModelStatusResponse()
-    for number in reversed(versions):
-        found = response.model_version_status.add(
-            version=number, state="AVAILABLE"
-        )
+    for number, found in reversed(versions.items()):
+        status = response.model_version_status.add(
+            version=number, state=found.state
+        ).status
         # Shown in JSON though all its values are defaults.
-        found.status.SetInParent()
+        status.SetInParent()
+        if found.error is not None:
+            # UNKNOWN of google.rpc.Code
+            status.error_code = 2
+            status.error_message = shortened(str(found.error))
     return response
 
 
@@ -28,9 +42,9 @@ def metadata_response(repository, name, version=None, label=""):
     """GetModelMetadataResponse: the signatures of a version."""
     from tensorflow_serving.apis import get_model_metadata_pb2
 
-    version, folder = repository.find(name, version, label)
+    version, servable = repository.servable(name, version, label)
     signatures = get_model_metadata_pb2.SignatureDefMap(
-        signature_def=read_signature_defs(folder)
+        signature_def=servable.signature_defs
     )
     response = get_model_metadata_pb2.GetModelMetadataResponse()
     response.model_spec.name = name

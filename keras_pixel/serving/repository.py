@@ -1,5 +1,8 @@
-"""Which models and versions there are in a folder."""
+"""Which models and versions of a folder are served."""
 
+import dataclasses
+import pathlib
+import sys
 import threading
 
 from keras_pixel.export.servable import RequestError
@@ -7,70 +10,195 @@ from keras_pixel.export.servable import Servable
 from keras_pixel.export.servable import find_models
 from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import invalid
+from keras_pixel.export.warmup import replay_warmup
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """What has become of one version.
+
+    Args:
+        folder: `pathlib.Path`.
+        state: "LOADING", "AVAILABLE" or "END", as TF-Serving calls them.
+        servable: `Servable` of what is available, else `None`.
+        error: why it could not be loaded, or `None`.
+        contents: names, sizes and times of the files at that time.
+    """
+
+    folder: pathlib.Path
+    state: str
+    servable: Servable | None = None
+    error: Exception | None = None
+    contents: tuple = ()
 
 
 class ModelRepository:
-    """The models of a folder; versions that are added are found.
+    """The models of a folder: of each the latest version that loads.
+
+    As TF-Serving does by the models.config that `tf_serving` writes, one
+    version of a model is served: a new one replaces the old one when it is
+    loaded and warm, never before. One that cannot be loaded is reported as
+    ended with the error, and tried again when its files have changed.
 
     Args:
         folder: see `find_models`.
         max_batch_size: int or `None`. See `Servable`.
         max_bytes: int or `None`. See `Servable`.
+        num_threads: int. See `Servable`.
     """
 
-    def __init__(self, folder, max_batch_size=None, max_bytes=None):
+    def __init__(
+        self, folder, max_batch_size=None, max_bytes=None, num_threads=4
+    ):
         self.folder = folder
-        self._limits = (max_batch_size, max_bytes)
-        self._loaded = {}
+        self._limits = (max_batch_size, max_bytes, num_threads)
+        # Replaced as a whole for each change: requests read without a lock.
+        self._models: dict[str, dict[int, Version]] = {}
         self._lock = threading.Lock()
+
+    def refresh(self):
+        """Load what is new in the folder, and drop what has gone.
+
+        Raises:
+            FileNotFoundError: if there is no such folder.
+            ValueError: if there is no model in it.
+        """
+        with self._lock:
+            found = find_models(self.folder)
+            for name, path in found.items():
+                self._refresh_model(name, find_versions(path))
+            self._models = {name: self._models[name] for name in found}
+
+    def check(self):
+        """Raise why a model has no version that is served, if one has none."""
+        for versions in self._models.values():
+            if not _available(versions):
+                errors = [x.error for x in versions.values() if x.error]
+                raise errors[-1]
 
     def names(self):
         """Names of the models."""
-        return sorted(find_models(self.folder))
+        return sorted(self._models)
 
     def versions(self, name):
-        """Versions of a model: number to folder, ascending.
+        """Every version of a model: number to `Version`, ascending.
 
         Raises:
             RequestError: if there is no such model.
         """
-        models = find_models(self.folder)
-        if name not in models:
+        if name not in self._models:
             raise RequestError(
                 "NOT_FOUND",
-                f"The model must be one of {sorted(models)}. "
-                f"Received: {name!r}.",
+                f"The model must be one of {self.names()}. "
+                f"Received: {name!r}. Ask for one of these.",
             )
-        return find_versions(models[name])
+        return dict(sorted(self._models[name].items()))
 
     def find(self, name, version=None, label=""):
-        """Number and folder of a version; the latest one by default.
+        """Number and `Version` asked for, loaded or not.
 
         Raises:
             RequestError: if there is none.
         """
-        if label:
-            raise invalid(
-                "This development server knows no version labels. "
-                f"Received: label={label!r}. Ask for a version by its number."
-            )
+        _check_label(label)
         versions = self.versions(name)
-        version = max(versions) if version is None else version
         if version not in versions:
-            raise RequestError(
-                "NOT_FOUND",
-                f"The version of {name!r} must be one of {list(versions)}. "
-                f"Received: {version}.",
-            )
+            raise _no_version(name, version, versions)
         return version, versions[version]
 
     def servable(self, name, version=None, label=""):
-        """Number of a version, and the model itself, loaded if need be."""
-        version, folder = self.find(name, version, label)
-        key = name, version
-        # Requests for a loaded version do not wait for one being loaded.
-        if key not in self._loaded:
-            with self._lock:
-                if key not in self._loaded:
-                    self._loaded[key] = Servable(folder, *self._limits)
-        return version, self._loaded[key]
+        """Number and `Servable` of a version; the latest one by default.
+
+        Raises:
+            RequestError: if it is not served.
+        """
+        _check_label(label)
+        versions = self.versions(name)
+        available = _available(versions)
+        if version is None and available:
+            version = max(available)
+        if version not in available:
+            error = versions[version].error if version in versions else None
+            raise _no_version(name, version, available, error)
+        return version, available[version]
+
+    def _refresh_model(self, name, folders):
+        serving = None
+        for number in sorted(folders, reverse=True):
+            folder = folders[number]
+            version = self._models.get(name, {}).get(number)
+            if version is None or version.state == "END":
+                version = self._load(name, number, folder, version)
+            if version.servable is not None:
+                serving = number
+                break
+        versions = {}
+        for number, version in self._models.get(name, {}).items():
+            if number not in folders:
+                continue
+            if number != serving and version.servable is not None:
+                version = Version(version.folder, "END")
+            versions[number] = version
+        for number in folders:
+            versions.setdefault(number, Version(folders[number], "END"))
+        self._models = {**self._models, name: versions}
+
+    def _load(self, name, number, folder, old):
+        contents = _contents(folder)
+        if old is not None and old.error and old.contents == contents:
+            return old
+        self._set(name, number, Version(folder, "LOADING"))
+        try:
+            servable = Servable(folder, *self._limits)
+            replay_warmup(servable, folder)
+            version = Version(folder, "AVAILABLE", servable)
+        except Exception as error:
+            version = Version(folder, "END", None, error, contents)
+            print(
+                f"Version {number} of {name!r} cannot be loaded: "
+                f"{' '.join(str(error).split())[:500]}",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._set(name, number, version)
+        return version
+
+    def _set(self, name, number, version):
+        versions = {**self._models.get(name, {}), number: version}
+        self._models = {**self._models, name: versions}
+
+
+def _available(versions):
+    return {
+        number: version.servable
+        for number, version in versions.items()
+        if version.servable is not None
+    }
+
+
+def _check_label(label):
+    if label:
+        raise invalid(
+            "This development server knows no version labels. "
+            f"Received: label={label!r}. Ask for a version by its number."
+        )
+
+
+def _no_version(name, version, served, error=None):
+    reason = "" if error is None else f", which cannot be loaded: {error}"
+    return RequestError(
+        "NOT_FOUND",
+        f"The version of {name!r} must be one of {list(served)}. "
+        f"Received: {version}{reason}. Ask for the latest one by none.",
+    )
+
+
+def _contents(folder):
+    try:
+        return tuple(
+            (str(path), stat.st_size, stat.st_mtime_ns)
+            for path in sorted(folder.rglob("*"))
+            for stat in [path.stat()]
+        )
+    except FileNotFoundError:  # it is being written or deleted
+        return ()

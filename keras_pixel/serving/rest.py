@@ -1,6 +1,8 @@
 """TF-Serving's REST interface over aiohttp."""
 
 import asyncio
+import contextlib
+import functools
 import json
 import re
 import sys
@@ -13,63 +15,169 @@ from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
 from keras_pixel.serving import rest_json
 
-_MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
+_MODEL = r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(_MODEL + r":(predict|classify|regress)")
 _GET = re.compile(_MODEL + r"(/metadata)?")
 
 _HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
     "NOT_FOUND": 404,
+    "DEADLINE_EXCEEDED": 408,
+    "OUT_OF_RANGE": 413,
     "RESOURCE_EXHAUSTED": 429,
     "INTERNAL": 500,
     "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
 }
 SERVER_HEADER = "keras-pixel-development-server"
 
 
-def make_app(repository, pool, max_request_bytes, max_requests):
+# Bodies being read take at most this many times the longest request.
+_BODIES = 8
+
+
+def make_app(
+    repository, pools, pool, max_request_bytes, max_requests, read_timeout
+):
     """The web application.
 
     Args:
         repository: `ModelRepository`.
-        pool: `concurrent.futures.Executor` that computes the answers.
-        max_request_bytes: int. A longer request is refused.
-        max_requests: int. Requests at once; more are refused.
+        pools: `Pools` that compute.
+        pool: `concurrent.futures.Executor` with a thread for each request.
+        max_request_bytes: int. A longer request is refused, and so is a
+            longer answer.
+        max_requests: int. Requests at once; more are refused. One whose body
+            has not come yet does not count.
+        read_timeout: seconds within which a request must have come.
 
     Returns:
         `aiohttp.web.Application`.
     """
     running = 0
+    bodies = _Bodies(max_request_bytes, read_timeout)
 
     async def handle(request):
         nonlocal running
-        if running >= max_requests:
-            return _response(429, f"There are {running} requests already.")
-        running += 1
         try:
-            if (request.content_length or 0) > max_request_bytes:
-                return _too_large(max_request_bytes)
-            body = await request.read()
-            # Long JSON is parsed in the pool too: others do not wait.
-            loop = asyncio.get_running_loop()
-            status, text = await loop.run_in_executor(
-                pool, _answer, repository, request.method, request.path, body
-            )
-            return _response(status, text)
-        except web.HTTPRequestEntityTooLarge:
-            return _too_large(max_request_bytes)
-        finally:
-            running -= 1
+            async with bodies.read(request) as body:
+                if running >= max_requests:
+                    raise RequestError(
+                        "RESOURCE_EXHAUSTED",
+                        f"At most {max_requests} requests are answered at "
+                        f"once. Received: {running} already. Ask again later.",
+                    )
+                running += 1
+                try:
+                    # Long JSON is parsed there too: others do not wait.
+                    loop = asyncio.get_running_loop()
+                    answer = functools.partial(
+                        _answer, repository, pools, max_request_bytes
+                    )
+                    status, text = await loop.run_in_executor(
+                        pool, answer, request.method, request.path, body
+                    )
+                finally:
+                    running -= 1
+        except RequestError as error:
+            status, text = _HTTP_STATUS[error.code], str(error)
+        return _response(status, text)
 
-    # aiohttp refuses the very length too.
-    app = web.Application(client_max_size=max_request_bytes + 1)
+    # The length of a body is held to `max_request_bytes` by `_Bodies`.
+    app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", handle)
+    app.on_shutdown.append(bodies.stop)
     return app
 
 
-def _answer(repository, method, path, body):
+class _Bodies:
+    """Reads the bodies of requests, within time and memory.
+
+    Args:
+        max_request_bytes: int. A longer one is refused.
+        timeout: seconds within which one must have come.
+    """
+
+    def __init__(self, max_request_bytes, timeout):
+        self.max_request_bytes = max_request_bytes
+        self.timeout = timeout
+        self._num_bytes = 0
+        self._tasks = set()
+        self._is_stopping = False
+
+    @contextlib.asynccontextmanager
+    async def read(self, request):
+        """The body, whose bytes are counted until it is done with.
+
+        Raises:
+            RequestError: if it does not come, or is too long.
+        """
+        body = bytearray()
+        task = asyncio.ensure_future(self._fill(body, request))
+        self._tasks.add(task)
+        try:
+            try:
+                await asyncio.wait_for(task, self.timeout)
+            except TimeoutError as error:
+                raise RequestError(
+                    "DEADLINE_EXCEEDED",
+                    f"A request must come within {self.timeout} seconds. "
+                    f"Received: {len(body)} bytes of it. Send it again.",
+                ) from error
+            except asyncio.CancelledError:
+                if not self._is_stopping:
+                    raise
+                raise RequestError(
+                    "UNAVAILABLE",
+                    "The server must be running. Received: a request while "
+                    "it stops. Ask again when it has started.",
+                ) from None
+            finally:
+                self._tasks.discard(task)
+            yield bytes(body)
+        finally:
+            self._num_bytes -= len(body)
+
+    async def stop(self, app):
+        """Wait for no more of what is being sent."""
+        self._is_stopping = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def _fill(self, body, request):
+        limit = self.max_request_bytes
+        too_long = RequestError(
+            "OUT_OF_RANGE",
+            f"A request may have at most {limit} bytes. Received: more. Send "
+            "fewer rows at once.",
+        )
+        if self._is_stopping:
+            raise asyncio.CancelledError
+        if (request.content_length or 0) > limit:
+            raise too_long
+        try:
+            async for chunk in request.content.iter_any():
+                if len(body) + len(chunk) > limit:
+                    raise too_long
+                if self._num_bytes + len(chunk) > _BODIES * limit:
+                    raise RequestError(
+                        "RESOURCE_EXHAUSTED",
+                        f"At most {_BODIES * limit} bytes of requests are "
+                        "kept at once. Received: more. Ask again later.",
+                    )
+                body += chunk
+                self._num_bytes += len(chunk)
+        except web.RequestPayloadError as error:
+            raise invalid(
+                "The request's body must be encoded as its headers say. "
+                f"Received: {error}. Leave out Content-Encoding."
+            ) from error
+
+
+def _answer(repository, pools, max_bytes, method, path, body):
     try:
-        return 200, json.dumps(_dispatch(repository, method, path, body))
+        answer = _dispatch(repository, pools, max_bytes, method, path, body)
+        return 200, json.dumps(answer)
     except RequestError as error:
         return _HTTP_STATUS[error.code], str(error)
     except Exception as error:
@@ -78,7 +186,7 @@ def _answer(repository, method, path, body):
         return 500, f"{type(error).__name__}: {error}"
 
 
-def _dispatch(repository, method, path, body):
+def _dispatch(repository, pools, max_bytes, method, path, body):
     match = {"GET": _GET, "POST": _POST}.get(method, _GET).fullmatch(path)
     if method not in ("GET", "POST") or match is None:
         raise invalid(
@@ -87,14 +195,16 @@ def _dispatch(repository, method, path, body):
             "/v1/models/NAME[/versions/VERSION]:predict."
         )
     name, version, label, verb = match.groups()
-    version = None if version is None else int(version)
+    version = None if version is None else _version(version)
     if method == "POST":
         if verb != "predict":
             raise RequestError(
                 "UNIMPLEMENTED",
                 f"The models have no examples to {verb}. Use :predict.",
             )
-        return _predict(repository, name, version, label, body)
+        return _predict(
+            repository, pools, max_bytes, name, version, label, body
+        )
     if verb:
         return protocol.metadata_json(
             protocol.metadata_response(repository, name, version, label)
@@ -104,26 +214,34 @@ def _dispatch(repository, method, path, body):
     )
 
 
-def _predict(repository, name, version, label, body):
+def _predict(repository, pools, max_bytes, name, version, label, body):
     _, servable = repository.servable(name, version, label)
     signature, style, value = rest_json.parse_request(body)
     inputs = rest_json.decode_inputs(style, value, servable.inputs(signature))
-    return rest_json.encode_outputs(style, servable.predict(signature, inputs))
+    received = {key: (x.dtype, x.shape) for key, x in inputs.items()}
+    servable.check(signature, received)
+    rest_json.check_answer(inputs, servable.outputs(signature), max_bytes)
+    outputs = pools.predict(servable, signature, inputs)
+    return rest_json.encode_outputs(style, outputs)
+
+
+def _version(digits):
+    version = int(digits) if len(digits) <= 19 else 2**63
+    if version >= 2**63:
+        raise invalid(
+            "A version must be below 2 ** 63. "
+            f"Received: a number of {len(digits)} digits. GET "
+            "/v1/models/NAME lists the versions."
+        )
+    return version
 
 
 def _response(status, text):
     if status != 200:
-        text = json.dumps({"error": text})
+        text = json.dumps({"error": protocol.shortened(text)})
     return web.Response(
         status=status,
         text=text,
         content_type="application/json",
         headers={"Server": SERVER_HEADER},
-    )
-
-
-def _too_large(limit):
-    return _response(
-        413,
-        f"A request may have at most {limit} bytes. Send fewer rows at once.",
     )

@@ -3,18 +3,24 @@
 import base64
 import binascii
 import json
+import math
+import reprlib
 
 import numpy as np
 
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import invalid
 
-_KINDS = {
-    "b": ("b", "true or false"),
-    "f": ("fiu", "numbers"),
-    "i": ("iu", "integers"),
-    "u": ("iu", "integers"),
+_LEAVES = {
+    "b": ({bool}, "true or false"),
+    "f": ({float, int}, "numbers"),
+    "i": ({int}, "integers"),
+    "u": ({int}, "integers"),
 }
+# NumPy's arrays have no more dimensions.
+_MAX_DEPTH = 32
+# Characters of a value in JSON, with its comma.
+_JSON_SIZES = {"b": 6, "f": 22, "i": 12, "u": 5}
 
 
 def parse_request(body):
@@ -101,6 +107,31 @@ def encode_outputs(style, outputs):
     return {"predictions": predictions}
 
 
+def check_answer(inputs, outputs, max_bytes):
+    """Refuse a request whose answer would be too long in JSON.
+
+    Args:
+        inputs: dict of the arrays asked with.
+        outputs: dict of the outputs' `TensorSpec`.
+        max_bytes: int.
+
+    Raises:
+        RequestError: if it would be longer.
+    """
+    rows = max((len(x) for x in inputs.values() if x.ndim), default=1)
+    size = sum(
+        _JSON_SIZES.get(spec.dtype.kind, 0)
+        * math.prod(rows if n is None else n for n in spec.shape or ())
+        for spec in outputs.values()
+    )
+    if size > max_bytes:
+        raise invalid(
+            f"An answer in JSON may have at most {max_bytes} bytes. "
+            f"Received: a request for about {size}, of {rows} rows. Send "
+            "fewer rows at once, or use gRPC."
+        )
+
+
 def _columns(rows, specs):
     if not isinstance(rows, list) or not rows:
         raise invalid(
@@ -134,15 +165,22 @@ def _is_object(value):
 
 
 def _decode(value, spec):
+    _check_depth(value, spec)
     if spec.dtype == object:
         return _decode_strings(value, spec)
-    if spec.dtype.kind not in _KINDS:
+    if spec.dtype.kind not in _LEAVES:
         raise RequestError(
             "UNIMPLEMENTED",
             f"The input {spec.name!r} is {spec.dtype_name}, which JSON cannot "
             "hold. Use gRPC.",
         )
-    kinds, wanted = _KINDS[spec.dtype.kind]
+    leaves, wanted = _LEAVES[spec.dtype.kind]
+    # First: NumPy would make every value as long as the longest string.
+    if not _leaf_types(value) <= leaves:
+        raise invalid(
+            f"The input {spec.name!r} must hold {wanted} ({spec.dtype_name}). "
+            f"Received: {_shown(value)}."
+        )
     try:
         array = np.array(value)
     except (ValueError, OverflowError) as error:
@@ -150,10 +188,10 @@ def _decode(value, spec):
             f"The input {spec.name!r} must be a number or lists of equal "
             f"length: {error} Received: {_shown(value)}."
         ) from error
-    if array.size and array.dtype.kind not in kinds:
+    if array.dtype == object:
         raise invalid(
-            f"The input {spec.name!r} must hold {wanted} ({spec.dtype_name}). "
-            f"Received: {_shown(value)}."
+            f"The input {spec.name!r} must hold {wanted} ({spec.dtype_name}) "
+            f"of at most 64 bits. Received: {_shown(value)}."
         )
     if array.size and spec.dtype.kind in "iu":
         limits = np.iinfo(spec.dtype)
@@ -166,6 +204,39 @@ def _decode(value, spec):
     # A float that float32 cannot hold becomes infinite, as in TF-Serving.
     with np.errstate(over="ignore"):
         return array.astype(spec.dtype)
+
+
+def _check_depth(value, spec):
+    """Refuse lists in lists that no tensor of the signature has."""
+    most = _MAX_DEPTH if spec.shape is None else len(spec.shape)
+    depth, lists = 0, [value]
+    while lists := [x for x in lists if type(x) is list]:
+        depth += 1
+        if depth > most:
+            shape = str(spec.shape).replace("None", "batch", 1)
+            raise invalid(
+                f"The input {spec.name!r} must be lists of equal length, of "
+                f"the shape {shape}. Received: lists more than {most} deep."
+            )
+        lists = [
+            inner for x in lists if list in set(map(type, x)) for inner in x
+        ]
+
+
+def _leaf_types(value):
+    """Types of all that stands in lists of lists."""
+    found = set()
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if type(one) is not list:
+            found.add(type(one))
+            continue
+        types = set(map(type, one))
+        found |= types - {list}
+        if list in types:
+            waiting.extend(x for x in one if type(x) is list)
+    return found
 
 
 def _decode_strings(value, spec):
@@ -217,6 +288,8 @@ def _encode(name, value):
 
 
 def _shown(value):
-    """The beginning of a value, as JSON."""
-    text = json.dumps(value)
+    """The beginning of a value, whatever its size and depth."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = 40
+    text = shown.repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

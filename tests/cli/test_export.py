@@ -59,15 +59,15 @@ def test_what_exists_is_not_overwritten(preset, tmp_path, capsys):
 def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):
     received = {}
 
-    def tf_serving(models, folder, **kwargs):
-        received.update(models=list(models), folder=folder, **kwargs)
+    def tf_serving(model, folder, **kwargs):
+        received.update(name=model.name, folder=folder, **kwargs)
         return {"tiny": folder}
 
     monkeypatch.setattr("keras_pixel.export.tf_serving", tf_serving)
     arguments = ["--format", "tf_serving", "--version", "3", "--xla"]
     assert run(preset, "--to", "out", *arguments) == 0
     assert received == {
-        "models": ["tiny"],
+        "name": "tiny",
         "folder": "out",
         "version": 3,
         "xla": True,

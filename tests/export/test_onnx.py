@@ -45,6 +45,23 @@ def test_files_are_standard_onnx_and_say_what_they_are(files, model):
         assert metadata["num_levels"] == model.num_levels
 
 
+def test_log_prob_comes_first_and_the_free_axis_is_the_batch(files, model):
+    height, width, channels = model.image_shape
+    whole = ["batch", height, width, channels]
+    loaded = session(files / "log_prob.onnx").loaded
+    assert [(x.name, x.shape) for x in loaded.get_outputs()] == [
+        ("log_prob", ["batch"]),
+        ("bits_per_dim", ["batch"]),
+    ]
+    assert [x.shape for x in loaded.get_inputs()] == [whole]
+    loaded = session(files / "sample.onnx").loaded
+    assert {x.name: x.shape for x in loaded.get_inputs()} == {
+        "noise": whole,
+        "temperature": ["batch"],
+    }
+    assert [x.shape for x in loaded.get_outputs()] == [whole]
+
+
 def test_step_and_row_have_fixed_shapes_and_no_control_flow(files):
     for name in ("row.onnx", "step.onnx"):
         graph = onnx.load(files / name).graph
@@ -91,6 +108,80 @@ def test_steps_complete_images(files, model, runner):
     drawn = sampler.sample(noise, images=images, known=known)
     expected = model.complete(images, known, noise=noise)
     np.testing.assert_array_equal(drawn, expected)
+
+
+@pytest.fixture(scope="module")
+def sampler(files, runner):
+    return runner.StepSampler(files, "cpu")
+
+
+def test_noise_and_temperature_out_of_range_are_clipped(files, model, sampler):
+    noise = np.ones((2, *model.noise_shape), "float32")
+    below = np.full_like(noise, np.nextafter(np.float32(1), np.float32(0)))
+    run = session(files / "sample.onnx")
+    for temperature in (1.0, 0.0):
+        hot = np.full(2, temperature, "float32")
+        expected = model.sample(
+            noise=below, temperature=max(temperature, 1e-4), method="naive"
+        )
+        drawn = run(noise=noise, temperature=hot)["images"]
+        np.testing.assert_array_equal(drawn, expected)
+        np.testing.assert_array_equal(sampler.sample(noise, hot), expected)
+
+
+def test_what_is_not_a_number_counts_as_the_middle(files, model):
+    run = session(files / "sample.onnx")
+    nan = np.full((1, *model.noise_shape), np.nan, "float32")
+    half = np.full_like(nan, 0.5)
+    one = np.ones(1, "float32")
+    expected = run(noise=half, temperature=one)["images"]
+    drawn = run(noise=nan, temperature=one * np.nan)["images"]
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_known_level_out_of_range_is_clipped_in_the_step(files, model):
+    step = session(files / "step.onnx")
+    fills = json.loads(
+        step.loaded.get_modelmeta().custom_metadata_map["first_states"]
+    )
+    dtypes = {"tensor(float)": "float32", "tensor(int32)": "int32"}
+    inputs = {
+        x.name: np.full(x.shape, fills.get(x.name, 0), dtypes[x.type])
+        for x in step.loaded.get_inputs()
+    }
+    inputs["temperature"][:] = 1
+    inputs["given"][:] = model.num_levels
+    assert (step(**inputs)["levels"] == model.num_levels - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"noise": np.full((1, 4, 5, 1), np.nan)}, r"`noise` must be floats"),
+        ({"noise": np.full((1, 4, 5, 1), -0.1)}, r"values from -0.1 to -0.1"),
+        ({"noise": np.zeros((1, 4, 5, 3))}, "noise.shape=.1, 4, 5, 3."),
+        ({"temperature": float("nan")}, "`temperature` must be .*nan"),
+        ({"temperature": -1}, "temperature=-1"),
+        ({"temperature": [1, 1]}, "one for each image"),
+        ({"images": np.zeros((1, 4, 5, 1), int)}, "known=None. Give both"),
+        ({"known": np.ones((1, 4, 5))}, "images=None. Give both"),
+        (
+            {
+                "images": np.full((1, 4, 5, 1), 256),
+                "known": np.ones((1, 4, 5)),
+            },
+            "integer levels from 0 to .*values from 256 to 256. Quantise",
+        ),
+        (
+            {"images": np.zeros((4, 5, 1), int), "known": np.ones((1, 4, 5))},
+            "images.shape=.4, 5, 1.",
+        ),
+    ],
+)
+def test_runner_refuses_what_cannot_be_meant(sampler, arguments, words):
+    arguments = {"noise": np.zeros((1, 4, 5, 1)), **arguments}
+    with pytest.raises(ValueError, match=words):
+        sampler.sample(**arguments)
 
 
 def test_runner_runs_from_the_command_line(

@@ -133,6 +133,30 @@ def test_a_temperature_of_zero_draws_the_most_probable(signatures, model):
     np.testing.assert_array_equal(drawn, expected)
 
 
+def test_what_is_out_of_range_is_brought_into_it(signatures, model):
+    images = np.full((1, *model.image_shape), 255, "uint8")
+    mask = np.ones(images.shape[:3], "uint8")
+    mask[0, 0, 0] = 0
+    seed = np.zeros(1, "int32")
+    completed = signatures(
+        "complete", images=images, mask=mask, seed=seed, temperature=ones(1)
+    )["images"]
+    assert (completed[mask == 1] == model.num_levels - 1).all()
+
+    def drawn(noise, temperature):
+        return signatures(
+            "sample_from_noise",
+            noise=np.full((1, *model.noise_shape), noise, "float32"),
+            temperature=np.full(1, temperature, "float32"),
+        )["images"]
+
+    below_one = np.nextafter(np.float32(1), np.float32(0))
+    np.testing.assert_array_equal(drawn(1, 1), drawn(below_one, 1))
+    np.testing.assert_array_equal(drawn(np.nan, 1), drawn(0.5, 1))
+    np.testing.assert_array_equal(drawn(0.7, np.nan), drawn(0.7, 1))
+    np.testing.assert_array_equal(drawn(0.7, np.inf), drawn(0.7, 1e30))
+
+
 def test_xla_variant_gives_the_same(model, tmp_path):
     # The export itself compares it with Keras.
     export.saved_model(model, tmp_path / "xla", xla=True)

@@ -96,6 +96,17 @@ def test_batching_config_allows_the_warm_sizes(models_folder):
     assert config.batch_timeout_micros.value > 0
 
 
+def test_largest_batch_is_read_from_the_folder(models_folder, tmp_path):
+    assert serving_files.read_max_batch_size(models_folder) == 4
+    assert serving_files.read_max_batch_size(tmp_path) is None
+    path = tmp_path / "batching.config"
+    path.write_text("num_batch_threads { value: 2 }")
+    assert serving_files.read_max_batch_size(tmp_path) == 1000
+    path.write_text("max_batch_size: {")
+    with pytest.raises(ValueError, match="must be BatchingParameters.*Mend"):
+        serving_files.read_max_batch_size(tmp_path)
+
+
 def test_monitoring_config_is_one(models_folder):
     text = (models_folder / "monitoring.config").read_text()
     config = parse(text, "MonitoringConfig")
@@ -142,6 +153,7 @@ KNOWN_FLAGS = {
     "--rest_api_port",
     "--rest_api_timeout_in_ms",
     "--xla_cpu_compilation_enabled",
+    "--xla_gpu_compilation_enabled",
 }
 
 
@@ -162,7 +174,9 @@ def test_readme_has_the_lines(models_folder):
 
 def test_xla_is_switched_on_where_it_is_needed():
     assert not any("xla" in flag for flag in serving_files.server_flags())
-    assert any("xla" in flag for flag in serving_files.server_flags(xla=True))
+    flags = serving_files.server_flags(xla=True)
+    for device in ("cpu", "gpu"):
+        assert f"--xla_{device}_compilation_enabled=true" in flags
 
 
 def test_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):

@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 
 from keras_pixel import export
+from keras_pixel import load
 from keras_pixel.export import to_tf_serving
 from keras_pixel.export import warmup
 from keras_pixel.export.servable import RequestError
+from keras_pixel.models import PixelCNN
 
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
 
@@ -46,7 +48,10 @@ def test_folder_has_what_tf_serving_wants(models_folder):
     assert listed(models_folder / "tiny") == {"1"}
     version = models_folder / "tiny" / "1"
     assert listed(version) >= {"saved_model.pb", "variables", "assets.extra"}
-    assert listed(version / "assets.extra") == {"tf_serving_warmup_requests"}
+    assert listed(version / "assets.extra") == {
+        "tf_serving_warmup_requests",
+        "keras_pixel.json",
+    }
     # A server that runs as somebody else must read it.
     assert version.stat().st_mode & 0o055 == 0o055
 
@@ -77,6 +82,43 @@ def test_version_that_exists_is_refused(quick, model, tmp_path):
 def test_model_is_served_by_its_own_name(quick, model, tmp_path):
     found = export.tf_serving(model, tmp_path, batch_sizes=[1])
     assert found == {model.name: tmp_path / model.name / "1"}
+
+
+def test_preset_is_served_by_its_name(quick, model, tmp_path):
+    model.save_preset(tmp_path / "my_model")
+    loaded = load(tmp_path / "my_model")
+    assert loaded.name == "my_model"
+    found = export.tf_serving(loaded, tmp_path / "out", batch_sizes=[1])
+    assert found == {"my_model": tmp_path / "out" / "my_model" / "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("tiny", {"filters": 8}, 'filters": 8.* after .*filters": 4'),
+        ("tiny", {"num_levels": 4}, "num_levels=4 after 2"),
+        ("other", {}, 'name="other" after "tiny"'),
+    ],
+)
+def test_next_version_of_another_model_is_refused(
+    quick, tmp_path, name, arguments, words
+):
+    def make(name, **arguments):
+        sizes = {"num_levels": 2, "filters": 4, **arguments}
+        return PixelCNN((4, 5, 1), num_blocks=1, name=name, **sizes)
+
+    def write(name, **arguments):
+        model = make(name, **arguments)
+        return export.tf_serving({"a": model}, tmp_path, batch_sizes=[1])
+
+    write("tiny")
+    with pytest.raises(ValueError, match=f"same preset.*{words}.*a name of"):
+        write(name, **arguments)
+    assert listed(tmp_path / "a") == {"1"}
+    write("tiny")
+    # Keras numbers what has no name of its own.
+    write("pixel_cnn_7")
+    assert listed(tmp_path / "a") == {"1", "2", "3"}
 
 
 def test_models_beside_are_served_too(quick, model, tmp_path):
@@ -170,7 +212,9 @@ def test_server_is_told_to_use_xla(quick, model, tmp_path, monkeypatch, xla):
     export.tf_serving(model, tmp_path, batch_sizes=[1], xla=xla)
     for name in ("compose.yaml", "README.md"):
         text = (tmp_path / name).read_text()
-        assert ("--xla_cpu_compilation_enabled=true" in text) == xla
+        for device in ("cpu", "gpu"):
+            flag = f"--xla_{device}_compilation_enabled=true"
+            assert (flag in text) == xla
 
 
 def test_warmup_that_is_refused_is_found(models_folder, tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -26,9 +27,11 @@ def run(request, server, monkeypatch):
     else:
         client, address = module.GrpcClient, f"127.0.0.1:{server.grpc_port}"
 
-    def run(*words):
+    def run(*words, address=address):
         arguments = [*words, "--server", address, "--model", "tiny"]
         pictures.run(client, address, arguments)
+
+    run.scheme = address.rpartition("127")[0]
 
     return run
 
@@ -110,6 +113,50 @@ def test_error_of_the_server_is_shown(run, tmp_path):
 def test_folder_without_pictures_is_named(run, tmp_path):
     with pytest.raises(SystemExit, match="no pictures in"):
         run("score", str(tmp_path))
+
+
+def test_unreadable_picture_is_named(run, folder):
+    (folder / "a.png").write_bytes(b"no picture")
+    with pytest.raises(SystemExit, match="whole image file.*a.png.*Leave it"):
+        run("score", str(folder))
+    Image.new("L", (50, 50)).save(folder / "a.png")
+    whole = (folder / "a.png").read_bytes()
+    (folder / "a.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SystemExit, match="whole image file.*a.png"):
+        run("complete", str(folder))
+
+
+def test_server_that_does_not_answer_is_named(run):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"{run.scheme}127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(SystemExit, match=f"`--server`.*{address}.*Start"):
+            run("sample", address=address)
+
+
+def test_output_that_cannot_be_written_is_named(run, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match="Error: .*file"):
+        run("sample", "--count", "1", "--output", str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--batch-size", "0"],
+        ["--count", "0"],
+        ["--seed", "-1"],
+        ["--seed", str(2**31)],
+        ["--temperature", "nan"],
+        ["--timeout", "0"],
+        ["--version", "0"],
+    ],
+)
+def test_number_out_of_range_is_refused(run, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run("sample", *words)
+    assert stopped.value.code == 2
+    assert "must be at least" in capsys.readouterr().err
 
 
 # Runs a script, and then looks at what it has imported.

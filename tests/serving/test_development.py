@@ -16,6 +16,7 @@ requests = pytest.importorskip("requests", reason="needs the extra serve")
 
 from keras_pixel.export import servable  # noqa: E402
 from keras_pixel.serving import DevelopmentServer  # noqa: E402
+from keras_pixel.serving.repository import ModelRepository  # noqa: E402
 
 
 class Doubler(tf.Module):
@@ -35,6 +36,10 @@ class Doubler(tf.Module):
     def double(self, values):
         doubled = tf.py_function(self.wait, [values], "int32")
         return {"doubled": tf.ensure_shape(doubled, (None,))}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), "int32", "values")])
+    def double_at_once(self, values):
+        return {"doubled": 2 * values}
 
 
 @pytest.fixture
@@ -61,17 +66,33 @@ def folder(tmp_path, module):
 
 
 def serve(folder, **options):
+    options = {"poll_seconds": 0.05, **options}
     return DevelopmentServer(folder, rest_port=0, grpc_port=0, **options)
 
 
-def double(server, values, version=None):
+def double(server, values, version=None, signature=""):
     path = "doubler" if version is None else f"doubler/versions/{version}"
     response = requests.post(
         f"http://127.0.0.1:{server.rest_port}/v1/models/{path}:predict",
-        json={"inputs": values},
+        json={"inputs": values, "signature_name": signature},
         timeout=60,
     )
     return response.status_code, response.json()
+
+
+def states(server):
+    """State of every version by its number."""
+    response = requests.get(
+        f"http://127.0.0.1:{server.rest_port}/v1/models/doubler", timeout=60
+    )
+    return {
+        int(found["version"]): found
+        for found in response.json()["model_version_status"]
+    }
+
+
+def state(server, version):
+    return states(server).get(version, {}).get("state")
 
 
 def wait_for(condition):
@@ -121,16 +142,123 @@ def accepts(port):
     return True
 
 
-def test_new_version_is_served_and_the_old_one_still(folder):
+def test_scores_do_not_wait_for_drawing(tmp_path, module, go_on):
+    tf.saved_model.save(
+        module,
+        str(tmp_path / "doubler" / "1"),
+        signatures={
+            "serving_default": module.double_at_once,
+            "sample": module.double,
+        },
+    )
+    with (
+        serve(tmp_path, num_threads=1) as server,
+        concurrent.futures.ThreadPoolExecutor(3) as pool,
+    ):
+        go_on.clear()
+        drawing = [
+            pool.submit(double, server, [i], signature="sample")
+            for i in range(3)
+        ]
+        wait_for(lambda: module.num_begun == 1)
+        assert double(server, [1]) == (200, {"outputs": [2]})
+        assert not any(future.done() for future in drawing)
+        go_on.set()
+        for i, future in enumerate(drawing):
+            assert future.result(60) == (200, {"outputs": [2 * i]})
+
+
+def test_new_version_replaces_the_old_one(folder):
     with serve(folder) as server:
         assert double(server, [1], version=2)[0] == 404
-        shutil.copytree(folder / "doubler" / "1", folder / "doubler" / "2")
+        shutil.copytree(folder / "doubler" / "1", folder / "new")
+        (folder / "new").rename(folder / "doubler" / "2")
+        wait_for(lambda: state(server, 1) == "END")
+        assert state(server, 2) == "AVAILABLE"
+        assert double(server, [1]) == (200, {"outputs": [2]})
         assert double(server, [1], version=2) == (200, {"outputs": [2]})
-        version, _ = server.repository.servable("doubler")
-        assert version == 2
-        assert double(server, [1], version=1) == (200, {"outputs": [2]})
+        # As TF-Serving does by the models.config that is written.
+        assert double(server, [1], version=1)[0] == 404
         shutil.rmtree(folder / "doubler" / "2")
+        wait_for(lambda: state(server, 1) == "AVAILABLE")
+        wait_for(lambda: 2 not in states(server))
+        assert double(server, [1]) == (200, {"outputs": [2]})
         assert double(server, [1], version=2)[0] == 404
+
+
+@pytest.mark.parametrize("damage", ["garbage", "no variables"])
+def test_broken_new_version_changes_nothing(folder, damage, capsys):
+    whole, new = folder / "doubler" / "1", folder / "doubler" / "2"
+    with serve(folder) as server:
+        shutil.copytree(whole, folder / "new")
+        if damage == "garbage":
+            (folder / "new" / "saved_model.pb").write_bytes(b"\xff\xff")
+        else:
+            shutil.rmtree(folder / "new" / "variables")
+        (folder / "new").rename(new)
+        wait_for(lambda: state(server, 2) == "END")
+        assert states(server)[2]["status"]["error_code"] == "UNKNOWN"
+        assert states(server)[2]["status"]["error_message"]
+        assert state(server, 1) == "AVAILABLE"
+        assert double(server, [1]) == (200, {"outputs": [2]})
+        status, answer = double(server, [1], version=2)
+        assert status == 404 and "cannot be loaded" in answer["error"]
+        # It is tried again when it is mended.
+        shutil.copytree(whole, new, dirs_exist_ok=True)
+        wait_for(lambda: state(server, 2) == "AVAILABLE")
+    assert "Version 2 of 'doubler' cannot be loaded" in capsys.readouterr().err
+
+
+def test_models_are_warmed_up_when_they_are_loaded(models_folder, monkeypatch):
+    replayed = []
+
+    def predict(self, signature_name, inputs):
+        replayed.append(signature_name)
+
+    monkeypatch.setattr(servable.Servable, "predict", predict)
+    repository = ModelRepository(models_folder)
+    repository.refresh()
+    assert sorted(replayed) == repository.servable("tiny")[1].signature_names
+    repository.refresh()
+    assert len(replayed) == 6
+
+
+def open_request(server):
+    """A connection whose request has one byte of ten."""
+    address = ("127.0.0.1", server.rest_port)
+    connection = socket.create_connection(address, 60)
+    head = "POST /v1/models/doubler:predict HTTP/1.1\r\nHost: a\r\n"
+    connection.sendall(f"{head}Content-Length: 10\r\n\r\n{{".encode())
+    return connection
+
+
+def test_requests_that_do_not_come_lock_nobody_out(folder):
+    with serve(folder, max_requests=1, read_timeout=2) as server:
+        connections = [open_request(server) for _ in range(3)]
+        assert double(server, [1]) == (200, {"outputs": [2]})
+        for connection in connections:
+            with connection:
+                assert b" 408 " in connection.recv(1000).split(b"\r\n")[0]
+
+
+def test_request_that_does_not_come_does_not_hold_up_the_end(folder):
+    server = serve(folder, read_timeout=60, stop_timeout=60).start()
+    with open_request(server) as connection:
+        time.sleep(0.5)
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 30
+        assert b" 503 " in connection.recv(1000).split(b"\r\n")[0]
+
+
+def test_batches_are_as_large_as_tf_serving_takes(folder):
+    (folder / "batching.config").write_text("max_batch_size { value: 2 }")
+    with serve(folder) as server:
+        assert double(server, [1, 2]) == (200, {"outputs": [2, 4]})
+        status, answer = double(server, [1, 2, 3])
+        assert status == 400 and "at most 2 rows" in answer["error"]
+    with serve(folder, max_batch_size=3) as server:
+        assert double(server, [1, 2, 3]) == (200, {"outputs": [2, 4, 6]})
 
 
 def test_error_of_the_model_is_an_error_of_one_request(folder, go_on, capsys):

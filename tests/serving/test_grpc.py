@@ -155,6 +155,29 @@ def test_tensor_without_dtype_is_refused(stub):
     assert refused(stub.Predict, request) == "INVALID_ARGUMENT"
 
 
+@pytest.mark.parametrize("dtype", [20, 21, 120, 121, 104, 9999])
+def test_dtype_of_no_array_is_refused(stub, dtype):
+    request = predict_request("", images=images())
+    request.inputs["images"].dtype = dtype
+    assert refused(stub.Predict, request) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("value", [-1, 300, 2**31 - 1])
+def test_value_out_of_the_dtypes_range_is_refused(stub, value):
+    request = predict_request("", images=images(1))
+    request.inputs["images"].ClearField("tensor_content")
+    request.inputs["images"].int_val.extend([value] * 20)
+    assert refused(stub.Predict, request) == "INVALID_ARGUMENT"
+
+
+def test_error_is_short_enough_for_a_header(stub):
+    request = predict_request("\N{SNOWMAN}" * 20_000, images=images())
+    with pytest.raises(grpc.RpcError, match="must be one of") as error:
+        stub.Predict(request, timeout=60)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert len(error.value.details()) <= 500
+
+
 def test_unknown_output_model_or_version_is_refused(stub):
     request = predict_request("", images=images())
     request.output_filter.append("score")

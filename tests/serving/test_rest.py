@@ -138,6 +138,39 @@ def test_bad_request_is_refused(base, request_json, words):
         raise ValueError(response.json()["error"])
 
 
+def test_number_of_a_version_may_have_any_length(base):
+    for digits in ("9" * 5000, "9" * 19, "9223372036854775808"):
+        response = get(f"{base}/tiny/versions/{digits}")
+        assert response.status_code == 400
+        assert "below 2 ** 63" in response.json()["error"]
+
+
+def test_body_that_is_not_encoded_as_it_says_is_refused(base):
+    response = requests.post(
+        f"{base}/tiny:predict",
+        data=b'{"inputs": []}',
+        headers={"Content-Encoding": "gzip"},
+        timeout=60,
+    )
+    assert response.status_code == 400
+
+
+def test_deep_json_is_refused(base):
+    response = requests.post(
+        f"{base}/tiny:predict",
+        data='{"inputs": ' + "[" * 985 + "]" * 985 + "}",
+        timeout=60,
+    )
+    assert response.status_code == 400
+
+
+def test_error_is_short_and_keeps_its_way_out(base):
+    response = post(f"{base}/tiny", **{"a" * 50_000: 1})
+    assert response.status_code == 400
+    assert len(response.text) < 1000
+    assert "must have either" in response.json()["error"]
+
+
 def test_broken_json_is_refused(base):
     response = requests.post(f"{base}/tiny:predict", data="{", timeout=60)
     assert response.status_code == 400

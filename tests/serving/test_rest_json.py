@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -79,6 +80,8 @@ def test_lone_base64_object_is_a_value():
     [
         ("inputs", [[1.5, 2]], PIXELS, "must hold integers .uint8."),
         ("inputs", [[True, False]], PIXELS, "must hold integers"),
+        ("inputs", [[1, True]], PIXELS, "must hold integers"),
+        ("inputs", [[[1], [2]]], PIXELS, "more than 2 deep"),
         ("inputs", [[1, None]], PIXELS, "must hold integers"),
         ("inputs", [["1", "2"]], PIXELS, "must hold integers"),
         ("inputs", [[256, 0]], PIXELS, "from 0 to 255 .uint8.*0 to 256"),
@@ -106,6 +109,38 @@ def test_bad_inputs_are_refused(style, value, specs, words):
     with pytest.raises(RequestError, match=words) as error:
         rest_json.decode_inputs(style, value, specs)
     assert error.value.code == "INVALID_ARGUMENT"
+
+
+def test_strings_are_refused_before_there_is_an_array():
+    # NumPy would give each of the 20,000 values 200,000 bytes.
+    value = ["a" * 50_000, *["b"] * 20_000]
+    tracemalloc.start()
+    with pytest.raises(RequestError, match="must hold integers") as error:
+        rest_json.decode_inputs("inputs", [value], PIXELS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("specs", [PIXELS, FILES])
+def test_lists_as_deep_as_json_allows_are_refused(specs):
+    value = 1
+    for _ in range(985):
+        value = [value]
+    with pytest.raises(RequestError, match="deep"):
+        rest_json.decode_inputs("inputs", value, specs)
+    with pytest.raises(RequestError, match="deep"):
+        rest_json.decode_inputs("inputs", [[1, 2], value], specs)
+
+
+def test_answer_that_would_be_too_long_is_refused():
+    inputs = {"images": np.zeros((16, 2), "uint8")}
+    outputs = {"logits": spec("logits", "float32", 32, 32, 3, 256)}
+    with pytest.raises(RequestError, match="of 16 rows. Send fewer.*gRPC"):
+        rest_json.check_answer(inputs, outputs, 64 * 2**20)
+    inputs = {"images": np.zeros((2, 2), "uint8")}
+    rest_json.check_answer(inputs, outputs, 64 * 2**20)
 
 
 @pytest.mark.parametrize(
