@@ -1,6 +1,7 @@
 """Is what was exported what Keras computes?"""
 
 import logging
+import math
 
 import numpy as np
 from keras import tree

@@ -57,8 +57,6 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
     if image_shape is not None:
         overrides["image_shape"] = tuple(image_shape)
     model = _build(folder, metadata, overrides)
-    if "name" not in overrides:
-        model.name = _name(folder, metadata)
     if weights:
         _load_weights(model, folder, metadata, overrides)
     return model
