@@ -1,6 +1,7 @@
 """From a recipe to a fitted model: training, resuming, evaluation."""
 
 from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.operations import count_operations
 from keras_pixel.training.pictures import image_sheet
 from keras_pixel.training.pictures import learning_curve
 from keras_pixel.training.pictures import save_picture
@@ -13,6 +14,7 @@ __all__ = [
     "Recipe",
     "TrainingResult",
     "WarmupDecay",
+    "count_operations",
     "evaluate",
     "image_sheet",
     "learning_curve",
