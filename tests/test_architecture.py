@@ -46,7 +46,7 @@ ALLOWED = {
     "training": (
         ("models", "data", "distributions", "presets"),
         (
-            *("keras", "ml_dtypes", "numpy", "PIL", "rich"),
+            *("jax", "keras", "ml_dtypes", "numpy", "PIL", "rich"),
             *("tensorboard", "tensorflow"),
         ),
     ),

@@ -3,6 +3,7 @@
 from keras_pixel.training.dry_run import DryRun
 from keras_pixel.training.dry_run import dry_run
 from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.operations import count_operations
 from keras_pixel.training.pictures import image_sheet
 from keras_pixel.training.pictures import learning_curve
 from keras_pixel.training.pictures import save_picture
@@ -17,6 +18,7 @@ __all__ = [
     "TrainingResult",
     "WarmupDecay",
     "dry_run",
+    "count_operations",
     "evaluate",
     "image_sheet",
     "learning_curve",

@@ -1,0 +1,313 @@
+"""How many floating-point operations a model's pass takes.
+
+Counted are the products of matrices and the convolutions of the graph that
+the backend traces, two operations for each multiply-add. Everything else,
+element by element, is left out: it is small, but not free. Weights that a
+causal mask sets to zero count, for they are multiplied all the same.
+"""
+
+import math
+
+import keras
+
+# Each product of the forward pass has two in the backward pass: one for the
+# gradient of the features, one for that of the weights.
+PRODUCTS_IN_TRAINING = 3
+
+
+def count_operations(model, training=False):
+    """Floating-point operations that one image takes.
+
+    Args:
+        model: built `PixelModel`, or any Keras model of one input of known
+            shape.
+        training: bool. Whether to count the backward pass too, as twice the
+            forward pass: what recomputing and the optimizer add is not
+            counted. Defaults to `False`.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: if the backend is neither TensorFlow nor JAX, a shape
+            stays unknown, or a loop does not tell how often it runs.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    >>> count_operations(model)
+    24
+    """
+    counters = {"tensorflow": _of_tensorflow, "jax": _of_jax}
+    backend = keras.backend.backend()
+    if backend not in counters:
+        raise ValueError(
+            "Operations are counted on TensorFlow and JAX. "
+            f"Received: backend={backend!r}"
+        )
+    inputs = model.inputs[0]
+    shape = (1, *inputs.shape[1:])
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    forward = counters[backend](model, shape, dtype)
+    return forward * (PRODUCTS_IN_TRAINING if training else 1)
+
+
+# === TensorFlow ===
+
+
+def _of_tensorflow(model, shape, dtype):
+    import tensorflow as tf
+
+    function = tf.function(lambda images: model(images, training=False))
+    traced = function.get_concrete_function(tf.TensorSpec(shape, dtype))
+    return _Graph(traced.graph.as_graph_def(add_shapes=True)).count()
+
+
+class _Graph:
+    """A `GraphDef` with shapes: its operations, those of its functions too."""
+
+    def __init__(self, graph):
+        self.nodes = graph.node
+        self.functions = {f.signature.name: f for f in graph.library.function}
+
+    def count(self):
+        return self._count(self.nodes, _shapes_of(self.nodes))
+
+    def _count(self, nodes, shapes):
+        by_name = {node.name: node for node in nodes}
+        return sum(self._count_node(node, shapes, by_name) for node in nodes)
+
+    def _count_node(self, node, shapes, by_name):
+        if node.op in _PRODUCTS:
+            return _PRODUCTS[node.op](node, _Shapes(node, shapes))
+        if node.op in ("While", "StatelessWhile"):
+            return self._trips(node, by_name) * (
+                self._count_function(node.attr["body"].func.name)
+                + self._count_function(node.attr["cond"].func.name)
+            )
+        # A call, or a choice, of which the longest way counts.
+        names = []
+        for attribute in node.attr.values():
+            names += [attribute.func.name, *(f.name for f in _list(attribute))]
+        names = [name for name in names if name in self.functions]
+        return max(map(self._count_function, names), default=0)
+
+    def _count_function(self, name):
+        function = self.functions[name]
+        return self._count(function.node_def, _shapes_of_function(function))
+
+    def _trips(self, node, by_name):
+        """How often a loop runs that counts up to a constant by ones."""
+        condition = self.functions[node.attr["cond"].func.name]
+        arguments = [a.name for a in condition.signature.input_arg]
+        inside = {n.name: n for n in condition.node_def}
+        bounds = []
+        for comparison in condition.node_def:
+            if comparison.op != "Less":
+                continue
+            # Both sides are constants, or values that the loop starts from.
+            sides = []
+            for name in comparison.input:
+                name, scope = name.split(":")[0], inside
+                if name in arguments:
+                    name = node.input[arguments.index(name)].split(":")[0]
+                    scope = by_name
+                sides.append(_constant(name, scope))
+            if None not in sides:
+                bounds.append(sides[1] - sides[0])
+        if not bounds:
+            raise ValueError(
+                "A loop does not tell how often it runs. "
+                f'Received: {node.op} "{node.name}". Use `keras.ops.scan`, or '
+                "`maximum_iterations`."
+            )
+        return max(0, min(bounds))
+
+
+def _list(attribute):
+    return attribute.list.func
+
+
+def _constant(name, nodes):
+    """The integer that a node holds, or `None`."""
+    value = _constants(name, nodes)
+    return int(value) if value is not None and value.ndim == 0 else None
+
+
+def _constants(name, nodes):
+    """The array that a node holds, or `None`."""
+    import tensorflow as tf
+
+    node = nodes.get(name.split(":")[0])
+    if node is None:
+        return None
+    if node.op == "Const":
+        return tf.make_ndarray(node.attr["value"].tensor)
+    if node.op == "Identity":
+        return _constants(node.input[0], nodes)
+    # One size of a shape, such as the length of a sequence.
+    if node.op == "StridedSlice" and node.attr["shrink_axis_mask"].i == 1:
+        shape, begin = (_constants(name, nodes) for name in node.input[:2])
+        if shape is not None and begin is not None and shape.ndim == 1:
+            return shape[begin[0]]
+    return None
+
+
+def _shapes_of(nodes):
+    """`{(name, number of the output): shape or None}`."""
+    return {
+        (node.name, number): _sizes(shape)
+        for node in nodes
+        for number, shape in enumerate(node.attr["_output_shapes"].list.shape)
+    }
+
+
+def _shapes_of_function(function):
+    shapes = _shapes_of(function.node_def)
+    for index, argument in enumerate(function.signature.input_arg):
+        found = function.arg_attr[index].attr["_output_shapes"].list.shape
+        for shape in found:
+            shapes[argument.name, 0] = _sizes(shape)
+    return shapes
+
+
+def _sizes(shape):
+    sizes = tuple(dimension.size for dimension in shape.dim)
+    return None if shape.unknown_rank or -1 in sizes else sizes
+
+
+class _Shapes:
+    """Shapes of what a node takes and gives."""
+
+    def __init__(self, node, shapes):
+        self.node = node
+        self.shapes = shapes
+
+    def of_input(self, number):
+        # "name", "name:1", or inside a function "name:output:1".
+        name, *rest = self.node.input[number].split(":")
+        return self._known((name, int(rest[-1]) if rest else 0))
+
+    def of_output(self):
+        return self._known((self.node.name, 0))
+
+    def _known(self, key):
+        if self.shapes.get(key) is None:
+            raise ValueError(
+                "All shapes but the batch's must be known. Received: an "
+                f'unknown one at {self.node.op} "{self.node.name}".'
+            )
+        return self.shapes[key]
+
+
+def _matmul(node, shapes):
+    inputs = shapes.of_input(0)
+    transposed = node.attr["transpose_a"].b or node.attr["adj_x"].b
+    return 2 * math.prod(shapes.of_output()) * inputs[-2 if transposed else -1]
+
+
+def _convolution(node, shapes):
+    # (rows, columns, features / groups, filters)
+    return (
+        2 * math.prod(shapes.of_output()) * math.prod(shapes.of_input(1)[:-1])
+    )
+
+
+def _transposed_convolution(node, shapes):
+    # Each value that comes in goes through a kernel (rows, columns, filters).
+    return (
+        2 * math.prod(shapes.of_input(2)) * math.prod(shapes.of_input(1)[:-1])
+    )
+
+
+def _depthwise_convolution(node, shapes):
+    return 2 * math.prod(shapes.of_output()) * math.prod(shapes.of_input(1)[:2])
+
+
+def _einsum(node, shapes):
+    if len(node.input) < 2:
+        return 0
+    equation = node.attr["equation"].s.decode()
+    terms = equation.split("->")[0].split(",")
+    sizes = {}
+    for number, term in enumerate(terms):
+        shape = shapes.of_input(number)
+        before, dots, after = term.partition("...")
+        end = len(shape) - len(after)
+        sizes.update(zip(before, shape, strict=False))
+        sizes.update(zip(after, shape[end:], strict=True))
+        if dots:
+            # Broadcast: from the last axis backwards.
+            free = shape[len(before) : end][::-1]
+            for axis, size in enumerate(free):
+                sizes[axis] = max(size, sizes.get(axis, 1))
+    return 2 * math.prod(sizes.values())
+
+
+_PRODUCTS = {
+    "MatMul": _matmul,
+    "BatchMatMul": _matmul,
+    "BatchMatMulV2": _matmul,
+    "BatchMatMulV3": _matmul,
+    "Conv2D": _convolution,
+    "Conv3D": _convolution,
+    "Conv2DBackpropInput": _transposed_convolution,
+    "DepthwiseConv2dNative": _depthwise_convolution,
+    "Einsum": _einsum,
+}
+
+
+# === JAX ===
+
+
+def _of_jax(model, shape, dtype):
+    import jax
+
+    def forward(weights, others, images):
+        return model.stateless_call(weights, others, images, training=False)[0]
+
+    traced = jax.make_jaxpr(forward)(
+        [v.value for v in model.trainable_variables],
+        [v.value for v in model.non_trainable_variables],
+        jax.ShapeDtypeStruct(shape, dtype),
+    )
+    return _count_jaxpr(traced.jaxpr)
+
+
+def _count_jaxpr(jaxpr):
+    return sum(_count_equation(equation) for equation in jaxpr.eqns)
+
+
+def _count_equation(equation):
+    name, parameters = equation.primitive.name, equation.params
+    shapes = [getattr(x.aval, "shape", ()) for x in equation.invars]
+    if name == "dot_general":
+        (contracted, _), _ = parameters["dimension_numbers"]
+        each = math.prod(shapes[0][axis] for axis in contracted)
+        return 2 * math.prod(equation.outvars[0].aval.shape) * each
+    if name == "conv_general_dilated":
+        numbers = parameters["dimension_numbers"]
+        filters_axis, features_axis, *_ = numbers.rhs_spec
+        if math.prod(parameters["lhs_dilation"]) > 1:  # transposed
+            taps = math.prod(shapes[1]) // shapes[1][features_axis]
+            groups = parameters["feature_group_count"]
+            return 2 * math.prod(shapes[0]) * taps // groups
+        taps = math.prod(shapes[1]) // shapes[1][filters_axis]
+        return 2 * math.prod(equation.outvars[0].aval.shape) * taps
+    inner = [x for value in parameters.values() for x in _inner_jaxprs(value)]
+    counts = [_count_jaxpr(jaxpr) for jaxpr in inner]
+    if name == "while" and any(counts):
+        raise ValueError(
+            "A loop does not tell how often it runs. Received: "
+            "`jax.lax.while_loop`. Use `keras.ops.scan`."
+        )
+    # Of a choice the longest way counts.
+    count = max(counts, default=0)
+    return count * parameters["length"] if name == "scan" else count
+
+
+def _inner_jaxprs(value):
+    if isinstance(value, tuple | list):
+        return [x for part in value for x in _inner_jaxprs(part)]
+    value = getattr(value, "jaxpr", value)  # of a closed one
+    return [value] if hasattr(value, "eqns") else []
