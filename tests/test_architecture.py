@@ -36,7 +36,8 @@ ALLOWED = {
     ),
     "models": (
         ("compiled", "layers", "distributions", "sampling", "presets"),
-        ("keras", "numpy"),
+        # TensorFlow for sets of tf.data that are handed to `fit`.
+        ("keras", "numpy", "tensorflow"),
     ),
     "data": (
         (),
