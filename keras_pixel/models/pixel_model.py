@@ -435,7 +435,7 @@ class PixelModel(keras.Model):
         top_p=None,
         seed=None,
         batch_size=64,
-        method="cached",
+        method=None,
     ):
         """Draw new images, sub-pixel by sub-pixel.
 
@@ -459,9 +459,10 @@ class PixelModel(keras.Model):
                 Defaults to `None`, all.
             seed: int that makes the noise, or `None` for fresh noise.
             batch_size: int. Images drawn at once. Defaults to `64`.
-            method: "cached" (about the cost of one forward pass) or "naive"
-                (a forward pass for each sub-pixel: the reference). Defaults
-                to `"cached"`.
+            method: "cached" (about the cost of one forward pass), "parallel"
+                (a forward pass for each channel of each wavefront) or "naive"
+                (one for each sub-pixel: the reference). Defaults to `None`:
+                "cached" where the model's layers allow it, else "parallel".
 
         Returns:
             NumPy uint8 array of levels `(num_images, height, width,
