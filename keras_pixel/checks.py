@@ -55,7 +55,7 @@ def check_size(name, value, least=1, most=None):
     )
 
 
-def check_number(name, value, least=None, above=None, way_out=None):
+def check_number(name, value, least=None, above=None, way_out=None, most=None):
     """Return a finite number as it is, an `int` or a `float`.
 
     Args:
@@ -64,18 +64,23 @@ def check_number(name, value, least=None, above=None, way_out=None):
         least: the smallest value allowed, or `None`.
         above: what the value must lie above, or `None`.
         way_out: str. A better one than a number in the range.
+        most: the largest value allowed, or `None`.
 
     Raises:
         ValueError: unless `value` is such a number.
     """
     number = isinstance(value, (int, float, np.integer, np.floating))
     if number and not isinstance(value, bool) and math.isfinite(value):
-        if (least is None or value >= least) and (
-            above is None or value > above
+        if (
+            (least is None or value >= least)
+            and (above is None or value > above)
+            and (most is None or value <= most)
         ):
             return value.item() if isinstance(value, np.generic) else value
     limit = f" of at least {least}" if least is not None else ""
     limit = f" above {above}" if above is not None else limit
+    if most is not None:
+        limit += f" and at most {most}"
     raise ValueError(
         f"`{name}` must be a finite number{limit}. "
         f"Received: {name}={value!r}. {way_out or f'Use one{limit}.'}"

@@ -4,9 +4,13 @@ Keras and its backend are imported inside the commands, so that `--help` and
 mistyped options are answered at once.
 """
 
+import errno
 import os
+import signal
 import sys
+import threading
 from typing import Annotated
+from typing import Any
 
 import typer
 
@@ -18,9 +22,11 @@ from keras_pixel.cli import scoring
 from keras_pixel.cli import serve
 from keras_pixel.cli import training
 
+# Typer does not give its base class a name.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -62,13 +68,45 @@ app.command()(export.export)
 app.command()(serve.serve)
 
 
+class _Terminated(BaseException):
+    """SIGTERM: like Ctrl-C, what is finished is written first."""
+
+
+def _terminate(number, frame):
+    # A second one ends the process as it is.
+    signal.signal(number, signal.SIG_DFL)
+    raise _Terminated
+
+
 def main(args=None):
-    """Runs the command line and exits: 0 done, 2 bad input, 130 Ctrl-C."""
+    """Runs the command line and exits.
+
+    0: done; 1: failed; 2: bad input; 130: Ctrl-C; 143: SIGTERM.
+    """
     args = sys.argv[1:] if args is None else list(args)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread:
+        former = signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(args=args, prog_name="keras-pixel")
+        _run(args)
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, former)
+
+
+def _run(args):
+    try:
+        sys.exit(app(args=args, prog_name="keras-pixel", standalone_mode=False))
     except KeyboardInterrupt:
         sys.exit(130)
+    except _Terminated:
+        sys.exit(143)
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.message, err=True)
+            sys.exit(error.exit_code)
+        command = error.ctx.command_path if error.ctx else "keras-pixel"
+        _fail(f"{error.format_message()} Try '{command} --help' for help.", 2)
     except BrokenPipeError:
         # `keras-pixel list | head`: nobody reads on, which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,6 +114,38 @@ def main(args=None):
     except (*_BAD_INPUT, FloatingPointError, RuntimeError) as error:
         if args[:1] == ["--traceback"]:
             raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        typer.secho(f"Error: {text}", fg="red", err=True)
-        sys.exit(2 if isinstance(error, _BAD_INPUT) else 1)
+        code = 2 if isinstance(error, _BAD_INPUT) else 1
+        _fail(_in_words(error), code)
+    except Exception as error:
+        # TensorFlow's own, whose class is known only with TensorFlow.
+        out_of_memory = isinstance(error, MemoryError) or (
+            type(error).__name__ == "ResourceExhaustedError"
+        )
+        if args[:1] == ["--traceback"] or not out_of_memory:
+            raise
+        _fail(
+            "What a command works on must fit in memory. Received: "
+            f"{str(error)[:200] or 'no memory left'}. Use smaller images or a "
+            "smaller --batch-size.",
+            1,
+        )
+
+
+def _fail(text, code):
+    typer.secho(f"Error: {' '.join(text.split())}", fg="red", err=True)
+    sys.exit(code)
+
+
+def _in_words(error):
+    """What an error says, also where the system alone raised it."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error) or type(error).__name__
+    where = f"{str(error.filename)!r}: " if error.filename else ""
+    way_out = {
+        errno.ENOSPC: "Make room on the disk, or write to another.",
+        errno.EDQUOT: "Make room on the disk, or write to another.",
+    }.get(error.errno, "Check the path and its permissions.")
+    return (
+        "Files must be readable and writable. Received: "
+        f"{where}{error.strerror}. {way_out}"
+    )

@@ -13,7 +13,7 @@ from keras_pixel.presets import folders
 _OWN_PICTURE = re.compile(r"\d+\.png")
 
 
-def read_images(sources, model, resize=None, values=None):
+def open_images(sources, model, resize=None, values=None, stream=False):
     """Images of files, folders and .npy arrays, as integer levels.
 
     Args:
@@ -23,14 +23,15 @@ def read_images(sources, model, resize=None, values=None):
         resize: how to bring pictures to `image_shape`; see `load_data`.
         values: "pixels" or "levels", for arrays. Defaults to `None`: levels,
             as the commands write them.
+        stream: bool. Whether folders and arrays are read batch by batch.
 
     Returns:
-        `(images, names)`: an array (batch, height, width, channels), and a
-        name for each image.
+        A list of `(data, names)`: an `ImageData` for each source, and a name
+        for each of its images.
     """
     from keras_pixel.data import load_data
 
-    images, names = [], []
+    opened = []
     for source in sources:
         path = pathlib.Path(source)
         if not path.exists():
@@ -39,6 +40,7 @@ def read_images(sources, model, resize=None, values=None):
                 f"Received: {str(source)!r}, which does not. Check the path."
             )
         is_array = path.suffix.lower() in (".npy", ".npz")
+        is_several = is_array or path.is_dir()
         data = load_data(
             path,
             "all",
@@ -46,13 +48,56 @@ def read_images(sources, model, resize=None, values=None):
             num_levels=model.num_levels,
             resize=resize,
             values=(values or "levels") if is_array else "pixels",
+            stream=stream and is_several,
         )
-        images.append(np.asarray(data.images))
-        if is_array or path.is_dir():
-            names += [f"{source}:{name}" for name in data.ids]
-        else:
-            names.append(str(source))
-    return np.concatenate(images), names
+        names = [str(source)]
+        if is_several:
+            names = [f"{source}:{name}" for name in data.ids]
+        opened.append((data, names))
+    return opened
+
+
+def read_images(sources, model, resize=None, values=None):
+    """All images of files, folders and .npy arrays; see `open_images`.
+
+    Returns:
+        `(images, names)`: an array (batch, height, width, channels), and a
+        name for each image.
+    """
+    opened = open_images(sources, model, resize, values)
+    images = np.concatenate([np.asarray(data.images) for data, _ in opened])
+    return images, [name for _, names in opened for name in names]
+
+
+def stream_batches(opened, batch_size):
+    """The images of several sources, batch by batch.
+
+    Args:
+        opened: see `open_images`.
+        batch_size: int. Images of a batch, which may be of several sources.
+
+    Yields:
+        `(images, names, unreadable)`: an array, a name for each image, and
+        what is wrong with each file of the batch that could not be read.
+    """
+    from keras_pixel.data.folder import UnreadableError
+
+    places = [
+        (data, index, name)
+        for data, names in opened
+        for index, name in enumerate(names)
+    ]
+    for start in range(0, len(places), batch_size):
+        images, names, unreadable = [], [], []
+        for data, index, name in places[start : start + batch_size]:
+            try:
+                images.append(data.images[index])
+            except UnreadableError as error:
+                ((_, problem),) = error.problems
+                unreadable.append(f"{name}: {problem}")
+            else:
+                names.append(name)
+        yield np.array(images), names, unreadable
 
 
 def read_split(data, split, preset, model, **options):
@@ -105,12 +150,18 @@ def read_mask(path, image_shape):
             "Give a picture or a .npy file."
         )
     if path.suffix.lower() == ".npy":
-        mask = np.load(path, allow_pickle=False) != 0
+        try:
+            mask = np.load(path, allow_pickle=False) != 0
+        except (EOFError, ValueError) as error:
+            raise _unreadable_mask(path, error) from error
     else:
         from PIL import Image
 
-        with Image.open(path) as picture:
-            mask = np.asarray(picture.convert("L")) >= 128
+        try:
+            with Image.open(path) as picture:
+                mask = np.asarray(picture.convert("L")) >= 128
+        except (OSError, SyntaxError, ValueError) as error:
+            raise _unreadable_mask(path, error) from error
     if mask.ndim not in (2, 3) or mask.shape[-2:] != tuple(image_shape[:2]):
         raise ValueError(
             "`--mask` must have the height and width of the images, "
@@ -118,6 +169,13 @@ def read_mask(path, image_shape):
             f"{mask.shape}. Make a mask of that size."
         )
     return mask
+
+
+def _unreadable_mask(path, error):
+    return ValueError(
+        "`--mask` must be a picture or a .npy file of numbers. Received: "
+        f"{str(path)!r}, which cannot be read: {error}. Save it again."
+    )
 
 
 def half_mask(keep, fraction, image_shape):
@@ -154,25 +212,6 @@ def repeat(images, mask, count):
         )
     masks = np.broadcast_to(mask, (len(images), *mask.shape[-2:]))
     return np.repeat(images, count, axis=0), np.repeat(masks, count, axis=0)
-
-
-def in_batches(function, *arrays, batch_size, done):
-    """Calls a function on batches of arrays and joins what it returns.
-
-    Args:
-        function: takes one batch of each array.
-        arrays: arrays of the same length.
-        batch_size: int.
-        done: function called with the numbers of entries done and of all.
-    """
-    total = len(arrays[0])
-    results = []
-    for start in range(0, total, batch_size):
-        stop = min(start + batch_size, total)
-        batches = [array[start:stop] for array in arrays]
-        results.append(np.asarray(function(*batches)))
-        done(stop, total)
-    return np.concatenate(results)
 
 
 def output_format(output, chosen=None):

@@ -1,5 +1,9 @@
 """The commands `score` and `evaluate`: how likely images are."""
 
+import sys
+
+import typer
+
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
 from keras_pixel.cli import paths
@@ -23,15 +27,35 @@ def score(
         terminal.check_scores_path(output)
         paths.check_output(output, [model, *images], overwrite)
     loaded = terminal.load(model, image_shape)
-    given, names = pictures.read_images(images, loaded, resize, values)
-    with terminal.progress("Scoring", len(given)) as done:
-        log_prob = pictures.in_batches(
-            lambda batch: loaded.log_prob(batch, batch_size=len(batch)),
-            given,
-            batch_size=batch_size,
-            done=done,
-        )
-    scores = terminal.scores(names, log_prob, loaded.image_shape)
+    opened = pictures.open_images(images, loaded, resize, values, stream=True)
+    total = sum(len(names) for _, names in opened)
+    names: list[str] = []
+    log_prob: list[float] = []
+    unreadable: list[str] = []
+    try:
+        with terminal.progress("Scoring", total) as done:
+            for batch, found, bad in pictures.stream_batches(
+                opened, batch_size
+            ):
+                unreadable += bad
+                if len(batch):
+                    log_prob += list(
+                        loaded.log_prob(batch, batch_size=len(batch))
+                    )
+                    names += found
+                done(len(names) + len(unreadable), total)
+    finally:
+        # An interruption leaves the scores finished before it.
+        if log_prob:
+            _show(names, log_prob, loaded, output, as_json)
+        for problem in unreadable:
+            print(f"Left out: {problem}", file=sys.stderr)
+    if unreadable:
+        raise typer.Exit(1 if log_prob else 2)
+
+
+def _show(names, log_prob, model, output, as_json):
+    scores = terminal.scores(names, log_prob, model.image_shape)
     if output is not None:
         terminal.write_scores(scores, output)
     elif as_json:

@@ -111,11 +111,11 @@ class ImageData:
             found.update(f"{name}\n".encode())
         found.update(repr((self.images.shape, self.num_levels)).encode())
         if isinstance(self.images, StoredImages):
-            found.update(self.images.digests())
+            found.update(self.images.digests().data)
         else:
-            found.update(np.ascontiguousarray(self.images))
+            found.update(np.ascontiguousarray(self.images).data)
         if self.labels is not None:
-            found.update(np.ascontiguousarray(self.labels))
+            found.update(np.ascontiguousarray(self.labels).data)
         return found.hexdigest()
 
     def __len__(self):

@@ -38,9 +38,9 @@ class StoredImages:
                 for number, places in enumerate(chosen.values())
             ]
         )
-        if converter.image_shape is None:
-            self[0]  # the first image says the shape
-        self.shape = (len(self), *converter.image_shape)
+        # The first image says the shape where none is asked for.
+        image_shape = converter.image_shape or self[0].shape
+        self.shape = (len(self), *image_shape)
 
     def __len__(self):
         return len(self._places)

@@ -14,6 +14,7 @@ from keras_pixel.training.evaluation import evaluate
 from keras_pixel.training.pictures import image_sheet
 from keras_pixel.training.pictures import learning_curve
 from keras_pixel.training.pictures import save_picture
+from keras_pixel.training.progress import Pace
 
 SAMPLES = 16
 
@@ -30,6 +31,8 @@ class Bookkeeping(keras.callbacks.Callback):
         history: a `History`.
         progress: a `Progress`.
         tensorboard: a `TensorBoard`, or `None`.
+        origin: dict of what each checkpoint says beside its step.
+        stop: an `Interruption`.
     """
 
     # `on_train_batch_end` needs no lockstep with training: Keras may call it
@@ -46,6 +49,9 @@ class Bookkeeping(keras.callbacks.Callback):
         history,
         progress,
         tensorboard=None,
+        *,
+        origin,
+        stop,
     ):
         super().__init__()
         self.recipe = recipe
@@ -56,54 +62,96 @@ class Bookkeeping(keras.callbacks.Callback):
         self.history = history
         self.progress = progress
         self.tensorboard = tensorboard
+        self.origin = origin
+        self.stop = stop
+        self.stopped = False
         self.schedule = recipe.make_schedule()
         self.best = self._read_best()
         self._lock = threading.Lock()
         self._first_bad = None
         self._epoch = 0
-        self._seconds_before = history.seconds
-        self._first_step = None
+        self._window = recipe.log_every * recipe.accumulation_steps
+        self._pace = Pace(recipe.steps)
+        self.of_span(0, {})
 
     @property
     def best_path(self):
         return self.checkpoints.folder / "best.npz"
+
+    def of_span(self, begun, done):
+        """Say where the next `fit` begins; returns the callback itself.
+
+        Args:
+            begun: int. Batches of its first window that are done already.
+            done: dict. What the checkpoint says that it begins with.
+        """
+        former = done.get("window", {}) if begun else {}
+        self._begun = begun
+        # Of another length where `log_every` was changed since.
+        self._former = former if former.get("batches") == begun else {}
+        self._seconds_before = self.history.seconds + self._former.get(
+            "seconds", 0
+        )
+        return self
 
     def on_train_begin(self, logs=None):
         self._began = time.perf_counter()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
+        self._batches = 0
         self._window_began = time.perf_counter()
+        self.stop.model = self.model
+        if self.stop.is_set():
+            self.model.stop_training = True
 
     def on_train_batch_end(self, batch, logs=None):
-        step = (
-            self._epoch * self.recipe.log_every
-            + batch // self.recipe.accumulation_steps
-        )
-        if not math.isfinite(logs["loss"]):
-            with self._lock:
+        done = self._epoch * self._window + self._begun + batch
+        step = done // self.recipe.accumulation_steps
+        with self._lock:
+            self._batches = max(self._batches, batch + 1)
+            if not math.isfinite(logs["loss"]):
                 first = self._first_bad
                 self._first_bad = step if first is None else min(first, step)
+        steps = (done + 1) / self.recipe.accumulation_steps
+        self._pace.begin(steps, time.perf_counter())
         self.progress.move(step + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.perf_counter()
-        step = (epoch + 1) * self.recipe.log_every
+        # A signal that comes from here on waits for the end of this method,
+        # or for the next window's beginning.
+        self.stop.model = None
+        batches = self._begun + self._batches
+        seconds = self._former.get("seconds", 0) + now - self._window_began
+        step = epoch * self._window + batches
+        step //= self.recipe.accumulation_steps
         self._check_finite(step, logs["loss"])
-        images = self.recipe.log_every * self.recipe.accumulation_steps
-        images *= self.recipe.batch_size
+        logs = self._of_window(logs)
+        if batches < self._window:
+            window = {"batches": batches, "seconds": seconds, "logs": logs}
+            self._save_and_stop(
+                step, batches=epoch * self._window + batches, window=window
+            )
+            return
+        left = self._pace.seconds_left(step, now)
+        stopping = self.stop.is_set() and step < self.recipe.steps
+        images = self._window * self.recipe.batch_size
         row = {
             "step": step,
             "bits_per_dim": logs.get(
                 "bits_per_dim", nats_to_bits_per_dim(logs["loss"], 1)
             ),
             "learning_rate": self.schedule.at(step - 1),
-            "images_per_second": images / (now - self._window_began),
+            "images_per_second": images / seconds,
         }
         evaluates = self._due(self.recipe.evaluate_every, step)
         samples = self.recipe.sample_every and not (
             step % self.recipe.sample_every
         )
+        if stopping:
+            # Whoever sent the signal may not wait for long.
+            evaluates = samples = False
         if evaluates or samples:
             copy_average(self.model, self.twin)
         if evaluates:
@@ -115,9 +163,32 @@ class Bookkeeping(keras.callbacks.Callback):
         self.history.append(row)
         if self.tensorboard is not None:
             self.tensorboard.row(row)
-        if self._due(self.recipe.checkpoint_every, step):
+        self.progress.report(row, left)
+        if self.stop.is_set() and step < self.recipe.steps:
+            self._save_and_stop(step)
+        # A `fit` that finished an interrupted window hands on to the next.
+        elif self._begun or self._due(self.recipe.checkpoint_every, step):
             self._checkpoint(step)
-        self.progress.report(row, self._seconds_left(step, now))
+        self._begun, self._former = 0, {}
+
+    def _of_window(self, logs):
+        """Means over the whole window, where a part was trained before."""
+        former = self._former.get("logs", {})
+        begun = self._begun if former else 0
+        whole = begun + self._batches
+        return {
+            name: (begun * former.get(name, 0) + self._batches * float(value))
+            / whole
+            for name, value in logs.items()
+        }
+
+    def _save_and_stop(self, step, **more):
+        self._checkpoint(step, **more)
+        self.stopped = True
+        self.model.stop_training = True
+        self.progress.say(
+            f"Stopped and saved at step {step:,}. The same command goes on."
+        )
 
     def _due(self, every, step):
         return bool(every) and (step % every == 0 or step == self.recipe.steps)
@@ -182,24 +253,13 @@ class Bookkeeping(keras.callbacks.Callback):
         path = self.output_dir / "samples" / f"step-{step:09d}.png"
         save_picture(sheet, path)
 
-    def _checkpoint(self, step):
+    def _checkpoint(self, step, **more):
         try:
             self.checkpoints.save(
-                self.model,
-                {"step": step, "fingerprint": self.recipe.fingerprint()},
+                self.model, {**self.origin, "step": step, **more}
             )
         except FloatingPointError as error:
             raise FloatingPointError(self._stop(step, error)) from error
         save_picture(
             learning_curve(self.history), self.output_dir / "curve.png"
         )
-
-    def _seconds_left(self, step, now):
-        # The first window compiles; it says nothing about those to come.
-        if self._first_step is None:
-            self._first_step, self._first_time = step, now
-            seconds = (now - self._began) / self.recipe.log_every
-        else:
-            seconds = now - self._first_time
-            seconds /= step - self._first_step
-        return seconds * (self.recipe.steps - step)

@@ -36,10 +36,17 @@ def model_class(name):
     own = {
         key: value
         for key, value in vars(models).items()
-        if isinstance(value, type) and issubclass(value, models.PixelModel)
+        if isinstance(value, type)
+        and issubclass(value, models.PixelModel)
+        # A graph of somebody's own, which no arguments describe.
+        and value is not models.PixelModel
     }
     found = own.get(name) or keras.saving.get_registered_object(name)
-    if not (isinstance(found, type) and issubclass(found, models.PixelModel)):
+    if (
+        not isinstance(found, type)
+        or not issubclass(found, models.PixelModel)
+        or found is models.PixelModel
+    ):
         raise ValueError(
             f"`class_name` must be one of {sorted(own)}, or the registered "
             f'name ("package>Name") of your own class. Received: '

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from keras_pixel.checks import check_size
+from keras_pixel.data.stored import StoredImages
 from keras_pixel.levels import nats_to_bits_per_dim
 
 
@@ -32,7 +33,7 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
             below `1`.
     """
     images = getattr(data, "images", data)
-    if not hasattr(images, "chunks"):  # streamed ones are read part by part
+    if not isinstance(images, StoredImages):
         images = np.asarray(images)
     if images.ndim != 4 or not len(images):
         raise ValueError(

@@ -54,14 +54,16 @@ class Progress:
 
         Args:
             row: dict. See `History`.
-            seconds_left: float. Seconds to the end of the training.
+            seconds_left: float. Seconds to the end of the training, or `None`.
         """
         numbers = f"{row['bits_per_dim']:.4f} bits/dim"
         validation = row.get("validation_bits_per_dim")
         if validation is not None:
             numbers += f", validation {validation:.4f}"
         numbers += f", {row['images_per_second']:.4g} images/s"
-        left = f"{duration(seconds_left)} left"
+        left = "time left unknown"
+        if seconds_left is not None:
+            left = f"{duration(seconds_left)} left"
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -70,6 +72,37 @@ class Progress:
             )
         if self._bar is None or validation is not None:
             self.say(f"step {row['step']:,}/{self.steps:,}: {numbers}, {left}")
+
+
+class Pace:
+    """How fast a training is, without the time its first batch compiles.
+
+    Args:
+        steps: int. Steps of the whole training.
+
+    Example:
+
+    >>> pace = Pace(100)
+    >>> pace.begin(1, now=60.0)  # a minute of compiling
+    >>> pace.seconds_left(10, now=78.0)
+    180.0
+    """
+
+    def __init__(self, steps):
+        self.steps = steps
+        self._begin = None
+
+    def begin(self, step, now):
+        """Note the end of the first batch; later calls change nothing."""
+        if self._begin is None:
+            self._begin = step, now
+
+    def seconds_left(self, step, now):
+        """Seconds to the end of the training, or `None` if nobody knows."""
+        if self._begin is None or step <= self._begin[0]:
+            return None
+        first, began = self._begin
+        return (now - began) / (step - first) * (self.steps - step)
 
 
 def duration(seconds):

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
+from pathlib import Path
 
 import keras
 
@@ -16,6 +18,8 @@ from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.checks import check_type
 from keras_pixel.data import load_data
+from keras_pixel.data.sources import is_path
+from keras_pixel.presets import folders
 from keras_pixel.training.schedule import DECAYS
 from keras_pixel.training.schedule import WarmupDecay
 
@@ -65,6 +69,10 @@ _TAKEN = (
     "gradient_accumulation_steps",
 )
 
+# Arguments of Keras' optimizers, by what they must be.
+_FRACTIONS = ("beta_1", "beta_2", "momentum", "rho")
+_SWITCHES = ("amsgrad", "centered", "nesterov")
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -78,9 +86,11 @@ class Recipe:
         model: dict with `class_name` ("PixelCNN", or "package>Name" of a
             registered class of your own) and `config`, the arguments of the
             class, `image_shape` and `num_levels` among them.
-        data: dict. `source` as in `keras_pixel.data.load_data`, `flip` (mirror
-            half of the training images; defaults to `false`), and any other
-            argument of `load_data`, such as `validation`.
+        data: dict. `source` as in `keras_pixel.data.load_data` (a relative
+            path is looked for beside the recipe's file first, then in the
+            working directory), `flip` (mirror half of the training images;
+            defaults to `false`), and any other argument of `load_data`, such
+            as `validation`.
         optimizer: dict. `name`, `learning_rate` (the highest), and any other
             argument of the Keras optimizer.
         batch_size: int. Images per batch.
@@ -108,8 +118,8 @@ class Recipe:
             `log_every`; `0` for none. Defaults to `1000`.
         publish: "last" weights, or the "best" by validation. Defaults to
             "last".
-        initial_weights: str. Preset (name or folder) to start from. Defaults
-            to `null`: random weights.
+        initial_weights: str. Preset (name, or folder as `source`) to start
+            from. Defaults to `null`: random weights.
         description: str. What the recipe is for.
         notes: anything. Command, hardware, hours, the number it reached.
 
@@ -208,6 +218,17 @@ class Recipe:
         )
         learning_rate = self.optimizer["learning_rate"]
         check_number("optimizer.learning_rate", learning_rate, least=0)
+        for key, value in self.optimizer.items():
+            name = f"optimizer.{key}"
+            if key in _FRACTIONS:
+                check_probability(name, value)
+            elif key in _SWITCHES:
+                check_type(name, value, bool)
+            elif key == "epsilon":
+                check_number(name, value, above=0)
+            elif key == "weight_decay" and value is not None:
+                way_out = "Use null for no decay."
+                check_number(name, value, 0, way_out=way_out)
 
     def _check_schedule(self):
         keys = ("warmup_steps", "decay", "final_fraction")
@@ -217,7 +238,13 @@ class Recipe:
         decay = self.schedule.get("decay", "constant")
         check_choice("schedule.decay", decay, DECAYS)
         fraction = self.schedule.get("final_fraction", 0.0)
-        check_number("schedule.final_fraction", fraction, least=0)
+        check_number("schedule.final_fraction", fraction, least=0, most=1)
+        if warmup_steps > self.steps:
+            raise ValueError(
+                "`schedule.warmup_steps` must not be more than `steps`. "
+                f"Received: schedule.warmup_steps={warmup_steps}, "
+                f"steps={self.steps}. Use a shorter warm-up, or more steps."
+            )
         self.make_schedule()
 
     @classmethod
@@ -236,8 +263,11 @@ class Recipe:
 
     @classmethod
     def from_json(cls, path):
-        """Read a recipe from a JSON file."""
-        return cls.from_dict(files.read_json(path, "A recipe"))
+        """Read a recipe from a JSON file; paths are relative to its folder."""
+        path = Path(path).expanduser()
+        recipe = cls.from_dict(files.read_json(path, "A recipe"))
+        object.__setattr__(recipe, "_folder", path.resolve().parent)
+        return recipe
 
     @classmethod
     def of(cls, recipe):
@@ -252,22 +282,79 @@ class Recipe:
         """The recipe as plain values, every default written out."""
         return dataclasses.asdict(self)
 
-    def to_json(self, path=None):
-        """The recipe as JSON text; written to `path` where one is given."""
-        text = files.to_json(self.to_dict())
+    def to_json(self, path=None, folder=None):
+        """The recipe as JSON text.
+
+        Args:
+            path: file to write it to; the text alone where it is `None`.
+            folder: folder that the text is for. Defaults to that of `path`.
+        """
+        config = self.to_dict()
+        if path is not None and folder is None:
+            folder = Path(path).parent
+        if folder is not None:
+            source, weights = self.source, self.weights
+            if source != config["data"]["source"]:
+                source = _relative(source, folder)
+                config["data"] = {**config["data"], "source": source}
+            if weights != config["initial_weights"]:
+                config["initial_weights"] = _relative(weights, folder)
+        text = files.to_json(config)
         if path is not None:
             files.write_text(path, text)
         return text
 
+    # The folder of the file that it was read from.
+    _folder = None
+
+    @property
+    def source(self):
+        """The source of the images; a file beside the recipe by its path."""
+        source = self.data["source"]
+        if isinstance(source, str) and (
+            is_path(source) or "/" in source or os.sep in source
+        ):
+            return self._beside(source)
+        return source
+
+    @property
+    def weights(self):
+        """The preset to start from; a folder beside the recipe by its path."""
+        name = self.initial_weights
+        if name is None or name in folders.zoo_names():
+            return name
+        return self._beside(name)
+
+    def _beside(self, path):
+        if self._folder is None or path.startswith("~"):
+            return path
+        found = self._folder / path
+        return (
+            path
+            if Path(path).is_absolute() or not found.exists()
+            else (os.path.normpath(found))
+        )
+
     def fixed(self):
-        """The part that may not change between two runs into one folder."""
+        """The part that may not change between two runs into one folder.
+
+        Of a path only its last name counts: a folder that was moved with its
+        pictures is the same, and the pictures are compared by content.
+        """
         config = json.loads(json.dumps(self.to_dict()))
+        config["data"]["source"] = _last_name(self.source)
+        if self.weights is not None:
+            config["initial_weights"] = _last_name(self.weights)
         return {k: v for k, v in config.items() if k not in CHANGEABLE}
 
     def fingerprint(self):
         """SHA-256 of the part that may not change."""
-        text = json.dumps(self.fixed(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _sha256(self.fixed())
+
+    def former_fingerprint(self):
+        """The same as earlier versions made it: with paths as written."""
+        config = self.to_dict()
+        return _sha256({k: config[k] for k in self.fixed()})
 
     def load_data(self, split, **options):
         """The images of a split, as `keras_pixel.data.load_data` gives them.
@@ -278,6 +365,7 @@ class Recipe:
         """
         own = {key: value for key, value in self.data.items() if key != "flip"}
         config = self.model["config"]
+        own["source"] = self.source
         own["image_shape"] = tuple(config["image_shape"])
         own["num_levels"] = config["num_levels"]
         return load_data(split=split, **{**own, **options})
@@ -290,3 +378,22 @@ class Recipe:
             batches_per_step=self.accumulation_steps,
             **self.schedule,
         )
+
+
+def _sha256(config):
+    text = json.dumps(config, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _relative(path, folder):
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # on another drive of Windows
+        return path
+
+
+def _last_name(source):
+    """Of a path its last part, whether it exists or not; a name as it is."""
+    if not isinstance(source, str):
+        return source
+    return os.path.basename(os.path.abspath(source))

@@ -11,10 +11,12 @@ from keras_pixel.files import one_owner
 from keras_pixel.files import remove_leftovers
 from keras_pixel.presets.saving import check_free
 from keras_pixel.training import building
+from keras_pixel.training import machine
 from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import Checkpoints
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.history import History
+from keras_pixel.training.interruption import Interruption
 from keras_pixel.training.progress import Progress
 from keras_pixel.training.recipe import CHANGEABLE
 from keras_pixel.training.recipe import Recipe
@@ -53,8 +55,10 @@ def train(
     """Train a model as a recipe says, and save it as a preset.
 
     The same call goes on where a stopped training, however it was stopped,
-    had its last checkpoint; on a CPU it ends with the same weights, bit for
-    bit, as a training that was never stopped.
+    had its last checkpoint; on a CPU, with the same number of threads, it ends
+    with the same weights, bit for bit, as a training that was never stopped.
+    SIGINT (Ctrl-C) and SIGTERM stop it after the batch at hand, with a
+    checkpoint; a second one stops it at once.
 
     `output_dir` gets `recipe.json`, `history.csv`, `curve.png`,
     `checkpoints/` (the two newest, and the best by validation), `samples/`
@@ -80,11 +84,17 @@ def train(
     Raises:
         ValueError: if the recipe differs from the one `output_dir` was begun
             with in more than names, number of steps, and how often to log,
-            save, evaluate and sample; or if no checkpoint there is whole.
+            save, evaluate and sample; if the images differ from those it was
+            begun with; or if no checkpoint there is whole.
         FloatingPointError: if the loss or a weight becomes NaN or infinite.
     """
     recipe = Recipe.of(recipe)
-    output_dir = Path(output_dir)
+    output_dir = Path(output_dir).expanduser()
+    if output_dir.exists() and not output_dir.is_dir():
+        raise NotADirectoryError(
+            "`output_dir` must be a folder. Received: "
+            f"output_dir={str(output_dir)!r}, a file. Give another path."
+        )
     with contextlib.ExitStack() as stack:
         stack.enter_context(one_owner(output_dir))
         report = stack.enter_context(Progress(recipe.steps, shown=progress))
@@ -94,10 +104,15 @@ def train(
             board = TensorBoard(output_dir / "tensorboard")
             stack.callback(board.close)
         options = {"data_dir": data_dir, "download": download}
-        return _train(recipe, output_dir, options, report, board)
+        stop = Interruption()
+        result = _train(recipe, output_dir, options, report, board, stop)
+    # With the folder and the terminal in order.
+    if stop.is_set():
+        stop.deliver()
+    return result
 
 
-def _train(recipe, output_dir, options, report, board):
+def _train(recipe, output_dir, options, report, board, stop):
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
     twin = building.build_model(recipe, "float32")
@@ -105,15 +120,33 @@ def _train(recipe, output_dir, options, report, board):
     checkpoints = Checkpoints(output_dir / "checkpoints")
     for folder in (output_dir, output_dir / "samples"):
         remove_leftovers(folder)
-    step = _restore(recipe, model, checkpoints, report)
+    done = _restore(recipe, model, checkpoints, report)
     # Read last: whatever is wrong with the model is said before.
     images = recipe.load_data("train", **options)
     validation = None
     if recipe.evaluate_every:
         validation = recipe.load_data("validation", **options)
+    origin = {
+        "fingerprint": recipe.fingerprint(),
+        "data": {
+            "train": images.fingerprint(),
+            "validation": validation and validation.fingerprint(),
+        },
+        "threads": machine.num_threads(),
+    }
+    if done is not None:
+        _check_data(done.get("data"), origin["data"], images, report)
+        machine.compare_threads(
+            done.get("threads"), origin["threads"], report.say
+        )
+    elif (checkpoints.folder / "best.npz").exists():
+        # Of a training that ended before its first checkpoint.
+        best = checkpoints.folder / "best.npz"
+        best.replace(best.with_name("best.former.npz"))
+    done = done or {"step": 0}
     recipe.to_json(output_dir / "recipe.json")
     history = History(output_dir / "history.csv")
-    history.keep_until(step)
+    history.keep_until(done["step"])
     bookkeeping = Bookkeeping(
         recipe,
         output_dir,
@@ -123,30 +156,56 @@ def _train(recipe, output_dir, options, report, board):
         history,
         report,
         board,
+        origin=origin,
+        stop=stop,
     )
-    if step < recipe.steps:
-        model.fit(
-            images.batches(
-                recipe.batch_size,
-                start_step=step * recipe.accumulation_steps,
-                shuffle=True,
-                seed=recipe.seed,
-                flip=recipe.data.get("flip", False),
-                repeat=True,
-            ),
-            # An epoch of Keras is a window of the history.
-            initial_epoch=step // recipe.log_every,
-            epochs=recipe.steps // recipe.log_every,
-            steps_per_epoch=recipe.log_every * recipe.accumulation_steps,
-            shuffle=False,
-            verbose=0,
-            callbacks=[bookkeeping],
-        )
+    if done["step"] < recipe.steps:
+        with stop:
+            _fit(recipe, model, images, bookkeeping, done)
+        if bookkeeping.stopped:
+            return None
     # `fit` leaves the model with its averaged weights; those that are
     # published come from the checkpoint, which a resumed run has as well.
     checkpoints.restore(model, report.say)
     building.copy_average(model, twin)
     return _publish(recipe, output_dir, twin, bookkeeping, history)
+
+
+def _fit(recipe, model, images, bookkeeping, done):
+    """Train from where a checkpoint was written to the end of the recipe."""
+    window = recipe.log_every * recipe.accumulation_steps
+    batches = done.get("batches", done["step"] * recipe.accumulation_steps)
+    first, begun = divmod(batches, window)
+    rest = first + (begun > 0)
+    # An epoch of Keras is a window of the history. One that was interrupted
+    # is finished by a `fit` of its own, as all epochs of one are equally long.
+    spans = [(first, rest, window - begun)] if begun else []
+    spans.append((rest, recipe.steps // recipe.log_every, window))
+    for start, end, length in spans:
+        if start == end:
+            continue
+        model.fit(
+            images.batches(
+                recipe.batch_size,
+                start_step=batches,
+                shuffle=True,
+                seed=recipe.seed,
+                flip=recipe.data.get("flip", False),
+                repeat=True,
+            ),
+            initial_epoch=start,
+            epochs=end,
+            steps_per_epoch=length,
+            shuffle=False,
+            verbose=0,
+            callbacks=[bookkeeping.of_span(window - length, done)],
+        )
+        if bookkeeping.stopped:
+            return
+        batches = end * window
+        if length < window:
+            # `fit` has put the averaged weights in the place of the weights.
+            bookkeeping.checkpoints.restore(model, bookkeeping.progress.say)
 
 
 def _check_folder(recipe, output_dir, resume):
@@ -161,6 +220,8 @@ def _check_folder(recipe, output_dir, resume):
             f"Received: output_dir={str(output_dir)!r}, resume=False. Use "
             "another folder, or `resume=True` to go on."
         )
+    if not Checkpoints(output_dir / "checkpoints").paths():
+        return  # nothing to go on with: begun anew, with any recipe
     former = Recipe.from_json(path).fixed()
     now = recipe.fixed()
     differ = [key for key in now if now[key] != former[key]]
@@ -185,18 +246,23 @@ def _restore(recipe, model, checkpoints, report):
 
             building.copy_initial_weights(
                 model,
-                presets.load(recipe.initial_weights),
+                presets.load(recipe.weights),
                 recipe.initial_weights,
             )
-        return 0
+        return None
     step = metadata["step"]
-    if metadata["fingerprint"] != recipe.fingerprint():
+    # What a path leads to is compared by content, where a checkpoint can.
+    same = [recipe.former_fingerprint()]
+    if "data" in metadata:
+        same.append(recipe.fingerprint())
+    if metadata["fingerprint"] not in same:
         raise ValueError(
             "A checkpoint must come from the recipe that goes on with it. "
             f"Received: folder={str(checkpoints.folder)!r} with checkpoints "
             "of another recipe. Use another folder."
         )
-    if step > recipe.steps or step % recipe.log_every:
+    within_window = step % recipe.log_every and "batches" not in metadata
+    if step > recipe.steps or within_window:
         raise ValueError(
             "A training goes on from a step that is a multiple of "
             "`log_every` and not beyond `steps`. Received: "
@@ -204,7 +270,25 @@ def _restore(recipe, model, checkpoints, report):
             f"checkpoint of step {step}."
         )
     report.say(f"Going on from step {step:,}.")
-    return step
+    return metadata
+
+
+def _check_data(former, now, images, report):
+    if former is None:
+        report.say(
+            "The checkpoint does not say which images it was trained on, so "
+            "they are not compared."
+        )
+        return
+    for split, found in now.items():
+        # Validation may be switched on or off between two runs.
+        if found and former[split] and found != former[split]:
+            raise ValueError(
+                "A training must go on with the images it was begun with. "
+                f"Received: other {split} images than those of the "
+                f"checkpoint, from {images.source}. Restore them, or train "
+                "into another folder."
+            )
 
 
 def _publish(recipe, output_dir, twin, bookkeeping, history):
@@ -230,7 +314,7 @@ def _publish(recipe, output_dir, twin, bookkeeping, history):
                 "validation_images": recipe.validation_images or "all",
             },
         },
-        files={"recipe.json": recipe.to_json().encode()},
+        files={"recipe.json": recipe.to_json(folder=preset_dir).encode()},
         overwrite=True,
     )
     trained = history.column("bits_per_dim")[1]

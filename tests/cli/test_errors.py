@@ -1,5 +1,9 @@
 """What the command line refuses: one line, exit code 2, no traceback."""
 
+import json
+import os
+import signal
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -41,6 +45,10 @@ model, tiny, images = (
         (["train", "recipe.json", "-o", "run"], "recipe.json"),
         (["train", "images.npy", "-o", "run"], "JSON"),
         (["evaluate", "tiny", "./nowhere"], "nowhere"),
+        (["train", "tiny", "-o", "run"], "Is a directory"),
+        (["train", "tiny/recipe.json", "-o", "high.npy"], "a file"),
+        (["complete", "tiny", "images.npy", "--mask", "o.npy"], "o.npy"),
+        (["complete", "tiny", "images.npy", "--mask", "broken.png"], "--mask"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -50,6 +58,7 @@ def test_bad_input_ends_in_one_line(capsys, tiny, images, args, words):
         file.write(b"\x89PNG no picture")
     np.save("high.npy", images + 250)
     np.save("three.npy", np.ones((3, 4, 4)))
+    np.save("o.npy", np.array([{}]), allow_pickle=True)
     assert words in refused(capsys, *args)
 
 
@@ -67,11 +76,19 @@ def test_bad_input_ends_in_one_line(capsys, tiny, images, args, words):
     ],
     ids=" ".join,
 )
-def test_wrong_usage_says_how_to_get_help(capsys, args):
-    code, _, err = run(capsys, *args)
+def test_wrong_usage_says_how_to_get_help_in_one_line(capsys, args):
+    err = refused(capsys, *args)
+    assert err.endswith(" --help' for help.\n")
+
+
+def test_no_arguments_show_the_help(capsys):
+    code, out, err = run(capsys)
     assert code == 2
-    assert "for help" in err
-    assert "Traceback" not in err
+    assert "Usage: keras-pixel" in out + err
+
+
+def test_shell_completion(capsys):
+    assert "--install-completion" in run(capsys, "--help")[1]
 
 
 def test_shape_that_the_weights_do_not_fit(capsys, model, tmp_path):
@@ -87,9 +104,14 @@ def test_shape_that_the_weights_do_not_fit(capsys, model, tmp_path):
         (ImportError("TensorFlow is missing"), 2),
         (FileNotFoundError(2, "No such file", "x"), 2),
         (FloatingPointError("loss is NaN at step 3"), 1),
+        (MemoryError("Unable to allocate 9 TiB"), 1),
+        (OSError(28, "No space left on device"), 2),
         (BrokenPipeError(), 0),
     ],
-    ids=["ctrl-c", "missing extra", "missing file", "nan", "pipe"],
+    ids=[
+        *("ctrl-c", "missing extra", "missing file", "nan", "memory", "disk"),
+        "pipe",
+    ],
 )
 def test_how_a_command_ends(capfd, monkeypatch, error, code):
     def fail(name):
@@ -153,3 +175,46 @@ def test_separate_files_need_grey_or_rgb():
 def test_half_masks(keep, known):
     mask = pictures.half_mask(keep, 0.5, (4, 2, 1))
     np.testing.assert_array_equal(mask, np.array(known, bool))
+
+
+def test_what_the_system_says_comes_with_a_way_out(capsys, monkeypatch):
+    def fail(name):
+        raise OSError(28, "No space left on device", "x/y.png")
+
+    monkeypatch.setattr(folders, "read_metadata", fail)
+    err = refused(capsys, "info", "x")
+    assert "Received: 'x/y.png': No space left on device. Make room" in err
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_interrupted_scores_are_written(
+    capsys, tiny, model, images, monkeypatch, name, code
+):
+    true, calls = type(model).log_prob, []
+
+    def log_prob(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 3:
+            os.kill(os.getpid(), getattr(signal, name))
+        return true(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(model), "log_prob", log_prob)
+    args = ["score", tiny, "images.npy", "--batch-size", "2", "-o", "x.csv"]
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(capsys, *args)[0] == code
+    assert signal.getsignal(signal.SIGTERM) is before
+    with open("x.csv") as file:
+        assert len(file.readlines()) == 1 + 4
+
+
+def test_one_bad_file_does_not_stop_scores(capsys, tiny, images, tmp_path):
+    (tmp_path / "pictures" / "2.png").write_bytes(b"no picture")
+    args = ["score", tiny, "pictures", "--batch-size", "2", "--json"]
+    code, out, err = run(capsys, *args)
+    assert code == 1
+    rows = json.loads(out)
+    assert [row["image"] for row in rows] == [
+        *(f"pictures:{place}.png" for place in (0, 1, 3, 4)),
+        "mean",
+    ]
+    assert err.startswith("Left out: pictures:2.png: UnidentifiedImageError")

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from keras_pixel.training import Recipe
+from keras_pixel.training.building import build_model
 
 
 def config(**changes):
@@ -18,6 +19,11 @@ def config(**changes):
         "steps": 1000,
         **changes,
     }
+
+
+def adam(**arguments):
+    optimizer = {"name": "adam", "learning_rate": 0.1, **arguments}
+    return {"optimizer": optimizer}
 
 
 def test_defaults_and_json_round_trip(tmp_path):
@@ -87,6 +93,21 @@ def test_defaults_and_json_round_trip(tmp_path):
             "'beta1'. Did you mean 'beta_1'",
         ),
         ({"optimizer": {"name": "adam"}}, ValueError, r"\['learning_rate'\]"),
+        (adam(beta_1=2.0), ValueError, "`optimizer.beta_1` .* below 1"),
+        (adam(beta_1="x"), ValueError, "optimizer.beta_1='x'"),
+        (adam(weight_decay=-3), ValueError, "weight_decay=-3. Use null for"),
+        (adam(epsilon=0), ValueError, "`optimizer.epsilon` .* above 0"),
+        (adam(amsgrad=1), TypeError, "`optimizer.amsgrad` must be true or"),
+        (
+            {"schedule": {"final_fraction": 5}},
+            ValueError,
+            "at least 0 and at most 1. Received: schedule.final_fraction=5",
+        ),
+        (
+            {"schedule": {"warmup_steps": 1001}},
+            ValueError,
+            "must not be more than `steps`.*warmup_steps=1001, steps=1000",
+        ),
         ({"schedule": {"warmup": 5}}, ValueError, "mean 'warmup_steps'"),
         ({"schedule": {"decay": "step"}}, ValueError, "`schedule.decay` must"),
         (
@@ -137,3 +158,21 @@ def test_fingerprint_does_not_tell_tuples_from_lists():
         Recipe.from_dict(changed).fingerprint()
         == Recipe.from_dict(config()).fingerprint()
     )
+
+
+def test_a_graph_of_ones_own_is_no_architecture():
+    model = {"class_name": "PixelModel", "config": config()["model"]["config"]}
+    for name in ("PixelModel", "keras_pixel>PixelModel"):
+        with pytest.raises(ValueError, match=f"class_name='{name}'"):
+            build_model(
+                Recipe.from_dict(config(model=model | {"class_name": name}))
+            )
+
+
+def test_json_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(OSError, match="A recipe must be a file.*directory"):
+        Recipe.from_json(tmp_path)
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Recipe.from_json(path)

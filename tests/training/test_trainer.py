@@ -12,8 +12,11 @@ import pytest
 import keras_pixel
 from keras_pixel.training import Recipe
 from keras_pixel.training import evaluate
+from keras_pixel.training import machine
 from keras_pixel.training import train
+from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.checkpoint import save_arrays
 
 ROOT = Path(__file__).parents[2]
 
@@ -206,6 +209,88 @@ def test_killed_twice_it_ends_bit_for_bit_the_same(whole, config, tmp_path):
     ]
     assert (output_dir / weights).exists()
     assert not list((output_dir / "checkpoints").glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_saves_and_nothing_is_lost(
+    whole, config, tmp_path, monkeypatch, name
+):
+    number = getattr(signal, name)
+    batches = []
+    true = Bookkeeping.on_train_batch_end
+
+    def batch_end(self, batch, logs=None):
+        true(self, batch, logs)
+        batches.append(batch)
+        # In the middle of a step, of a window and between two checkpoints.
+        if len(batches) in (11, 12):
+            os.kill(os.getpid(), number)
+
+    def end(number, frame):
+        raise SystemExit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, end)
+    monkeypatch.setattr(Bookkeeping, "on_train_batch_end", batch_end)
+    try:
+        for done in (11, 12):
+            with pytest.raises((KeyboardInterrupt, SystemExit)):
+                train(config, tmp_path / "run", progress=False)
+            assert done <= len(batches) <= done + 1
+        assert signal.getsignal(signal.SIGTERM) is end
+        result = train(config, tmp_path / "run", progress=False)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert len(batches) == 32
+    assert result.step == 16
+    assert_same(newest(tmp_path / "run"), newest(whole[0]))
+    ours, theirs = (
+        [
+            line.split(",")[:2]
+            for line in (folder / "history.csv").read_text().splitlines()[1:]
+        ]
+        for folder in (tmp_path / "run", whole[0])
+    )
+    assert [step for step, _ in ours] == [step for step, _ in theirs]
+    np.testing.assert_allclose(
+        [float(bits) for _, bits in ours],
+        [float(bits) for _, bits in theirs],
+        rtol=1e-5,
+    )
+
+
+def test_other_images_are_refused(config, tmp_path, capsys):
+    images = np.load(config["data"]["source"])
+    np.save(tmp_path / "images.npy", images)
+    data = {**config["data"], "source": str(tmp_path / "images.npy")}
+    short = {**config, "data": data, "steps": 4, "evaluate_every": 4}
+    train(short, tmp_path / "run", progress=False)
+    longer = {**short, "steps": 8}
+    for changed in (images[:40][::-1], images[::-1], 3 - images):
+        np.save(tmp_path / "images.npy", changed)
+        with pytest.raises(ValueError, match="other (train|valid.*) images"):
+            train(longer, tmp_path / "run", progress=False)
+    np.save(tmp_path / "images.npy", images)
+    # A folder of an earlier version has no such numbers.
+    (path,) = (tmp_path / "run" / "checkpoints").glob("checkpoint-*")
+    arrays = load_arrays(path)[0]
+    former = Recipe.from_dict(short).former_fingerprint()
+    save_arrays(path, arrays, {"step": 4, "fingerprint": former})
+    train(longer, tmp_path / "run")
+    assert "they are not compared" in capsys.readouterr().err
+
+
+def test_another_number_of_threads_is_said(
+    config, tmp_path, capsys, monkeypatch
+):
+    short = {**config, "steps": 4, "evaluate_every": 0}
+    train(short, tmp_path / "run", progress=False)
+    path = tmp_path / "run" / "checkpoints" / "checkpoint-000000004.npz"
+    threads = load_arrays(path)[1]["threads"]
+    assert threads == len(os.sched_getaffinity(0))
+    monkeypatch.setattr(machine, "num_threads", lambda: threads + 3)
+    train(short, tmp_path / "run")
+    words = f"Received: {threads + 3}, after {threads} until the checkpoint"
+    assert words in capsys.readouterr().err
 
 
 def test_the_same_call_again_trains_no_further(whole, config):

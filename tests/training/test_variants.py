@@ -1,5 +1,6 @@
 """Trainings that go wrong, start elsewhere, or run on another backend."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from keras_pixel.files import one_owner
 from keras_pixel.training import train
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
+from keras_pixel.training.progress import Pace
 from keras_pixel.training.progress import Progress
 from keras_pixel.training.progress import duration
 
@@ -90,6 +92,41 @@ def test_the_first_bad_step_is_named_within_a_longer_window(config, tmp_path):
     config.update(steps=6, log_every=6, checkpoint_every=6)
     with pytest.raises(FloatingPointError, match="step=2,.*no checkpoint"):
         train(config, tmp_path / "run", progress=False)
+
+
+def test_without_a_checkpoint_another_recipe_begins_anew(config, tmp_path):
+    config["optimizer"] = {"name": "sgd", "learning_rate": 1e37}
+    config.update(steps=6, log_every=6, checkpoint_every=6)
+    with pytest.raises(FloatingPointError, match="no checkpoint"):
+        train(config, tmp_path / "run", progress=False)
+    config["optimizer"]["learning_rate"] = 0.01
+    assert train(config, tmp_path / "run", progress=False).step == 6
+
+
+def test_paths_are_relative_to_the_recipe(config, tmp_path, monkeypatch):
+    (tmp_path / "recipes").mkdir()
+    config["data"]["source"] = "../images.npy"
+    path = tmp_path / "recipes" / "recipe.json"
+    path.write_text(json.dumps(config))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    first = train(path, "run", progress=False)
+    for folder, source in (
+        ("run", "../../images.npy"),
+        ("run/preset", "../../../images.npy"),
+    ):
+        written = keras_pixel.training.Recipe.from_json(f"{folder}/recipe.json")
+        assert written.data["source"] == source
+        assert len(written.load_data("train")) == 24
+    # The whole project may move, and the training go on.
+    moved = tmp_path.parent / f"{tmp_path.name}_moved"
+    monkeypatch.chdir(tmp_path.parent)
+    tmp_path.rename(moved)
+    config.update(steps=3)
+    (moved / "recipes" / "recipe.json").write_text(json.dumps(config))
+    again = train(moved / "recipes" / "recipe.json", moved / "elsewhere/run")
+    moved.rename(tmp_path)
+    assert (first.step, again.step) == (2, 3)
 
 
 def test_bad_weights_after_a_good_loss_are_named(config, tmp_path):
@@ -236,3 +273,12 @@ def test_progress_is_plain_lines_without_a_terminal(capsys):
 def test_durations_in_words():
     words = [duration(seconds) for seconds in (0.4, 59.7, 249, 3600)]
     assert words == ["0 s", "1 min 00 s", "4 min 09 s", "1 h 00 min"]
+
+
+def test_the_time_left_leaves_out_the_first_batch():
+    pace = Pace(1000)
+    assert pace.seconds_left(0, now=0.0) is None
+    pace.begin(1, now=100.0)
+    pace.begin(2, now=101.0)
+    assert pace.seconds_left(1, now=100.0) is None
+    assert pace.seconds_left(11, now=105.0) == pytest.approx(989 / 2)

@@ -1,0 +1,53 @@
+"""SIGINT and SIGTERM: a training is saved before it ends."""
+
+import signal
+import threading
+
+
+class Interruption:
+    """Holds back SIGINT and SIGTERM while a training runs.
+
+    A context manager. The first signal is noted, and asks the model that is
+    being fitted to stop after its batch; a second one acts at once, as it
+    would without this class. Python handles signals in its main thread only;
+    elsewhere nothing is held back.
+    """
+
+    def __init__(self):
+        self.number = None
+        self.model = None
+        self._former = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._former[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        self._let_go()
+
+    def is_set(self):
+        """Whether a signal has come."""
+        return self.number is not None
+
+    def deliver(self):
+        """Let the signal do what it would have done; then end in any case."""
+        signal.raise_signal(self.number)
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + self.number)
+
+    def _note(self, number, frame):
+        self.number = number
+        self._let_go()
+        if self.model is not None:
+            self.model.stop_training = True
+
+    def _let_go(self):
+        for number, handler in self._former.items():
+            # `None`: a handler that was not set from Python.
+            signal.signal(
+                number, signal.SIG_DFL if handler is None else handler
+            )
+        self._former = {}
