@@ -165,7 +165,7 @@ def ours(name, batch_size):
     from keras import ops
 
     import keras_pixel
-    from keras_pixel.compiled import compiled
+    from keras_pixel.compiled import Compiled
     from keras_pixel.sampling.programs import NaiveProgram
 
     class FirstSubPixels(NaiveProgram):
@@ -194,7 +194,7 @@ def ours(name, batch_size):
     cached = best_seconds(sample, warm_up=False)
     memory = peak_bytes() - before
     forward_seconds = best_seconds(forward)
-    naive = compiled(
+    naive = Compiled(
         FirstSubPixels(model, model.pixel_distribution),
         model,
         jit_compile=False,
@@ -205,9 +205,7 @@ def ours(name, batch_size):
         "known": np.zeros((batch_size, *SHAPE[:2]), bool),
         "temperature": np.ones((batch_size,), "float32"),
     }
-    naive_seconds = best_seconds(
-        lambda: np.asarray(naive.predict_on_batch(inputs)), repeats=1
-    )
+    naive_seconds = best_seconds(lambda: naive(inputs), repeats=1)
     size = 2048
     matrix = ops.ones((size, size))
     product = best_seconds(lambda: np.asarray(ops.matmul(matrix, matrix)))

@@ -80,7 +80,10 @@ def _check_keras():
         ImportError: if Keras is missing or too old.
     """
     advice = 'Install it with: pip install --upgrade "keras>=3.15"'
+    from keras_pixel.start import import_keras
+
     try:
+        import_keras()
         import keras
     except ModuleNotFoundError as error:
         if error.name != "keras":

@@ -25,6 +25,7 @@ ALLOWED = {
     "levels": ((), ("keras",)),
     "checks": ((), ("keras", "numpy")),
     "files": ((), ()),
+    "start": ((), ("keras",)),
     "compiled": ((), ("jax", "keras", "numpy", "tensorflow")),
     # The head of a mixture asks it for likelihoods.
     "layers": (("distributions",), ("keras", "numpy")),
@@ -36,7 +37,7 @@ ALLOWED = {
     ),
     "models": (
         ("compiled", "layers", "distributions", "sampling", "presets"),
-        # TensorFlow for sets of tf.data that are handed to `fit`.
+        # What they are trained on may be a data set of TensorFlow's.
         ("keras", "numpy", "tensorflow"),
     ),
     "data": (

@@ -5,11 +5,11 @@ import csv
 import io
 import json
 import math
-import os
 import pathlib
 import sys
 
 from keras_pixel import files
+from keras_pixel.start import import_keras
 
 
 @contextlib.contextmanager
@@ -47,23 +47,8 @@ def progress(title, total):
 
 
 def start_keras():
-    """Imports Keras without the lines that TensorFlow writes as it starts.
-
-    TensorFlow heeds its own switch for later lines only; the first are
-    written before it does, by a library that knows no Python.
-    """
-    if "keras" in sys.modules:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import keras  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    """Import Keras without the lines that TensorFlow writes as it starts."""
+    import_keras()
 
 
 def load(model, image_shape=None):
@@ -129,11 +114,17 @@ def _facts(metadata, prefix=""):
 
 def scores(names, log_prob, image_shape):
     """Rows of names, nats per image and bits/dim, the mean last."""
+    from keras_pixel.levels import nats_to_bits_per_dim
+
     values = [float(value) for value in log_prob]
     values.append(sum(values) / len(values))
-    bits = math.prod(image_shape) * math.log(2)
+    dims = math.prod(image_shape)
     return [
-        {"image": name, "nats": -value, "bits_per_dim": -value / bits}
+        {
+            "image": name,
+            "nats": -value,
+            "bits_per_dim": nats_to_bits_per_dim(-value, dims),
+        }
         for name, value in zip([*names, "mean"], values, strict=True)
     ]
 

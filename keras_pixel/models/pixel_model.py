@@ -115,6 +115,7 @@ class PixelModel(keras.Model):
             if not hasattr(self, name):
                 setattr(self, name, value)
         self._untracked = _Untracked()
+        self._untracked.sampler = Sampler(self, distribution, self.image_shape)
 
     @property
     def noise_shape(self):
@@ -419,10 +420,6 @@ class PixelModel(keras.Model):
     @property
     def sampler(self):
         """The `Sampler` derived from this model's graph."""
-        if self._untracked.sampler is None:
-            self._untracked.sampler = Sampler(
-                self, self.pixel_distribution, self.image_shape
-            )
         return self._untracked.sampler
 
     def sample(
