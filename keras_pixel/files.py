@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import secrets
 import shutil
 
@@ -54,34 +55,133 @@ def atomic_folder(path, replace=False):
         `pathlib.Path` of the new folder, beside `path` under another name.
 
     Raises:
+        ValueError: if no folder can get this name: see `check_new_folder`.
         FileExistsError: if there is something at `path` already.
     """
-    path = pathlib.Path(path)
+    path = check_new_folder(path, replace)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that renaming stays on one file system.
+    with _token(path) as token:
+        new, old = _temporary_folders(path, token)
+        try:
+            new.mkdir()
+            yield new
+            if path.exists():
+                path.rename(old)
+            new.rename(path)
+        except BaseException:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            raise
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def check_new_folder(path, replace=False):
+    """Return where a folder can be put, as a `pathlib.Path`.
+
+    What a killed process left behind there is removed.
+
+    Args:
+        path: where a folder is wanted.
+        replace: bool. See `atomic_folder`.
+
+    Raises:
+        ValueError: if no folder can get this name.
+        FileExistsError: if there is something at `path` already.
+    """
+    path = local_path(path)
+    here = pathlib.Path.cwd()
+    if path.resolve() in (here, *here.parents) or os.path.ismount(path):
+        raise ValueError(
+            "A folder is made under another name and then renamed, so it must "
+            "not be the working directory, above it, or where a disk is "
+            f"mounted. Received: {str(path)!r}. Name a new folder inside, "
+            f"such as {str(path / 'out')!r}."
+        )
+    if path.parent.is_dir():
+        _remove_dead(path)
     if not (replace or is_free(path)):
         raise FileExistsError(
             "A folder is written once and never overwritten. "
             f"Received: {str(path)!r}, which exists. Choose another path, or "
             "remove it."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that renaming stays on one file system.
-    token = secrets.token_hex(4)
-    new = path.parent / f".{path.name}.new-{token}"
-    old = path.parent / f".{path.name}.old-{token}"
+    return path
+
+
+def local_path(path):
+    """Return a path on this machine as a `pathlib.Path`.
+
+    Raises:
+        ValueError: if it is an address, such as "gs://bucket/model".
+    """
+    # One slash is left of two where it has been a `Path` before.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)):
+        raise ValueError(
+            "Folders are written on this machine. "
+            f"Received: {os.fspath(path)!r}. Write a local folder, and copy "
+            "it there."
+        )
+    return pathlib.Path(path)
+
+
+def _temporary_folders(path, token):
+    return tuple(
+        path.parent / f".{path.name}.{kind}-{token}" for kind in ("new", "old")
+    )
+
+
+@contextlib.contextmanager
+def _token(path):
+    """What tells the folders of one writer; locked for as long as it lives."""
     try:
-        new.mkdir()
-        yield new
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if path.exists():
+        import fcntl
+    except ImportError:  # not on Windows: what is left there stays
+        yield secrets.token_hex(4)
+        return
+    while True:
+        token = secrets.token_hex(4)
+        lock = path.parent / f".{path.name}.new-{token}.lock"
+        with open(lock, "x") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # taken for a dead one's
+                continue
+            if not os.fstat(file.fileno()).st_nlink:
+                continue
+            try:
+                yield token
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+
+
+def _remove_dead(path):
+    """Remove what writers that were killed left beside `path`."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    pattern = re.compile(
+        re.escape(f".{path.name}.new-") + r"([0-9a-f]{8})\.lock"
+    )
+    for lock in list(path.parent.iterdir()):
+        match = pattern.fullmatch(lock.name)
+        if match is None:
+            continue
+        with contextlib.suppress(OSError), open(lock) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            new, old = _temporary_folders(path, match[1])
+            # A writer may have been writing a folder for another one.
+            _remove_dead(new)
+            shutil.rmtree(new, ignore_errors=True)
+            if old.exists() and not path.exists():
+                old.rename(path)
             shutil.rmtree(old, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 def is_free(path):

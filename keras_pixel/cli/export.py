@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from keras_pixel import files
 from keras_pixel.cli import options
 from keras_pixel.cli import output
 
@@ -39,6 +40,10 @@ def export(
 ):
     """Write a model for use without this package, and compare it."""
     _check(export_format, xla, version, step_batch_size)
+    if export_format is ExportFormat.tf_serving:
+        files.local_path(to)
+    else:
+        files.check_new_folder(to)
     output.start_keras()
     from keras_pixel import export as exporters
     from keras_pixel import presets

@@ -99,9 +99,16 @@ def check_drawn(model, images, noise, temperature, known=None):
 
 
 def report_ties(path, count):
-    """Log how many levels differ because of a tie."""
+    """Log how many levels differ because of a tie.
+
+    From such a level on the rest of the image may be another one.
+    """
     logging.getLogger("keras_pixel").info(
-        "%s: %d sub-pixels differ from Keras by a rounding", path, count
+        "%s: of the sub-pixels drawn to check it, %d differ from Keras', each "
+        "by a tie: the cumulative probability is within %g of the noise",
+        path,
+        count,
+        TIE,
     )
 
 

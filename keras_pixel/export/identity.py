@@ -31,7 +31,10 @@ def identity(model):
         # The config of a graph of one's own numbers its layers anew each time.
         "arguments": None if "layers" in config else _plain(config),
     }
-    return json.loads(json.dumps(described, default=repr))
+    # By its class: what has no JSON has an address in its text.
+    return json.loads(
+        json.dumps(described, default=lambda value: type(value).__name__)
+    )
 
 
 def write_identity(model, folder):
@@ -77,9 +80,8 @@ def check_next_version(name, model, latest):
 
 def _is_automatic(model):
     """Did Keras name the model, by its class and a number?"""
-    automatic = re.sub(r"(?<!^)(?=[A-Z])", "", type(model).__name__).lower()
-    name = re.sub(r"_\d+$", "", model.name)
-    return name.replace("_", "") == automatic
+    name = re.sub(r"_\d+$", "", model.name).replace("_", "")
+    return name == type(model).__name__.lower()
 
 
 def _plain(config):

@@ -1,7 +1,6 @@
 """A folder of models that TF-Serving serves as it is."""
 
 import contextlib
-import pathlib
 import re
 
 from keras_pixel.checks import check_size
@@ -16,7 +15,9 @@ from keras_pixel.export.servable import find_models
 from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
+from keras_pixel.export.to_saved_model import tensorflow_writes
 from keras_pixel.files import atomic_folder
+from keras_pixel.files import local_path
 
 BATCH_SIZES = (1, 4, 16, 32)
 
@@ -63,7 +64,7 @@ def tf_serving(
     if not isinstance(models, dict):
         check_exportable(models)
         models = {models.name: models}
-    folder = pathlib.Path(folder)
+    folder = local_path(folder)
     batch_sizes = _checked_batch_sizes(batch_sizes)
     _check_models(models)
     _check_installed()
@@ -83,7 +84,10 @@ def tf_serving(
             for name, model in models.items():
                 place = stack.enter_context(atomic_folder(places[name]))
                 saved_model(model, place, xla=xla)
-                warmup.write_warmup(place, name, model.num_levels, batch_sizes)
+                with tensorflow_writes(place):
+                    warmup.write_warmup(
+                        place, name, model.num_levels, batch_sizes
+                    )
                 write_identity(model, place)
                 _check_warmup(place)
     except BaseException:

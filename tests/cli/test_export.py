@@ -56,6 +56,24 @@ def test_what_exists_is_not_overwritten(preset, tmp_path, capsys):
     assert "written once and never overwritten" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["saved_model", "tf_serving", "onnx"])
+def test_address_is_refused_before_the_work(
+    tmp_path, monkeypatch, capsys, form
+):
+    monkeypatch.chdir(tmp_path)
+    assert run("no_such", "--to", "gs://bucket/model", "--format", form) == 2
+    assert "written on this machine" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_working_directory_is_refused_before_the_work(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert run("no_such", "--to", ".") == 2
+    assert "Name a new folder inside, such as 'out'" in capsys.readouterr().err
+
+
 def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):
     received = {}
 

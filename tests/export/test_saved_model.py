@@ -1,5 +1,7 @@
 """The SavedModel: what every signature gives."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -168,6 +170,31 @@ def test_mismatch_leaves_nothing(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(to_saved_model, "check_saved_model", wrong)
     with pytest.raises(RuntimeError, match="wrong"):
+        export.saved_model(model, tmp_path / "1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_is_said_in_words(model, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    class Archive:
+        def track(self, model):
+            pass
+
+        def add_endpoint(self, name, function, input_signature):
+            pass
+
+        def write_out(self, path, verbose):
+            message = "variables/variables; No space left on device"
+            raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    monkeypatch.setattr(keras.export, "ExportArchive", Archive)
+    with pytest.raises(OSError, match="must take.*No space left.*Free some"):
+        export.saved_model(model, tmp_path / "1")
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda path: types.SimpleNamespace(free=9)
+    )
+    with pytest.raises(OSError, match="Received: 9 bytes free"):
         export.saved_model(model, tmp_path / "1")
     assert list(tmp_path.iterdir()) == []
 
