@@ -14,6 +14,8 @@ from keras_pixel.data.splits import split_of
 
 # Pictures that are decoded one by one: setting up threads takes longer.
 _FEW = 100
+# Encoded pictures that are held at once.
+_MANY = 10_000
 
 
 class TfdsSource:
@@ -67,37 +69,40 @@ class TfdsSource:
         table = self._table(part)
         stored = table.order[positions]  # positions in the files
         ids = [table.ids[place] for place in stored]
-        images = [
-            converter.fit_shape(image, f"image {name}")
-            for image, name in zip(
-                self._decoded(table, stored), ids, strict=True
-            )
-        ]
+        images = None
+        decoded = self._decoded(table, stored)
+        for at, (image, name) in enumerate(zip(decoded, ids, strict=True)):
+            image = converter.fit_shape(image, f"image {name}")
+            if images is None:
+                # Filled in place: a list and its array would be held twice.
+                images = np.empty((len(ids), *image.shape), "uint8")
+            images[at] = image
         labels = self.labels(part)
         if labels is not None:
             labels = labels[positions]
-        return images, labels, ids, []
+        return [] if images is None else images, labels, ids, []
 
     def _decoded(self, table, stored):
         import tensorflow as tf
 
         decode = self._builder.info.features[self._image].decode_example
-        encoded = (table.encoded(int(place)) for place in stored)
         try:
             with tf.device("CPU"):
-                if len(stored) <= _FEW:
-                    for one in encoded:
-                        yield decode(one).numpy()
-                    return
-                # In several threads.
-                dataset = tf.data.Dataset.from_generator(
-                    lambda: encoded,
-                    output_signature=tf.TensorSpec((), tf.string),
-                )
-                dataset = dataset.map(
-                    decode, num_parallel_calls=tf.data.AUTOTUNE
-                )
-                yield from dataset.as_numpy_iterator()
+                for start in range(0, len(stored), _MANY):
+                    encoded = [
+                        table.encoded(int(place))
+                        for place in stored[start : start + _MANY]
+                    ]
+                    if len(encoded) <= _FEW:
+                        for one in encoded:
+                            yield decode(one).numpy()
+                        continue
+                    # In several threads.
+                    dataset = tf.data.Dataset.from_tensor_slices(encoded)
+                    dataset = dataset.map(
+                        decode, num_parallel_calls=tf.data.AUTOTUNE
+                    )
+                    yield from dataset.as_numpy_iterator()
         except tf.errors.OpError as error:
             raise self._unreadable(error.message) from error
 

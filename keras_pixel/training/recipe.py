@@ -326,14 +326,11 @@ class Recipe:
         return self._beside(name)
 
     def _beside(self, path):
-        if self._folder is None or path.startswith("~"):
+        is_free = Path(path).is_absolute() or path.startswith("~")
+        if self._folder is None or is_free:
             return path
         found = self._folder / path
-        return (
-            path
-            if Path(path).is_absolute() or not found.exists()
-            else (os.path.normpath(found))
-        )
+        return os.path.normpath(found) if found.exists() else path
 
     def fixed(self):
         """The part that may not change between two runs into one folder.
