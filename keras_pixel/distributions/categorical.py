@@ -44,6 +44,9 @@ class Categorical(PixelDistribution):
         chosen = ops.take_along_axis(logits, levels[..., None], axis=-1)
         return chosen[..., 0] - ops.logsumexp(logits, axis=-1)
 
+    def level_logits(self, parameters):
+        return ops.cast(parameters, "float32")
+
     def level_log_probs(self, parameters):
         return ops.log_softmax(ops.cast(parameters, "float32"), axis=-1)
 

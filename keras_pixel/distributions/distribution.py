@@ -48,6 +48,15 @@ class PixelDistribution(ABC):
             float32 tensor `(..., num_levels)`, nats.
         """
 
+    def level_logits(self, parameters):
+        """Logits of every level of every sub-pixel.
+
+        Returns:
+            float32 tensor `(..., num_levels)`: up to a constant for each
+            sub-pixel, the log-probabilities of the levels.
+        """
+        return self.level_log_probs(parameters)
+
     @abstractmethod
     def entropy(self, parameters):
         """Entropy of every sub-pixel given those before it.

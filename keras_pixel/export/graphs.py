@@ -102,9 +102,11 @@ class Graphs:
         return self._scores(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
 
     def logits(self, images):
-        """Parameters of every sub-pixel's distribution."""
+        """Logits of every level of every sub-pixel."""
         levels, _ = self._levels(images)
-        return {"logits": self.model(levels, training=False)}
+        parameters = self.model(levels, training=False)
+        distribution = self.model.pixel_distribution
+        return {"logits": distribution.level_logits(parameters)}
 
     def features(self, images):
         """The last hidden features of every pixel."""

@@ -176,6 +176,14 @@ def test_options_are_those_of_the_level_probabilities():
     assert (np.asarray(levels) == best).mean() > 0.95
 
 
+def test_logits_of_the_levels_are_their_log_probabilities():
+    mixture = LogisticMixture(16, num_mixtures=3)
+    parameters = random_parameters(3)
+    np.testing.assert_array_equal(
+        mixture.level_logits(parameters), mixture.level_log_probs(parameters)
+    )
+
+
 def test_entropy_against_numpy():
     mixture = LogisticMixture(64, num_mixtures=4)
     parameters = random_parameters(4)
