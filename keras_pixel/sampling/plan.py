@@ -61,8 +61,9 @@ class Plan:
 
         copy = keras.Input(batch_shape=model.inputs[0].shape, dtype="int32")
         number_of(copy)
+        # Of the graph alone: a compiled model's optimizer would be made anew.
         result = keras.models.clone_model(
-            model,
+            keras.Model(model.inputs, model.outputs),
             input_tensors=copy,
             clone_function=lambda layer: layer,
             call_function=record,

@@ -145,3 +145,17 @@ def test_split_channels_takes_interleaved_features():
     features = np.arange(6, dtype="float32").reshape(1, 6)
     parts = [np.asarray(x).tolist() for x in split_channels(features, 3)]
     assert parts == [[[0, 3]], [[1, 4]], [[2, 5]]]
+
+
+def test_optimizer_of_a_compiled_model_is_left_alone():
+    class Local(keras.optimizers.Adam):  # cannot be made from its config
+        def __init__(self):
+            super().__init__(0.01)
+
+        def get_config(self):
+            raise NotImplementedError
+
+    convolution = layers.MaskedConv2D(4, 3)
+    model = graph(convolution)
+    model.compile(Local(), loss="mse")
+    assert Plan(model).nodes
