@@ -63,7 +63,7 @@ class Plan:
         number_of(copy)
         # Of the graph alone: a compiled model's optimizer would be made anew.
         result = keras.models.clone_model(
-            keras.Model(model.inputs, model.outputs),
+            keras.Model(model.inputs[0], model.outputs),
             input_tensors=copy,
             clone_function=lambda layer: layer,
             call_function=record,
