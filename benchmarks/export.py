@@ -151,6 +151,8 @@ def load_runner():
     """`export/onnx/runner.py`, which is no part of the package."""
     path = ROOT / "export" / "onnx" / "runner.py"
     spec = importlib.util.spec_from_file_location("runner", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"No Python file: {path}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import time
+from typing import Any
 
 from benchmarks.tables import best_seconds
 from benchmarks.tables import markdown
@@ -25,7 +26,7 @@ MODULE = "benchmarks.families"
 TRAINING_BATCH = 16
 SHAPES = {"28×28×1": ((28, 28, 1), 2), "32×32×3": ((32, 32, 3), 256)}
 # About 0.3 million parameters each at 28×28×1.
-MODELS = {
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "PixelCNN": ("PixelCNN", {"filters": 66, "num_blocks": 7}),
     "PixelRNN, Row LSTM": (
         "PixelRNN",
@@ -124,7 +125,7 @@ def growth(arguments):
     for name in MODELS:
         if arguments.models not in name:
             continue
-        results = []
+        results: list[dict] = []
         for side in SIDES:
             shape = (side, side, 1)
             row = {"name": name, "shape": shape, "num_levels": 16, "batch": 16}
@@ -142,8 +143,8 @@ def growth(arguments):
             shown = [f"{x:.3f}" if x else "-" for x in values]
             if key == "memory":
                 shown = [f"{x / 1e6:.0f}" if x else "-" for x in values]
-            whole = values[0] and values[-1]
-            ratio = f"{values[-1] / values[0]:.1f}×" if whole else "-"
+            first, last = values[0], values[-1]
+            ratio = f"{last / first:.1f}×" if first and last else "-"
             lines.append([name, label, *shown, ratio])
             print(" | ".join(lines[-1]), flush=True)
     return markdown(header, lines)

@@ -171,10 +171,11 @@ def ours(name, batch_size):
     class FirstSubPixels(NaiveProgram):
         num_places = MEASURED
 
-    if MODELS[name] is None:
+    made_by = MODELS[name]
+    if made_by is None:
         model = keras_pixel.load(name.split()[0])
     else:
-        class_name, config = MODELS[name]
+        class_name, config = made_by
         model_class = getattr(keras_pixel, class_name)
         model = model_class(image_shape=SHAPE, **config)
     images = np.random.default_rng(0).integers(

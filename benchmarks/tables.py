@@ -19,8 +19,9 @@ def machine():
     name = platform.processor() or platform.machine()
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        name = re.search(r"model name\s*: (.*)", text)[1]
-    except (OSError, TypeError):
+        if found := re.search(r"model name\s*: (.*)", text):
+            name = found[1]
+    except OSError:
         pass
     return f"{os.cpu_count()} cores, {name}, {platform.system()}"
 

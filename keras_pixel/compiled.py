@@ -60,7 +60,7 @@ class Compiled:
             (tuple(x.shape[self.any_size :]), str(x.dtype))
             for x in keras.tree.flatten(inputs)
         )
-        if signature in self._seen:
+        if self._run is not None and signature in self._seen:
             outputs = self._run(inputs)
         else:
             with _COMPILING:

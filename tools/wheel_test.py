@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*command, cwd=None):
-    command = [str(part) for part in command]
-    print("$", " ".join(command), flush=True)
-    subprocess.run(command, cwd=cwd, check=True)
+    words = [str(part) for part in command]
+    print("$", " ".join(words), flush=True)
+    subprocess.run(words, cwd=cwd, check=True)
 
 
 def check_contents(wheel):
@@ -59,8 +59,8 @@ def make_environment(folder, wheel):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder).resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary).resolve()
         run(sys.executable, "-m", "build", "--outdir", folder / "dist", ROOT)
         (wheel,) = (folder / "dist").glob("*.whl")
         check_contents(wheel)

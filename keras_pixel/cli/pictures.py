@@ -51,7 +51,7 @@ def open_images(sources, model, resize=None, values=None, stream=False):
             stream=stream and is_several,
         )
         names = [str(source)]
-        if is_several:
+        if is_several and data.ids is not None:
             names = [f"{source}:{name}" for name in data.ids]
         opened.append((data, names))
     return opened
@@ -178,7 +178,9 @@ def _unreadable_mask(path, error):
     )
 
 
-def half_mask(keep, fraction, image_shape):
+def half_mask(
+    keep: str, fraction: float, image_shape: tuple[int, ...]
+) -> np.ndarray:
     """The mask which knows one side of an image.
 
     Args:
@@ -189,7 +191,7 @@ def half_mask(keep, fraction, image_shape):
     height, width = image_shape[:2]
     mask = np.zeros((height, width), bool)
     rows, columns = round(fraction * height), round(fraction * width)
-    sides = {
+    sides: dict[str, slice | tuple[slice, slice]] = {
         "top": np.s_[:rows],
         "bottom": np.s_[height - rows :],
         "left": np.s_[:, :columns],

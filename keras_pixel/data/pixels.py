@@ -62,9 +62,9 @@ class PixelConverter:
         if shape[:2] != self.image_shape[:2]:
             self._check_may_resize(shape, name)
         if shape[2] != self.image_shape[2]:
-            image = self._recolour(image, name)
+            image = self._recolour(image, name, self.image_shape)
         if shape[:2] != self.image_shape[:2]:
-            image = self._rescale(image)
+            image = self._rescale(image, self.image_shape)
         return image
 
     def quantise(self, images: np.ndarray) -> np.ndarray:
@@ -123,15 +123,17 @@ class PixelConverter:
                 "before quantising, or pass 8-bit values."
             )
 
-    def _recolour(self, image, name):
-        channels, wanted = image.shape[-1], self.image_shape[2]
+    def _recolour(
+        self, image: np.ndarray, name: str, image_shape: tuple[int, ...]
+    ) -> np.ndarray:
+        channels, wanted = image.shape[-1], image_shape[2]
         if not self._asked:
             raise ValueError(
                 "All images must have the same number of channels, as no "
                 f"`image_shape` is asked for. Received: {name} of shape "
-                f"{image.shape[-3:]}, after images of {self.image_shape}. Pass "
-                f"image_shape={(*self.image_shape[:2], 3)} to make all RGB, "
-                f"or {(*self.image_shape[:2], 1)} to make all grey."
+                f"{image.shape[-3:]}, after images of {image_shape}. Pass "
+                f"image_shape={(*image_shape[:2], 3)} to make all RGB, "
+                f"or {(*image_shape[:2], 1)} to make all grey."
             )
         if (channels, wanted) == (1, 3):
             return np.repeat(image, 3, axis=-1)
@@ -143,18 +145,21 @@ class PixelConverter:
         raise ValueError(
             "`image_shape` can turn 1 channel (grey) into 3 (RGB), and 3 into "
             f"1 where they are 8-bit values. Received: {name} of {channels} "
-            f"channels, image_shape={self.image_shape}, "
+            f"channels, image_shape={image_shape}, "
             f"values={self.values!r}. Pass {channels} as the last number of "
             "`image_shape`, or convert the images first."
         )
 
-    def _rescale(self, image):
+    def _rescale(
+        self, image: np.ndarray, image_shape: tuple[int, ...]
+    ) -> np.ndarray:
         self._blended = True
+        height, width, _ = image_shape
         if image.ndim == 3:
-            return rescale(image, self.image_shape[:2], self.resize)
-        resized = np.empty((len(image), *self.image_shape), "uint8")
+            return rescale(image, (height, width), self.resize)
+        resized = np.empty((len(image), *image_shape), "uint8")
         for index, one in enumerate(image):
-            resized[index] = rescale(one, self.image_shape[:2], self.resize)
+            resized[index] = rescale(one, (height, width), self.resize)
         return resized
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 
 import numpy as np
 
@@ -107,12 +108,25 @@ def _name_batch_axes(graph):
                 axis.dim_param = "batch"
 
 
-def session(path):
-    """An ONNX file as a function of arrays by name.
+class OnnxFunction:
+    """A function from arrays by name to a dict of arrays.
 
-    Returns:
-        Function that returns a dict of arrays.
+    Args:
+        loaded: the `onnxruntime.InferenceSession` that computes it.
     """
+
+    def __init__(self, loaded):
+        self.loaded = loaded
+        self._names = [output.name for output in loaded.get_outputs()]
+
+    def __call__(self, **inputs) -> dict[str, np.ndarray]:
+        arrays = {key: np.asarray(x) for key, x in inputs.items()}
+        outputs = self.loaded.run(self._names, arrays)
+        return dict(zip(self._names, outputs, strict=True))
+
+
+def session(path: str | os.PathLike) -> OnnxFunction:
+    """An ONNX file as a function of arrays by name."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -122,14 +136,7 @@ def session(path):
     loaded = onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"]
     )
-    names = [output.name for output in loaded.get_outputs()]
-
-    def run(**inputs):
-        arrays = {key: np.asarray(x) for key, x in inputs.items()}
-        return dict(zip(names, loaded.run(names, arrays), strict=True))
-
-    run.loaded = loaded
-    return run
+    return OnnxFunction(loaded)
 
 
 def _check_operations(proto):

@@ -56,8 +56,8 @@ class TensorSpec:
         return cls(name, dtype, tuple(None if n < 0 else n for n in sizes))
 
     @property
-    def has_batch(self):
-        return bool(self.shape) and self.shape[0] is None
+    def has_batch(self) -> bool:
+        return bool(self.shape and self.shape[0] is None)
 
     @property
     def dtype_name(self):

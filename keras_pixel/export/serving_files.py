@@ -264,7 +264,7 @@ def _message(name):
         syntax="proto3",
         dependency=[wrappers_pb2.DESCRIPTOR.name],
     )
-    for message, fields in {
+    messages: dict[str, list[tuple[str, int, int, str | None]]] = {
         "BatchingParameters": [
             ("max_batch_size", 1, field.TYPE_MESSAGE, int64),
             ("batch_timeout_micros", 2, field.TYPE_MESSAGE, int64),
@@ -278,7 +278,8 @@ def _message(name):
         "MonitoringConfig": [
             ("prometheus_config", 1, field.TYPE_MESSAGE, prometheus),
         ],
-    }.items():
+    }
+    for message, fields in messages.items():
         described = file.message_type.add(name=message)
         for key, number, kind, type_name in fields:
             many = key == "allowed_batch_sizes"

@@ -132,7 +132,7 @@ def check_steps(model, folder):
     }
     images = np.zeros(noise.shape, "int32")
     draw = np.full_like(images[:, 0, 0], -1)
-    logits = []
+    pixels = []
 
     def advance(graph, **inputs):
         named = [x.name for x in graph.loaded.get_inputs()]
@@ -153,8 +153,8 @@ def check_steps(model, folder):
                 given=draw,
             )
             images[:, y, x] = drawn["levels"]
-            logits.append(drawn["logits"])
+            pixels.append(drawn["logits"])
     expected = np.asarray(model(images, training=False))
-    logits = np.stack(logits, axis=1).reshape(expected.shape)
+    logits = np.stack(pixels, axis=1).reshape(expected.shape)
     checks.check_close("logits", logits, expected, checks.LOGITS_TOLERANCE)
     return checks.check_drawn(model, images, noise, temperature)

@@ -83,8 +83,8 @@ class Attention(CausalLayer):
         # (batch, rows, columns, hidden_dim)
         flat = ops.reshape(tokens, (-1, self.hidden_dim))
         projected = ops.matmul(flat, self.projection())
-        shape = (self.rows, self.columns, 3, self.num_heads, self.key_dim)
-        outputs = self.attend(ops.reshape(projected, (-1, *shape)))
+        parts = (self.rows, self.columns, 3, self.num_heads, self.key_dim)
+        outputs = self.attend(ops.reshape(projected, (-1, *parts)))
         flat = ops.reshape(outputs, (-1, self.hidden_dim))
         outputs = ops.matmul(
             flat, ops.cast(self.output_kernel, self.compute_dtype)

@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+from collections.abc import Callable
 
 import numpy as np
 from keras import ops
@@ -9,7 +10,9 @@ from keras import ops
 from keras_pixel import order
 
 # (read_at, write_at) in place of the ones below, or None.
-_REPLACED = contextvars.ContextVar("replaced", default=None)
+_REPLACED: contextvars.ContextVar[tuple[Callable, Callable] | None] = (
+    contextvars.ContextVar("replaced", default=None)
+)
 # Below this, a convolution copies its taps into one matrix.
 _FEW_FEATURES = 32
 
@@ -75,8 +78,9 @@ def _check_known(layer, inputs, number):
 
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
-    if _REPLACED.get() is not None:
-        return _REPLACED.get()[0](buffer, index)
+    operations = _REPLACED.get()
+    if operations is not None:
+        return operations[0](buffer, index)
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     part = ops.slice(buffer, start, (1, *ops.shape(buffer)[1:]))
     return ops.squeeze(part, axis=0)
@@ -84,8 +88,9 @@ def read_at(buffer, index):
 
 def write_at(buffer, index, value):
     """`buffer` with `buffer[index]` replaced by `value`."""
-    if _REPLACED.get() is not None:
-        return _REPLACED.get()[1](buffer, index, value)
+    operations = _REPLACED.get()
+    if operations is not None:
+        return operations[1](buffer, index, value)
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     return ops.slice_update(buffer, start, value[None])
 
@@ -130,7 +135,7 @@ def convolve_rows(rows, kernel):
             taps = ops.reshape(row[j : j + width], (-1, in_features))
             term = ops.matmul(taps, kernel[i, j])  # (width * batch, filters)
             total = term if total is None else total + term
-    return ops.reshape(total, (width, -1, total.shape[-1]))
+    return ops.reshape(total, (width, -1, kernel.shape[-1]))
 
 
 def _convolve_patches(rows, kernel, width):

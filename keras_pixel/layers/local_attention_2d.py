@@ -122,9 +122,9 @@ class LocalAttention2D(Attention):
             for y in (queries, keys, values)
         )
         outputs = attend_in_blocks(queries, keys, values, self.visible())
-        shape = (-1, heads, rows, columns, height, width, size)
+        blocks = (-1, heads, rows, columns, height, width, size)
         outputs = ops.transpose(
-            ops.reshape(outputs, shape), (0, 2, 4, 3, 5, 1, 6)
+            ops.reshape(outputs, blocks), (0, 2, 4, 3, 5, 1, 6)
         )
         shape = (-1, rows * height, columns * width, heads, size)
         outputs = part(ops.reshape(outputs, shape), 1, 0, self.rows)

@@ -159,7 +159,8 @@ class LogisticMixtureHead(CausalLayer):
         if len(sizes) > 1:
             parts = ops.split(outputs, np.cumsum(sizes)[:-1].tolist(), axis=-1)
         levels = ops.unstack(images, self.image_channels, axis=-1)
-        parameters, logits = [], None
+        parameters: list = []
+        logits = None
         for channel, part in enumerate(parts):
             found, logits = self._channel(
                 part, logits, parameters, levels[:channel]

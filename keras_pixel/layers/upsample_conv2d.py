@@ -89,8 +89,9 @@ class UpsampleConv2D(CausalLayer):
     def call(self, inputs):
         stride, (rows, columns) = self.strides, inputs.shape[1:3]
         outputs = ops.matmul(inputs, self.kernel)
-        shape = (-1, rows, columns, stride, stride, self.filters)
-        outputs = ops.transpose(ops.reshape(outputs, shape), (0, 1, 3, 2, 4, 5))
+        blocks = (-1, rows, columns, stride, stride, self.filters)
+        outputs = ops.reshape(outputs, blocks)
+        outputs = ops.transpose(outputs, (0, 1, 3, 2, 4, 5))
         shape = (-1, rows * stride, columns * stride, self.filters)
         outputs = ops.reshape(outputs, shape)
         height, width = self.size

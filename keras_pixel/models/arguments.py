@@ -34,13 +34,13 @@ def constructor_arguments(cls, args, kwargs):
     except TypeError:
         return {}  # Python says what is missing when it calls `__init__`.
     bound.apply_defaults()
-    _, *arguments = bound.arguments.items()
+    _, *given = bound.arguments.items()
     variadic = {
         name
         for name, parameter in signature.parameters.items()
         if parameter.kind is inspect.Parameter.VAR_KEYWORD
     }
-    arguments = {name: _as_plain(value) for name, value in arguments}
+    arguments = {name: _as_plain(value) for name, value in given}
     for name in [n for n in arguments if n in variadic]:
         names = [n for n in signature.parameters if n not in ("self", name)]
         # A graph of one's own is built already.
@@ -86,7 +86,7 @@ def under_dtype_policy(init):
             keras.config.set_dtype_policy(former)
 
     # Keras looks at the constructor, and not at what is wrapped.
-    build.__signature__ = signature
+    vars(build)["__signature__"] = signature
     return build
 
 

@@ -38,8 +38,8 @@ class Probe:
             )
         self.count = int(np.prod(self.image_shape))
         self.dtype = np.dtype(inputs[0].dtype if inputs else "int32")
-        self.num_levels = num_levels or getattr(model, "num_levels", None)
-        if self.is_integer and self.num_levels is None:
+        self.num_levels = num_levels or getattr(model, "num_levels", None) or 0
+        if self.is_integer and not self.num_levels:
             self.num_levels = self._levels_of_output()
 
     @property

@@ -1,6 +1,7 @@
 """What all models share: likelihood, sampling, training, presets."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -75,7 +76,8 @@ class PixelModel(keras.Model):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__init__ = under_dtype_policy(cls.__init__)
+            subclass: Any = cls  # whose method is replaced
+            subclass.__init__ = under_dtype_policy(cls.__init__)
 
     def __init__(
         self, inputs, outputs, distribution=None, num_levels=None, **kwargs
@@ -114,8 +116,9 @@ class PixelModel(keras.Model):
         for name, value in self._arguments.items():
             if not hasattr(self, name):
                 setattr(self, name, value)
-        self._untracked = _Untracked()
-        self._untracked.sampler = Sampler(self, distribution, self.image_shape)
+        self._untracked = _Untracked(
+            Sampler(self, distribution, self.image_shape)
+        )
 
     @property
     def noise_shape(self):
@@ -840,8 +843,9 @@ class PixelModel(keras.Model):
 class _Untracked:
     """Helpers of a model that are neither its layers nor its weights."""
 
-    sampler = None
-    bits_per_dim = None
+    def __init__(self, sampler):
+        self.sampler = sampler
+        self.bits_per_dim = None
 
 
 def _check_inputs(inputs):

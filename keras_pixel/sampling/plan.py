@@ -30,7 +30,7 @@ class Plan:
         self._record(model)
 
     def _record(self, model):
-        numbers = {}  # id of a symbolic tensor -> its number
+        numbers: dict[int, int] = {}  # id of a symbolic tensor -> its number
         kept = []  # keeps those tensors alive, so that ids stay unique
         by_row = {0: False}
 
@@ -78,7 +78,8 @@ class Plan:
 
     def start_row(self, weights, states):
         """What finished rows determine: known rows, and the states."""
-        rows, new_states = {}, []
+        rows: dict = {}
+        new_states = []
         for node, w, state in zip(self.nodes, weights, states, strict=True):
             outputs, state = node.start_row(
                 w, state, [rows.get(i) for i in node.inputs]
@@ -93,7 +94,7 @@ class Plan:
 
     def start_pixel(self, rows, column):
         """Values of a pixel that its row determines, group by group."""
-        values = {0: []}
+        values: dict[int, list] = {0: []}
         for number, row in rows.items():
             features = read_at(row, column)  # (batch, features)
             values[number] = split_channels(features, self.channels)

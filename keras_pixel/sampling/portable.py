@@ -27,6 +27,7 @@ def drawing_function(model, distribution, operations=None):
         Function from a dict of tensors (see `programs.py`) to int32 images
         `(batch, height, width, channels)`.
     """
+    program: CachedProgram | ParallelProgram
     if is_decodable(model):
         program = CachedProgram(model, distribution)
     else:
@@ -85,8 +86,8 @@ class Stepper:
         self.width = width
         self.operations = operations
         self._structure = None
-        self._names = None
-        self._row_numbers = None
+        self._names: list[str] = []
+        self._row_numbers: list[int] = []
 
     def first_states(self):
         """States before the first row.

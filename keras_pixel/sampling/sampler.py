@@ -200,8 +200,9 @@ class Sampler:
             )
             shape = (shape[0], num_variants, *shape[1:])
             for name in ("temperature", "top_k", "top_p"):
-                if np.ndim(kwargs.get(name)) == 1:
-                    kwargs[name] = np.repeat(kwargs[name], num_variants)
+                option = kwargs.get(name)
+                if option is not None and np.ndim(option) == 1:
+                    kwargs[name] = np.repeat(option, num_variants)
         if noise is None:
             noise = make_noise(len(images), self.image_shape, seed)
         else:

@@ -125,7 +125,11 @@ class DevelopmentServer:
             concurrent.futures.ThreadPoolExecutor(self._max_requests, name)
             for name in ("grpc", "rest")
         )
-        self._pools = [pools, grpc_pool, rest_pool]
+        self._pools: list[Pools | concurrent.futures.Executor] = [
+            pools,
+            grpc_pool,
+            rest_pool,
+        ]
         self._grpc = grpc_service.make_server(
             self.repository, pools, grpc_pool, *self._limits
         )
@@ -142,8 +146,8 @@ class DevelopmentServer:
         )
         self._thread.start()
         try:
-            self._bind_grpc()
-            self._run(self._start_rest(app))
+            self._bind_grpc(self._grpc)
+            _run(self._start_rest(app), self._loop)
         except BaseException:
             self.stop()
             raise
@@ -159,13 +163,13 @@ class DevelopmentServer:
 
     def stop(self):
         """Take no more requests, and end when those begun are answered."""
-        if self._loop is None:
+        if self._loop is None or self._grpc is None:
             return
         # The watcher may be loading a model: it ends by itself.
         self._stopping.set()
         stopped = self._grpc.stop(self._stop_timeout)
         if self._rest is not None:
-            self._run(self._rest.cleanup())
+            _run(self._rest.cleanup(), self._loop)
         stopped.wait()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -195,11 +199,11 @@ class DevelopmentServer:
                     print(error, file=sys.stderr, flush=True)
                 problem = str(error)
 
-    def _bind_grpc(self):
+    def _bind_grpc(self, server):
         host = f"[{self.host}]" if ":" in self.host else self.host
         address = f"{host}:{self.grpc_port}"
         try:
-            self.grpc_port = self._grpc.add_insecure_port(address)
+            self.grpc_port = server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(
                 "`grpc_port` must be free, and `host` an address of this "
@@ -228,8 +232,9 @@ class DevelopmentServer:
             ) from error
         self.rest_port = self._rest.addresses[0][1]
 
-    def _run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+def _run(coroutine, loop):
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
 
 def _import_services():

@@ -170,10 +170,11 @@ def _plain_dtypes():
     """What arrays hold: no references, resources and variants."""
     import tensorflow as tf
 
-    whole = (tf.int8, tf.int16, tf.int32, tf.int64)
-    whole += (tf.uint8, tf.uint16, tf.uint32, tf.uint64)
+    signed = (tf.int8, tf.int16, tf.int32, tf.int64)
+    unsigned = (tf.uint8, tf.uint16, tf.uint32, tf.uint64)
     floats = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
-    return (*whole, *floats, tf.complex64, tf.complex128, tf.bool, tf.string)
+    others = (tf.complex64, tf.complex128, tf.bool, tf.string)
+    return (*signed, *unsigned, *floats, *others)
 
 
 def _decode(name, proto):

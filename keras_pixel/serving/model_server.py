@@ -33,7 +33,7 @@ class ModelServer:
         self.models = find_models(self.folder)
         self.rest_port = rest_port
         self.grpc_port = grpc_port
-        self._process = None
+        self._process: subprocess.Popen | None = None
         program = shutil.which(PROGRAM)
         if program is None:
             raise FileNotFoundError(
@@ -83,18 +83,27 @@ class ModelServer:
         self._process = subprocess.Popen(self.command(config))
         return self
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> int | None:
         """Exit code of the program, or `None` if it still runs."""
         try:
-            return self._process.wait(timeout)
+            return self._started().wait(timeout)
         except subprocess.TimeoutExpired:
             return None
 
-    def stop(self):
+    def stop(self) -> None:
         """Ask the program to end, and wait until it has."""
-        self._process.terminate()
-        self._process.wait()
+        process = self._started()
+        process.terminate()
+        process.wait()
         self._own_files.cleanup()
+
+    def _started(self) -> subprocess.Popen:
+        if self._process is None:
+            raise RuntimeError(
+                "The server must run. Received: one that is not started. "
+                "Call `start()` first."
+            )
+        return self._process
 
     def _has_file_of(self, flag):
         key, _, value = flag.partition("=")

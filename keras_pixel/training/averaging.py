@@ -1,5 +1,6 @@
 """The moving average of the weights, which forgets how it began."""
 
+import keras
 from keras import ops
 
 
@@ -15,6 +16,10 @@ class WarmAverage:
     `ema_momentum` is given per step; Keras moves the average after every
     batch, also where gradients are accumulated over several of them.
     """
+
+    # What the optimizer has.
+    iterations: keras.Variable
+    gradient_accumulation_steps: int | None
 
     @property
     def ema_momentum(self):

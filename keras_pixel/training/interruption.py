@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from typing import Any
 
 
 class Interruption:
@@ -13,10 +14,10 @@ class Interruption:
     elsewhere nothing is held back.
     """
 
-    def __init__(self):
-        self.number = None
-        self.model = None
-        self._former = {}
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.model: Any = None
+        self._former: dict[int, Any] = {}  # handlers
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -27,12 +28,14 @@ class Interruption:
     def __exit__(self, *error):
         self._let_go()
 
-    def is_set(self):
+    def is_set(self) -> bool:
         """Whether a signal has come."""
         return self.number is not None
 
-    def deliver(self):
-        """Let the signal do what it would have done; then end in any case."""
+    def deliver(self) -> None:
+        """Let a signal that came do what it would have done; then end."""
+        if self.number is None:
+            return
         signal.raise_signal(self.number)
         if self.number == signal.SIGINT:
             raise KeyboardInterrupt

@@ -229,7 +229,7 @@ def _einsum(node, shapes):
         return 0
     equation = node.attr["equation"].s.decode()
     terms = equation.split("->")[0].split(",")
-    sizes = {}
+    sizes: dict[str | int, int] = {}  # by letter; broadcast: by axis
     for number, term in enumerate(terms):
         shape = shapes.of_input(number)
         before, dots, after = term.partition("...")
