@@ -84,23 +84,52 @@ class LogisticMixture(PixelDistribution):
         """
         levels = ops.cast(images, "int32")[..., None]
         half = 1.0 / (self.num_levels - 1)  # of a level
-        centred = levels_to_floats(levels, self.num_levels) - means
-        inverse = _inverse_scale(log_scales)
-        # The mass between b and a is sigmoid(a) - sigmoid(b), written as a
-        # product: a difference of two numbers near 1 has no digits left.
-        below_top = ops.sigmoid((centred + half) * inverse)
-        above_bottom = ops.sigmoid((half - centred) * inverse)
-        # 1 - exp(-2 * half * inverse), exact where that is small.
-        inside = ops.tanh(half * inverse)
-        inside = 2.0 * inside / (1.0 + inside)
+        values = levels_to_floats(levels, self.num_levels)
         lowest, highest = levels == 0, levels == self.num_levels - 1
-        mass = (
-            ops.where(highest, 1.0, below_top)
-            * ops.where(lowest, 1.0, above_bottom)
-            * ops.where(ops.logical_or(lowest, highest), 1.0, inside)
-        )
-        mass = (1.0 - self.floor) * mass + self.floor / self.num_levels
-        return ops.log(ops.maximum(mass, _SMALLEST))
+        at_end = ops.logical_or(lowest, highest)
+
+        # The gradient is written out, from what the forward pass has made:
+        # forward and backward together take two thirds of the time.
+        @ops.custom_gradient
+        def run(means, log_scales):
+            inverse = _inverse_scale(log_scales)
+            centred = values - means
+            # The mass between b and a is sigmoid(a) - sigmoid(b), written as
+            # a product: a difference of two numbers near 1 has no digits
+            # left.
+            top = (centred + half) * inverse
+            bottom = (half - centred) * inverse
+            below_top = ops.where(highest, 1.0, ops.sigmoid(top))
+            above_bottom = ops.where(lowest, 1.0, ops.sigmoid(bottom))
+            # 1 - exp(-2 * half * inverse), exact where that is small.
+            inside = ops.tanh(half * inverse)
+            inside = ops.where(at_end, 1.0, 2.0 * inside / (1.0 + inside))
+            mass = below_top * above_bottom * inside
+            total = (1.0 - self.floor) * mass + self.floor / self.num_levels
+            total = ops.maximum(total, _SMALLEST)
+
+            def gradient(upstream):
+                # Of the logarithm of each factor of the mass, in turn.
+                share = upstream * ((1.0 - self.floor) * mass / total)
+                above_top, below_bottom = 1.0 - below_top, 1.0 - above_bottom
+                of_means = share * inverse * (below_bottom - above_top)
+                of_scales = (
+                    top * above_top
+                    + bottom * below_bottom
+                    + 2.0 * half * inverse * (1.0 / inside - 1.0)
+                )
+                free = ops.logical_and(
+                    log_scales >= MIN_LOG_SCALE, log_scales <= MAX_LOG_SCALE
+                )
+                of_scales = ops.where(free, -share * of_scales, 0.0)
+                return (
+                    _summed_like(of_means, means),
+                    _summed_like(of_scales, log_scales),
+                )
+
+            return ops.log(total), gradient
+
+        return run(means, log_scales)
 
     def log_prob(self, parameters, images):
         logits, means, log_scales = self.split(parameters)
@@ -180,3 +209,18 @@ class LogisticMixture(PixelDistribution):
 
 def _inverse_scale(log_scales):
     return ops.exp(-ops.clip(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE))
+
+
+def _summed_like(gradient, inputs):
+    """The gradient of inputs that were broadcast."""
+    added = len(gradient.shape) - len(inputs.shape)
+    if added:
+        gradient = ops.sum(gradient, axis=tuple(range(added)))
+    axes = tuple(
+        axis
+        for axis, (size, of_inputs) in enumerate(
+            zip(gradient.shape, inputs.shape, strict=True)
+        )
+        if of_inputs == 1 and size != 1
+    )
+    return ops.sum(gradient, axis=axes, keepdims=True) if axes else gradient

@@ -1,5 +1,6 @@
 """The mixture of logistics against plain NumPy in float64."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -226,3 +227,50 @@ def test_comes_back_from_its_config():
 def test_wrong_arguments_are_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         LogisticMixture(16, **arguments)
+
+
+def test_gradients_of_all_levels_are_those_of_each():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("takes gradients with TensorFlow")
+    import tensorflow as tf
+
+    mixture = LogisticMixture(num_levels=5, num_mixtures=2)
+    random = np.random.default_rng(0)
+    parameters = tf.constant(random.normal(size=(3, 4, 6)), "float32")
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(parameters)
+        together = mixture.level_log_probs(parameters)
+        each = [
+            mixture.log_prob(parameters, np.full((3, 4), level))
+            for level in range(5)
+        ]
+        each = tf.stack(each, axis=-1)
+    np.testing.assert_allclose(together, each, atol=1e-5)
+    np.testing.assert_allclose(
+        tape.gradient(together, parameters),
+        tape.gradient(each, parameters),
+        atol=1e-5,
+    )
+
+
+def test_gradient_is_the_slope():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("takes gradients with TensorFlow")
+    import tensorflow as tf
+
+    mixture = LogisticMixture(num_levels=5, num_mixtures=2)
+    random = np.random.default_rng(0)
+    parameters = random.normal(size=(5, 6)).astype("float32")
+    levels = np.arange(5)
+    found = tf.constant(parameters)
+    with tf.GradientTape() as tape:
+        tape.watch(found)
+        total = tf.reduce_sum(mixture.log_prob(found, levels))
+    gradient = tape.gradient(total, found).numpy()
+    step = 1e-2
+    for k in range(6):
+        move = step * np.eye(6, dtype="float32")[k]
+        above = mixture.log_prob(parameters + move, levels)
+        below = mixture.log_prob(parameters - move, levels)
+        slope = (np.asarray(above) - np.asarray(below)) / (2 * step)
+        np.testing.assert_allclose(gradient[:, k], slope, atol=2e-3)
