@@ -96,7 +96,9 @@ def main(args=None):
 
 def _run(args):
     try:
-        sys.exit(app(args=args, prog_name="keras-pixel", standalone_mode=False))
+        # The code of a `typer.Exit`, or what a command returns: nothing.
+        code = app(args=args, prog_name="keras-pixel", standalone_mode=False)
+        sys.exit(code or 0)
     except KeyboardInterrupt:
         sys.exit(130)
     except _Terminated:
