@@ -23,6 +23,7 @@ import keras
 
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.layers import BackgroundChannels
 from keras_pixel.layers import ScaleLevels
@@ -94,6 +95,7 @@ class PixelCNNPlusPlus(PixelModel):
     ):
         image_shape = check_image_shape(image_shape)
         num_levels = check_num_levels(num_levels)
+        dropout = check_probability("dropout", dropout)
         num_blocks = check_size("num_blocks", num_blocks)
         num_resolutions = check_size("num_resolutions", num_resolutions)
         sizes = [image_shape[:2]]

@@ -25,6 +25,7 @@ import keras
 
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
 from keras_pixel.layers import BackgroundChannels
 from keras_pixel.layers import ScaleLevels
@@ -101,6 +102,7 @@ class PixelSNAIL(PixelModel):
     ):
         image_shape = check_image_shape(image_shape)
         num_levels = check_num_levels(num_levels)
+        dropout = check_probability("dropout", dropout)
         filters = check_size("filters", filters)
         num_blocks = check_size("num_blocks", num_blocks)
         num_residual_blocks = check_size(
