@@ -14,9 +14,9 @@ Two of the networks also run in PyTorch (`torch_peers.py`), with as many
 parameters and the same loss, in bfloat16 by autocast or in float32, each with
 and without `torch.compile`.
 
-Every round times one go of everything in turn, products included, each in a
-process of its own that waits while the others run; figures are medians over
-the rounds. On a machine with other work compare only the ratios of one run.
+A model, its twins in PyTorch and the products take turns, each in a process of
+its own that waits while the others run; figures are medians over the rounds.
+On a machine with other work compare only the ratios of one run.
 """
 
 import argparse
