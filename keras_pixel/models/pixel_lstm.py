@@ -88,7 +88,7 @@ class PixelLSTM(PixelModel):
         if num_frequencies and inputs != "scaled":
             raise ValueError(
                 '`num_frequencies` is for inputs="scaled"; an embedding needs '
-                "no waves. "
+                "no Fourier features. "
                 f"Received: num_frequencies={num_frequencies}, "
                 f"inputs={inputs!r}"
             )

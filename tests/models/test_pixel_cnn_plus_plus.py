@@ -103,14 +103,6 @@ def test_loss_falls():
     assert history["loss"][-1] < 0.6 * history["loss"][0]
 
 
-def test_is_drawn_by_the_naive_sampler_only():
-    model = randomize(small((2, 3, 1), num_levels=3))
-    images = model.sample(2, seed=0, method="naive")
-    assert images.shape == (2, 2, 3, 1)
-    with pytest.raises(NotImplementedError, match='method="naive"'):
-        model.sample(2, seed=0)
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
