@@ -123,7 +123,7 @@ def test_models_work_on_jax_without_tensorflow(tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=1500,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "all is well" in done.stdout
