@@ -26,8 +26,8 @@ class LogisticMixture(PixelDistribution):
     is mixed with weight `floor`: no level has probability 0, and no value,
     however far off, costs more than `log(num_levels / floor)` nats (12.5 with
     the defaults). Without it trainings explode. It is drawn from, too: of a
-    thousand values one on average is any level at all, which `top_p=0.99` leaves
-    out.
+    thousand values one on average is any level at all, which `top_p=0.99`
+    leaves out.
 
     Parameters are `(..., 3 * num_mixtures)`: logits of the components, means,
     log scales (see `split`).

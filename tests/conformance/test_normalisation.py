@@ -74,6 +74,8 @@ VARIANTS = {
         "lag": {"lag": 1},
     }.items()
     if set(arguments) <= set(inspect.signature(model_class).parameters)
+    # Asked below, with the arguments that a lag needs.
+    and not (name == "lag" and model_class in WAVEFRONT)
 }
 
 
