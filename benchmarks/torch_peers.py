@@ -191,7 +191,7 @@ class WavefrontPixelCNN(nn.Module):
         outputs, number = self(levels), self.number
         sizes = [number * (2 + (c == 0) + c) for c in range(self.channels)]
         values = levels.permute(0, 2, 3, 1)
-        total, logits, log_probs = 0.0, None, None
+        total, logits, log_probs = 0.0, 0.0, 0.0
         for c, part in enumerate(outputs.split(sizes, dim=-1)):
             parts = part.split(number, dim=-1)
             if c == 0:

@@ -49,7 +49,7 @@ TRANSFORMER = {
     "head_rank": 32,
 }
 # Name: class, image, arguments. About 0.5 to 1 million parameters.
-MODELS = {
+MODELS: dict[str, tuple] = {
     "PixelCNN": (
         "PixelCNN",
         COLOUR,
@@ -242,7 +242,7 @@ def interleaved(rows, rounds):
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(Worker(row)) for row in rows]
         facts = [worker.answer() for worker in workers]
-        steps = [[] for _ in rows]
+        steps: list[list] = [[] for _ in rows]
         for _ in range(rounds):
             for worker, found in zip(workers, steps, strict=True):
                 found.append(worker.go())
@@ -266,7 +266,7 @@ class Worker:
     def __init__(self, row):
         threads = str(row["threads"])
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-        self.process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", MODULE, "--worker", json.dumps(row)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -279,6 +279,10 @@ class Worker:
                 "TF_CPP_MIN_LOG_LEVEL": "3",
             },
         )
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("A worker must have pipes. Received: none.")
+        self.process = process
+        self.stdin, self.stdout = process.stdin, process.stdout
 
     def __enter__(self):
         return self
@@ -286,18 +290,18 @@ class Worker:
     def __exit__(self, *error):
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.stdin.close()
+        self.stdout.close()
 
     def answer(self):
-        text = self.process.stdout.readline()
+        text = self.stdout.readline()
         return json.loads(text) if text else {"error": "stopped"}
 
     def go(self):
         """Seconds of a step, or `None`."""
         try:
-            self.process.stdin.write("go\n")
-            self.process.stdin.flush()
+            self.stdin.write("go\n")
+            self.stdin.flush()
         except BrokenPipeError:
             return None
         return self.answer().get("step")
@@ -330,7 +334,8 @@ def work(row):
 
 def seconds_of(step, seconds):
     """Median seconds of a step, over steps for `seconds`, at least three."""
-    found, begin = [], time.perf_counter()
+    found: list[float] = []
+    begin = time.perf_counter()
     while len(found) < 3 or time.perf_counter() - begin < seconds:
         start = time.perf_counter()
         step()
@@ -381,7 +386,8 @@ def torch_model(row):
     from benchmarks import torch_peers
 
     twin = built(row["name"], row["policy"])
-    model = torch_peers.PEERS[row["name"]](twin)
+    peers: dict = torch_peers.PEERS
+    model = peers[row["name"]](twin)
     model = model.to(memory_format=torch.channels_last)
     half = row["policy"] == "mixed_bfloat16"
     levels = torch.from_numpy(random_images(row)).long()
