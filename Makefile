@@ -9,11 +9,12 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test bench clean
+.PHONY: help demo test coverage lint wheel-test bench clean
 
 help:
 	@echo "make demo        sample and complete images with pixelcnn_cifar10"
 	@echo "make test        run the tests (ARGS='tests/layers --slow' chooses)"
+	@echo "make coverage    the same, and how much of the package they run"
 	@echo "make lint        ruff and mypy"
 	@echo "make wheel-test  build the wheel and try it in another environment"
 	@echo "make bench       time sampling against scoring (ARGS='--no-peer')"
@@ -24,6 +25,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+	  --cov=keras_pixel --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
