@@ -10,13 +10,11 @@ from keras import ops
 
 from keras_pixel.checks import check_size
 from keras_pixel.training import building
+from keras_pixel.training.operations import PRODUCTS_IN_TRAINING
 from keras_pixel.training.operations import count_operations
 from keras_pixel.training.progress import duration
 from keras_pixel.training.recipe import Recipe
 
-# A product of the forward pass has two in the backward pass: one for the
-# gradient of each factor.
-_TRAINED = 3
 _WARM_UP = 2
 
 
@@ -116,7 +114,7 @@ def dry_run(recipe, steps=8):
     return DryRun(
         parameters=model.count_params(),
         operations=operations,
-        trained_operations=_TRAINED * operations,
+        trained_operations=PRODUCTS_IN_TRAINING * operations,
         state_bytes=sum(
             ops.convert_to_numpy(x.value).nbytes for x in variables
         ),
