@@ -6,6 +6,8 @@ import inspect
 import keras
 import numpy as np
 
+from keras_pixel.checks import check_divisible
+from keras_pixel.checks import check_size
 from keras_pixel.checks import did_you_mean
 
 # Arguments of `keras.Model` that every model hands on.
@@ -58,6 +60,24 @@ def constructor_arguments(cls, args, kwargs):
             if value is not None:
                 arguments["dtype"] = _policy(value).name
     return arguments
+
+
+def check_features(filters, head_filters, channels):
+    """Numbers of features that split into channel groups, as `int`.
+
+    Args:
+        filters: int, at least 1.
+        head_filters: int, at least 0.
+        channels: int. Channel groups of the features.
+
+    Raises:
+        ValueError: if one is out of range or does not divide.
+    """
+    filters = check_size("filters", filters)
+    head_filters = check_size("head_filters", head_filters, 0)
+    check_divisible("filters", filters, channels)
+    check_divisible("head_filters", head_filters, channels)
+    return filters, head_filters
 
 
 def under_dtype_policy(init):

@@ -17,7 +17,6 @@ small, because there is no normalisation; dropout is offered.
 
 import keras
 
-from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
 from keras_pixel.checks import check_probability
@@ -25,6 +24,7 @@ from keras_pixel.checks import check_size
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
+from keras_pixel.models.arguments import check_features
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -95,11 +95,8 @@ class PixelCNN(PixelModel):
         num_levels = check_num_levels(num_levels)
         dropout = check_probability("dropout", dropout)
         channels = 1 if whole_pixel else image_shape[-1]
-        filters = check_size("filters", filters)
-        head_filters = check_size("head_filters", head_filters, 0)
+        filters, head_filters = check_features(filters, head_filters, channels)
         num_blocks = check_size("num_blocks", num_blocks, 0)
-        check_divisible("filters", filters, channels)
-        check_divisible("head_filters", head_filters, channels)
 
         def convolution(features, size, name, mask_type="B", scale=1.0):
             return MaskedConv2D(

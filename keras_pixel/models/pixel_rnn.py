@@ -24,7 +24,6 @@ offered.
 import keras
 
 from keras_pixel.checks import check_choice
-from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_image_shape
 from keras_pixel.checks import check_num_levels
 from keras_pixel.checks import check_probability
@@ -34,6 +33,7 @@ from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import RowLSTM
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
+from keras_pixel.models.arguments import check_features
 from keras_pixel.models.pixel_model import PixelModel
 
 VARIANTS = ("row_lstm", "diagonal_bilstm")
@@ -106,11 +106,8 @@ class PixelRNN(PixelModel):
         num_levels = check_num_levels(num_levels)
         dropout = check_probability("dropout", dropout)
         channels = 1 if whole_pixel else image_shape[-1]
-        filters = check_size("filters", filters)
-        head_filters = check_size("head_filters", head_filters, 0)
+        filters, head_filters = check_features(filters, head_filters, channels)
         num_layers = check_size("num_layers", num_layers, 0)
-        check_divisible("filters", filters, channels)
-        check_divisible("head_filters", head_filters, channels)
         check_choice("variant", variant, VARIANTS)
 
         def lstm(name):
