@@ -90,20 +90,37 @@ def is_past(rows_above, columns_right, lag):
     wavefront is past in raster order too.
 
     Args:
-        rows_above: int or int array; negative for rows below.
-        columns_right: int or int array; negative to the left.
+        rows_above: int, int array or tensor; negative for rows below.
+        columns_right: likewise; negative to the left.
         lag: int, at least 1, or `None` for raster order, where all of the
             rows above are past.
 
     Returns:
-        bool or bool array.
+        bool, bool array or tensor.
     """
     if lag is None:
-        return (np.asarray(rows_above) > 0) | (
-            (np.asarray(rows_above) == 0) & (np.asarray(columns_right) < 0)
-        )
-    rows_above = np.asarray(rows_above)
-    return (rows_above >= 0) & (np.asarray(columns_right) < lag * rows_above)
+        in_row = (rows_above == 0) & (columns_right < 0)
+        return (rows_above > 0) | in_row
+    return (rows_above >= 0) & (columns_right < lag * rows_above)
+
+
+def least_lag(offsets):
+    """The least lag of a wavefront on which all of some taps are past.
+
+    Args:
+        offsets: pairs of ints, rows above and columns to the right.
+
+    Returns:
+        int, at least 1, or `None` if no lag is large enough: a tap that is
+        not past in raster order either.
+    """
+    lag = 1
+    for above, right in offsets:
+        if above < 0 or (above == 0 and right >= 0):
+            return None
+        if above:
+            lag = max(lag, right // above + 1)
+    return lag
 
 
 def convolution_mask(
@@ -205,8 +222,8 @@ def is_attended(
     past = is_past(rows_above, columns_right, lag)
     if strict:
         return past
-    own_pixel = (np.asarray(rows_above) == 0) & (np.asarray(columns_right) == 0)
-    return past | (own_pixel & (np.asarray(channels_before) >= 0))
+    own_pixel = (rows_above == 0) & (columns_right == 0)
+    return past | (own_pixel & (channels_before >= 0))
 
 
 def attention_mask(image_shape, lag=None, strict=False):

@@ -162,11 +162,23 @@ class LogisticMixture(PixelDistribution):
     def sample_from_noise(
         self, parameters, noise, temperature=None, top_k=None, top_p=None
     ):
-        if temperature is None and top_k is None and top_p is None:
+        def by_levels():
+            return Categorical(self.num_levels).sample_from_noise(
+                self.level_log_probs(parameters),
+                noise,
+                temperature,
+                top_k,
+                top_p,
+            )
+
+        def bisect():
             return self._bisect(parameters, noise)
-        return Categorical(self.num_levels).sample_from_noise(
-            self.level_log_probs(parameters), noise, temperature, top_k, top_p
-        )
+
+        if top_k is not None or top_p is not None:
+            return by_levels()
+        if temperature is None:
+            return bisect()
+        return ops.cond(ops.all(temperature == 1.0), bisect, by_levels)
 
     def _bisect(self, parameters, noise):
         """Smallest level whose cumulative probability exceeds `noise`."""

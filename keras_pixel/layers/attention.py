@@ -6,12 +6,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import masked_softmax
 from keras_pixel.layers.base import CausalLayer
-from keras_pixel.layers.buffers import is_replaced
 from keras_pixel.layers.buffers import known_group
+from keras_pixel.layers.kv_cache import heads_first
+from keras_pixel.layers.kv_cache import heads_last
+from keras_pixel.layers.kv_cache import token_places
+from keras_pixel.layers.kv_cache import write_tokens
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
@@ -113,7 +117,7 @@ class Attention(CausalLayer):
 
     # === Cached decoding: keys and values of what is in reach ===
 
-    # A token's keys and values go to a slot, where they replace those of a
+    # In raster order a token's keys and values go to a slot, where they replace those of a
     # token out of reach. Here tokens follow one another in blocks of
     # `self.block` with `self.memory` tokens before; `LocalAttention2D` says
     # otherwise.
@@ -148,54 +152,86 @@ class Attention(CausalLayer):
         return buffer
 
     @property
-    def has_cache(self):
-        # What is kept is read in raster order.
-        return self.lag is None
+    def least_lag(self):
+        return self.lag
 
-    def init_cache(self, batch_size, width):
+    # One image at a time sees what is kept.
+    fills_lanes = False
+
+    def sees(self, query, key):
+        """Which tokens see which, on a wavefront.
+
+        Args:
+            query: dict of int32 tensors `row`, `column` and `channel` of the
+                tokens that see.
+            key: likewise, of those that are seen.
+
+        Returns:
+            Bool tensor.
+        """
+        return order.is_attended(
+            query["row"] - key["row"],
+            key["column"] - query["column"],
+            query["channel"] - key["channel"],
+            self.lag,
+        )
+
+    def init_cache(self, grid):
         weights = {
             "projection": self.projection(),
             "output": ops.cast(self.output_kernel, self.compute_dtype),
         }
+        if self.lag is None:
+            slots = self.slots
+        else:  # all tokens are kept, in the order in which they are drawn
+            slots = grid.num_steps * self.channels * grid.lanes
+            weights["places"] = token_places(grid, self.channels)
         # The slots of an image lie side by side: a matrix for each head.
-        shape = (self.num_heads, batch_size, self.slots * self.key_dim)
+        shape = (self.num_heads, grid.batch_size, slots * self.key_dim)
         state = {
-            "row": ops.zeros((batch_size, 1), "int32") - 1,
             "keys": ops.zeros(shape, self.compute_dtype),
             "values": ops.zeros(shape, self.compute_dtype),
         }
         return weights, state
 
-    def start_row(self, weights, state, rows):
-        return [None], {**state, "row": state["row"] + 1}
-
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         token = known_group(self, inputs[0], group)
-        row, column = state["row"][0, 0], column * self.channels + group
-        heads, size = self.num_heads, self.key_dim
+        lanes, size = step.grid.lanes, self.key_dim
         projected = ops.matmul(token, weights["projection"])
-        projected = ops.reshape(projected, (-1, 3, heads, size))
-        query, *new = ops.unstack(ops.transpose(projected, (1, 2, 0, 3)), 3)
-        # (num_heads, batch, key_dim)
-        slot = self.slot(row, column)
-        kept = [
-            write_slot(state[name], slot, value)
+        query, *new = (
+            heads_first(x, lanes, self.num_heads)
+            for x in ops.split(projected, 3, axis=-1)
+        )  # (num_heads, batch, lanes, key_dim)
+        if self.lag is None:
+            row = step.row[0]
+            column = step.raster_column * self.channels + group
+            slot, visible = self.slot(row, column), self.cache_mask(row, column)
+        else:
+            slot = (step.time * self.channels + group) * lanes
+            visible = self._visible(weights["places"], step, group)
+        kept = {
+            name: write_tokens(state[name], slot, value)
             for name, value in zip(("keys", "values"), new, strict=True)
-        ]
-        visible = self.cache_mask(row, column)
-        shape = (heads, -1, visible.shape[0], size)
-        keys, values = (
-            ops.reshape(self.read_slots(x, column), shape) for x in kept
-        )  # (num_heads, batch, slots read, key_dim)
-        scores = ops.matmul(keys, query[..., None])[..., 0]
-        weighted = masked_softmax(scores, visible)[:, :, None]
-        outputs = ops.matmul(weighted, values)[:, :, 0]
-        outputs = ops.reshape(
-            ops.transpose(outputs, (1, 0, 2)), (-1, self.hidden_dim)
-        )
-        outputs = ops.matmul(outputs, weights["output"])  # (batch, hidden_dim)
-        state = {**state, "keys": kept[0], "values": kept[1]}
-        return [outputs], state
+        }
+        seen = kept
+        if self.lag is None:
+            seen = {k: self.read_slots(x, column) for k, x in kept.items()}
+        shape = (self.num_heads, -1, visible.shape[-1], size)
+        keys, values = (ops.reshape(x, shape) for x in seen.values())
+        # (num_heads, batch, slots read, key_dim)
+        scores = ops.matmul(query, ops.swapaxes(keys, -1, -2))
+        outputs = ops.matmul(masked_softmax(scores, visible), values)
+        outputs = ops.matmul(heads_last(outputs), weights["output"])
+        return [outputs], kept  # (positions, hidden_dim)
+
+    def _visible(self, places, step, group):
+        """Which of all tokens those of this step see: `(lanes, tokens)`."""
+        query = {
+            "row": step.row[:, None],
+            "column": step.column[:, None],
+            "channel": group,
+        }
+        return ops.logical_and(self.sees(query, places), places["is_pixel"])
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -223,21 +259,3 @@ def age_of_slots(place, size, slots):
     # Not a remainder of each: it would be the most expensive part of a step,
     # and ONNX has another remainder of what is negative.
     return now - slots + ops.where(slots > now, size, 0)
-
-
-def write_slot(buffer, slot, value):
-    """`buffer` with one slot replaced.
-
-    Args:
-        buffer: tensor `(num_heads, batch, slots * key_dim)`.
-        slot: int32 scalar, known only while running.
-        value: tensor `(num_heads, batch, key_dim)`.
-    """
-    heads, _, size = value.shape
-    if not is_replaced():
-        return ops.slice_update(buffer, (0, 0, slot * size), value)
-    slots = buffer.shape[-1] // size
-    parted = ops.reshape(buffer, (heads, -1, slots, size))
-    here = ops.arange(slots, dtype="int32")[:, None] == slot
-    parted = ops.where(here, value[:, :, None], parted)
-    return ops.reshape(parted, (heads, -1, slots * size))

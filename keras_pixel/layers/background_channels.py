@@ -2,9 +2,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_groups
+
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class BackgroundChannels(keras.layers.Layer):
+class BackgroundChannels(CausalLayer):
     """Joins channels that tell where a pixel lies.
 
     A channel of ones tells the image from the zeros that convolutions put
@@ -70,9 +73,28 @@ class BackgroundChannels(keras.layers.Layer):
             [inputs, ops.broadcast_to(background, shape)], axis=-1
         )
 
+    # === Cached decoding ===
+
+    def init_cache(self, grid):
+        table = self.background(grid.height, grid.width)
+        table = ops.cast(table, self.compute_dtype)
+        return ops.reshape(table, (-1, table.shape[-1])), ()
+
+    def decode_step(self, weights, state, step, group, inputs):
+        pixel = step.by_lane(known_groups(self, inputs[0], 1))
+        place = step.row * step.grid.width + step.column
+        background = ops.take(weights, place, axis=0)[:, None]
+        background = ops.broadcast_to(
+            background, (*ops.shape(pixel)[:2], background.shape[-1])
+        )  # (lanes, batch, 1 or 3)
+        outputs = ops.concatenate([pixel, background], axis=-1)
+        return [ops.reshape(outputs, (-1, outputs.shape[-1]))], state
+
     def compute_output_shape(self, input_shape):
         added = 3 if self.coordinates else 1
         return (*input_shape[:-1], input_shape[-1] + added)
 
     def get_config(self):
-        return {**super().get_config(), "coordinates": self.coordinates}
+        config = super().get_config()
+        del config["channels"]
+        return {**config, "coordinates": self.coordinates}

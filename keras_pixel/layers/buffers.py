@@ -2,42 +2,45 @@
 
 import contextlib
 import contextvars
-from collections.abc import Callable
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_pixel import order
 
-# (read_at, write_at) in place of the ones below, or None.
-_REPLACED: contextvars.ContextVar[tuple[Callable, Callable] | None] = (
-    contextvars.ContextVar("replaced", default=None)
-)
+_PORTABLE = contextvars.ContextVar("portable", default=False)
 # Below this, a convolution copies its taps into one matrix.
 _FEW_FEATURES = 32
 
 
 @contextlib.contextmanager
-def replaced(read, write):
-    """Makes the faces read and write buffers by other operations.
+def portable():
+    """Read and write buffers by operations that need no XLA and convert.
 
-    The ones below are those that XLA does in place. They need XLA, so
-    exporters hand in ones that their format knows.
-
-    Args:
-        read: function like `read_at`.
-        write: function like `write_at`.
+    Elsewhere they are those that XLA does in place. Loops too are then such
+    that convert to other formats.
     """
-    token = _REPLACED.set((read, write))
+    token = _PORTABLE.set(True)
     try:
         yield
     finally:
-        _REPLACED.reset(token)
+        _PORTABLE.reset(token)
 
 
-def is_replaced():
-    """Whether an exporter is at work: loops must convert too."""
-    return _REPLACED.get() is not None
+def as_portable(function):
+    """`function`, run inside `portable`."""
+
+    def run(*args):
+        with portable():
+            return function(*args)
+
+    return run
+
+
+def is_portable():
+    """Whether `portable` is in force."""
+    return _PORTABLE.get()
 
 
 def known_groups(layer, inputs, number):
@@ -78,9 +81,8 @@ def _check_known(layer, inputs, number):
 
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
-    operations = _REPLACED.get()
-    if operations is not None:
-        return operations[0](buffer, index)
+    if is_portable():
+        return ops.take(buffer, index, axis=0)
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     part = ops.slice(buffer, start, (1, *ops.shape(buffer)[1:]))
     return ops.squeeze(part, axis=0)
@@ -88,11 +90,39 @@ def read_at(buffer, index):
 
 def write_at(buffer, index, value):
     """`buffer` with `buffer[index]` replaced by `value`."""
-    operations = _REPLACED.get()
-    if operations is not None:
-        return operations[1](buffer, index, value)
+    if is_portable():
+        index = ops.reshape(ops.cast(index, "int32"), (1, 1))
+        return ops.scatter_update(buffer, index, value[None])
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     return ops.slice_update(buffer, start, value[None])
+
+
+def repeat(times, body, variables):
+    """Run `body(index, *variables)` for index 0 … times - 1.
+
+    Args:
+        times: int or int32 scalar tensor.
+        body: function that returns the new variables.
+        variables: tuple of any nests of tensors.
+
+    Returns:
+        The last variables.
+    """
+    if isinstance(times, int) and times == 1:
+        return body(ops.zeros((), "int32"), *variables)
+    flat = keras.tree.flatten(variables)
+
+    def flat_body(index, *flat):
+        packed = keras.tree.pack_sequence_as(variables, list(flat))
+        return (index + 1, *keras.tree.flatten(tuple(body(index, *packed))))
+
+    _, *flat = ops.while_loop(
+        lambda index, *_: index < times,
+        flat_body,
+        (ops.zeros((), "int32"), *flat),
+        maximum_iterations=times,
+    )
+    return keras.tree.pack_sequence_as(variables, flat)
 
 
 def channel_major(weights, channels, axes):

@@ -7,6 +7,7 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
+from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
@@ -169,7 +170,10 @@ class CategoricalHead(CausalLayer):
 
     # === Cached decoding ===
 
-    def init_cache(self, batch_size, width):
+    def available_at(self, inputs):
+        return [Available.CHANNEL]
+
+    def init_cache(self, grid):
         dtype = self.compute_dtype
         kernel = channel_major(
             ops.cast(self.masked_kernel(), dtype), self.channels, axes=(0,)
@@ -188,7 +192,7 @@ class CategoricalHead(CausalLayer):
         }
         return weights, ()
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         number = 1 if self.whole_pixel else group + 1
         features = known_groups(self, inputs[0], number)
         outputs = ops.matmul(features, weights["kernel"][group])
@@ -198,7 +202,7 @@ class CategoricalHead(CausalLayer):
             outputs = outputs + self._of_earlier(levels, outputs)
         if self.rank is not None:
             outputs = ops.matmul(outputs, weights["basis"])
-        return [ops.cast(outputs, "float32")], state  # (batch, num_levels)
+        return [ops.cast(outputs, "float32")], state  # (positions, num_levels)
 
     def compute_output_spec(self, inputs):
         features = inputs[0] if self.whole_pixel else inputs

@@ -120,9 +120,17 @@ class DiagonalBiLSTM(CausalLayer):
 
     # === Cached decoding: the right LSTM is row work ===
 
-    def init_cache(self, batch_size, width):
-        dtype = self.compute_dtype
-        left, left_state = self.left.init_cache(batch_size, width)
+    @property
+    def least_lag(self):
+        return None
+
+    def init_cache(self, grid):
+        dtype, batch_size, width = (
+            self.compute_dtype,
+            grid.batch_size,
+            grid.width,
+        )
+        left, left_state = self.left.init_cache(grid)
         # Pixels are kept channel by channel, one input after the other.
         first = self.in_features[0]
         input_kernel = ops.cast(self.right_input_kernel, dtype)
@@ -154,7 +162,6 @@ class DiagonalBiLSTM(CausalLayer):
         return weights, state
 
     def start_row(self, weights, state, rows):
-        _, left = self.left.start_row(weights["left"], state["left"], [None])
         # The right LSTM over the finished row; `right` is what it had in the
         # row above that.
         to_right, above = weights["kernel"][0], weights["kernel"][1]
@@ -166,26 +173,26 @@ class DiagonalBiLSTM(CausalLayer):
         right = hidden[:, 0, 0] * state["begun"]  # (width, batch, filters)
         return [None], {
             **state,
-            "left": left,
             "right": right,
             "begun": ops.ones_like(state["begun"]),
         }
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         (outputs,), left = self.left.decode_step(
-            weights["left"], state["left"], column, group, inputs[:1]
+            weights["left"], state["left"], step, group, inputs[:1]
         )
         size = self.filters // self.channels
-        right = read_at(state["right"], column)
+        right = read_at(state["right"], step.raster_column)
         outputs = outputs + right[:, group * size : (group + 1) * size]
         return [outputs], {**state, "left": left}
 
-    def finish_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, step, inputs):
         left = self.left.finish_pixel(
-            weights["left"], state["left"], column, inputs[:1]
+            weights["left"], state["left"], step, inputs[:1]
         )
         pixel = [known_groups(self, x, self.channels) for x in inputs]
-        row = write_at(state["row"], column, ops.concatenate(pixel, axis=-1))
+        pixel = ops.concatenate(pixel, axis=-1)
+        row = write_at(state["row"], step.raster_column, pixel)
         return {**state, "left": left, "row": row}
 
     def _gates_channel_major(self, weights):

@@ -2,11 +2,11 @@ import keras
 from keras import ops
 
 from keras_pixel.checks import check_size
-from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.causal_convolution import CausalConvolution
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class DownsampleConv2D(CausalLayer):
+class DownsampleConv2D(CausalConvolution):
     """Strided convolution to a coarser grid that sees only earlier pixels.
 
     Position `(i, j)` of the coarse grid stands for pixel `(strides * i,
@@ -74,6 +74,22 @@ class DownsampleConv2D(CausalLayer):
             inputs, self.kernel, strides=self.strides, padding="valid"
         )
         return outputs + self.bias  # (batch, rows, columns, filters)
+
+    # === Cached decoding, see `CausalConvolution` ===
+
+    def offsets(self):
+        last = self.strides - 1
+        return {
+            (last - i, j - last): (i, j)
+            for i in range(self.strides)
+            for j in range(self.strides)
+        }
+
+    def decode_kernel(self):
+        return ops.cast(self.kernel, self.compute_dtype)
+
+    def decode_bias(self):
+        return ops.cast(self.bias, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         size = [n and -(-n // self.strides) for n in input_shape[1:3]]

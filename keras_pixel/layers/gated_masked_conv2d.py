@@ -4,6 +4,7 @@ from keras import ops
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.checks import odd_pair
+from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import convolve_rows
@@ -148,22 +149,30 @@ class GatedMaskedConv2D(CausalLayer):
 
     # === Cached decoding ===
 
-    def known_by_row(self, inputs_known_by_row):
-        if self.mask_type == "B" and not inputs_known_by_row[0]:
+    @property
+    def sees_pixel(self):
+        return self.mask_type == "B"
+
+    @property
+    def least_lag(self):
+        # The vertical stack sees finished rows to their full width.
+        return None
+
+    def available_at(self, inputs):
+        if self.mask_type == "B" and inputs[0] > Available.ROW:
             raise ValueError(
                 'With mask_type "B" the vertical stack must come from a '
                 'layer with mask_type "A" (shifted down). '
                 f'Received: {type(self).__name__} (name="{self.name}") after '
                 "another tensor."
             )
-        return [True, False]
+        return [Available.ROW, *super().available_at(inputs[1:])]
 
-    def init_cache(self, batch_size, width):
+    def init_cache(self, grid):
+        batch_size, width = grid.batch_size, grid.width
         weights, state = {}, {}
         for part in (self.horizontal, self.output_convolution):
-            weights[part.name], state[part.name] = part.init_cache(
-                batch_size, width
-            )
+            weights[part.name], state[part.name] = part.init_cache(grid)
         dtype = self.compute_dtype
         weights["vertical_bias"] = ops.cast(self.vertical_bias, dtype)
         kernel = ops.cast(self.vertical_kernel, dtype)
@@ -198,48 +207,46 @@ class GatedMaskedConv2D(CausalLayer):
         flat = ops.reshape(seen, (-1, seen.shape[-1]))
         link = ops.matmul(flat, weights["link_kernel"]) + weights["link_bias"]
         link = ops.reshape(link, (seen.shape[0], -1, link.shape[-1]))
-        state = {**state, "rows": kept, "link": link}
-        for part in (self.horizontal, self.output_convolution):
-            _, state[part.name] = part.start_row(
-                weights[part.name], state[part.name], [None]
-            )
-        return [_gate(seen), None], state
+        return [_gate(seen), None], {**state, "rows": kept, "link": link}
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         _, horizontal = inputs
-        (outputs,), _ = self.horizontal.decode_step(
+        parts = {}
+        (outputs,), parts["horizontal"] = self.horizontal.decode_step(
             weights["horizontal"],
             state["horizontal"],
-            column,
+            step,
             group,
             [horizontal],
         )
         size = 2 * self.filters // self.channels
-        link = read_at(state["link"], column)
+        link = read_at(state["link"], step.raster_column)
         outputs = outputs + link[:, group * size : (group + 1) * size]
         gated = (*state["gated"], _gate(outputs))
-        (outputs,), _ = self.output_convolution.decode_step(
-            weights["output_convolution"],
-            state["output_convolution"],
-            column,
-            group,
-            [gated],
+        name = "output_convolution"
+        (outputs,), parts[name] = self.output_convolution.decode_step(
+            weights[name], state[name], step, group, [gated]
         )
         if self.mask_type == "B":
             outputs = outputs + horizontal[group]
         # Groups of this pixel are gathered until `finish_pixel`.
-        return [None, outputs], {**state, "gated": gated}
+        return [None, outputs], {**state, **parts, "gated": gated}
 
-    def finish_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, step, inputs):
         vertical, horizontal = inputs
         new = {**state, "gated": ()}
-        new["horizontal"] = self.horizontal.finish_pixel(
-            weights["horizontal"], state["horizontal"], column, [horizontal]
-        )
+        for part, given in (
+            (self.horizontal, horizontal),
+            (self.output_convolution, state["gated"]),
+        ):
+            new[part.name] = part.finish_pixel(
+                weights[part.name], state[part.name], step, [given]
+            )
         if self.mask_type == "A":
             pixel = known_groups(self, vertical, self.channels)
             side = self.kernel_size[1] // 2
-            row = write_at(state["rows"][-1], column + side, pixel)
+            column = step.raster_column + side
+            row = write_at(state["rows"][-1], column, pixel)
             new["rows"] = (*state["rows"][:-1], row)
         return new
 

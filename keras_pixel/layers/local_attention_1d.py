@@ -132,6 +132,14 @@ class LocalAttention1D(Attention):
         row, column = np.divmod(tokens, self.columns)
         return row, *np.divmod(column, self.channels)
 
+    def sees(self, query, key):
+        first = self._place(query) // self.block * self.block - self.memory
+        return super().sees(query, key) & (self._place(key) >= first)
+
+    def _place(self, token):
+        column = token["column"] * self.channels + token["channel"]
+        return token["row"] * self.columns + column
+
     def get_config(self):
         return {
             **super().get_config(),

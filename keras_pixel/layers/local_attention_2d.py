@@ -158,6 +158,18 @@ class LocalAttention2D(Attention):
             inside.reshape(rows * columns, 1, window),
         )
 
+    def sees(self, query, key):
+        (height, width), (above, side) = self.block, self.flange
+        place, seen = (
+            token["column"] * self.channels + token["channel"]
+            for token in (query, key)
+        )
+        top = query["row"] // height * height - above
+        left = place // width * width - side
+        in_columns = (seen >= left) & (seen < left + width + 2 * side)
+        in_window = (key["row"] >= top) & in_columns
+        return super().sees(query, key) & in_window
+
     # === Cached decoding: the rows in reach, column after column ===
 
     @property

@@ -6,6 +6,7 @@ from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.distributions import LogisticMixture
+from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
@@ -199,7 +200,10 @@ class LogisticMixtureHead(CausalLayer):
 
     # === Cached decoding ===
 
-    def init_cache(self, batch_size, width):
+    def available_at(self, inputs):
+        return [Available.CHANNEL]
+
+    def init_cache(self, grid):
         kernel = channel_major(
             ops.cast(self.masked_kernel(), "float32"), self.channels, axes=(0,)
         )
@@ -208,7 +212,7 @@ class LogisticMixtureHead(CausalLayer):
             "logits": (),
         }
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         features, levels = inputs
         known = known_groups(
             self, features, 1 if self.whole_pixel else group + 1
@@ -232,7 +236,7 @@ class LogisticMixtureHead(CausalLayer):
         }
         return [found], state
 
-    def finish_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, step, inputs):
         return {"parameters": (), "logits": ()}
 
     def compute_output_spec(self, inputs):

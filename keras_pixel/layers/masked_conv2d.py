@@ -5,16 +5,12 @@ from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.checks import odd_pair
-from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
-from keras_pixel.layers.buffers import convolve_rows
-from keras_pixel.layers.buffers import known_groups
-from keras_pixel.layers.buffers import read_at
-from keras_pixel.layers.buffers import write_at
+from keras_pixel.layers.causal_convolution import CausalConvolution
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class MaskedConv2D(CausalLayer):
+class MaskedConv2D(CausalConvolution):
     """2D convolution that sees only earlier values in raster order.
 
     Use mask type "A" once, as the first layer: a value must not see itself.
@@ -137,116 +133,30 @@ class MaskedConv2D(CausalLayer):
             outputs = outputs + ops.cast(self.bias, self.compute_dtype)
         return outputs
 
-    # === Cached decoding: features are kept channel by channel ===
+    # === Cached decoding, see `CausalConvolution` ===
 
-    def init_cache(self, batch_size, width):
+    def offsets(self):
         rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
-        dtype = self.compute_dtype
-        kernel = channel_major(
-            ops.cast(self.masked_kernel(), dtype), self.channels, axes=(2, 3)
-        )
-        in_features = kernel.shape[2]
-        bias = ops.zeros((self.filters,), dtype)
-        if self.use_bias:
-            bias = channel_major(
-                ops.cast(self.bias, dtype), self.channels, axes=(0,)
-            )
-        weights = {
-            "above": kernel[:-1],
-            # Nearest pixel first, all of them below each other.
-            "left": ops.reshape(
-                ops.flip(kernel[-1, :side], axis=0), (-1, kernel.shape[3])
-            ),
-            "centre": [
-                kernel[-1, side][self._inputs_of(g), self._outputs_of(g)]
-                for g in range(self.channels)
-            ],
-            "bias": bias,
-        }
-        row = ops.zeros((side + width + side, batch_size, in_features), dtype)
-        pixel = ops.zeros((batch_size, in_features), dtype)
-        state = {
-            # The finished rows that the kernel reaches, then this row.
-            "rows": (row,) * (rows + 1 if rows else 0),
-            # What the finished rows add to every pixel of this row.
-            "above": ops.zeros((width, batch_size, self.filters), dtype)
-            if rows
-            else (),
-            "left": (pixel,) * side,
-            # What rows above and pixels to the left add to this pixel,
-            # group by group.
-            "seen": self._groups(ops.zeros((batch_size, self.filters), dtype)),
-        }
-        return weights, state
+        places = {}
+        for row in range(rows + 1):
+            for column in range(self.kernel_size[1]):
+                offset = rows - row, column - side
+                if offset == (0, 0) or order.is_past(*offset, self.lag):
+                    places[offset] = row, column
+        return places
 
-    def start_row(self, weights, state, rows):
-        rows, above = state["rows"], ()
-        if rows:
-            finished = rows[1:]
-            above = convolve_rows(finished, weights["above"])
-            above = above + weights["bias"]  # (width, batch, filters)
-            seen = above[0]
-            rows = (*finished, ops.zeros_like(rows[0]))
-        else:
-            seen = self._bias(weights, state)
-        left = tuple(ops.zeros_like(x) for x in state["left"])
-        return [None], {
-            "rows": rows,
-            "above": above,
-            "left": left,
-            "seen": self._groups(seen),
-        }
-
-    def decode_step(self, weights, state, column, group, inputs):
-        outputs = state["seen"][group]
-        groups = self._groups_seen(group)
-        if groups:
-            centre = known_groups(self, inputs[0], groups)
-            outputs = outputs + ops.matmul(centre, weights["centre"][group])
-        return [outputs], state  # (batch, filters / channels)
-
-    def finish_pixel(self, weights, state, column, inputs):
-        pixel = known_groups(self, inputs[0], self.channels)
-        rows, left = state["rows"], state["left"]
-        if not rows and not left:  # 1×1: the same for all pixels
-            return state
-        if rows:
-            row = write_at(rows[-1], column + self.kernel_size[1] // 2, pixel)
-            rows = (*rows[:-1], row)
-            width = state["above"].shape[0]
-            seen = read_at(state["above"], ops.minimum(column + 1, width - 1))
-        else:
-            seen = self._bias(weights, state)
-        if left:
-            left = (pixel, *left[:-1])
-            joined = ops.concatenate(left, axis=-1)
-            seen = seen + ops.matmul(joined, weights["left"])
-        return {
-            **state,
-            "rows": rows,
-            "left": left,
-            "seen": self._groups(seen),
-        }
-
-    def _bias(self, weights, state):
-        like = ops.zeros_like(ops.concatenate(state["seen"], axis=-1))
-        return like + weights["bias"]  # (batch, filters)
-
-    def _groups(self, features):
-        if self.channels == 1:
-            return (features,)
-        return tuple(ops.split(features, self.channels, axis=-1))
-
-    def _groups_seen(self, group):
+    def groups_seen(self, group):
         return group if self.mask_type == "A" else group + 1
 
-    def _inputs_of(self, group):
-        size = self.kernel.shape[2] // self.channels
-        return slice(0, self._groups_seen(group) * size)
+    def decode_kernel(self):
+        kernel = ops.cast(self.masked_kernel(), self.compute_dtype)
+        return channel_major(kernel, self.channels, axes=(2, 3))
 
-    def _outputs_of(self, group):
-        size = self.filters // self.channels
-        return slice(group * size, (group + 1) * size)
+    def decode_bias(self):
+        if not self.use_bias:
+            return None
+        bias = ops.cast(self.bias, self.compute_dtype)
+        return channel_major(bias, self.channels, axes=(0,))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

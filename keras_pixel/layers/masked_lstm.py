@@ -1,13 +1,11 @@
 from keras import ops
 
+from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
-from keras_pixel.layers.buffers import convolve_rows
-from keras_pixel.layers.buffers import read_at
-from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
@@ -81,103 +79,104 @@ class MaskedLSTM(CausalLayer):
 
     # === Cached decoding: features are kept channel by channel ===
 
-    def init_cache(self, batch_size, width):
+    def _offsets(self):
+        """Where the states lie that a pixel sees, in the kernel's order."""
+        side = self.taps_above // 2
+        above = [(1, right) for right in range(-side, side + 1)]
+        return ((0, -1), *above) if self.sees_left else tuple(above)
+
+    def _cell_offset(self):
+        """Where the cell comes from that a pixel's goes on from."""
+        return ((0, -1),) if self.sees_left else ((1, 0),)
+
+    @property
+    def least_lag(self):
+        own = order.least_lag(self._offsets())
+        return max(own, self.input_to_state.least_lag)
+
+    def init_cache(self, grid):
         dtype = self.compute_dtype
-        cell_dtype = recurrence.cell_dtype(dtype)
-        part, part_state = self.input_to_state.init_cache(batch_size, width)
+        part, part_state = self.input_to_state.init_cache(grid)
+        taps, cell = grid.taps(self._offsets()), grid.taps(self._cell_offset())
         # By channel, and in a channel gate after gate.
         kernel = channel_major(
             ops.cast(self.kernel, dtype), self.channels, axes=(1, 2)
         )
+        seen = [kernel[self._offsets().index(x)] for x in taps.offsets]
         weights = {
             "input_to_state": part,
-            "left": kernel[0] if self.sees_left else (),
-            "above": kernel[None, int(self.sees_left) :],
             "bias": channel_major(
                 ops.cast(self.bias, dtype), self.channels, axes=(0,)
             ),
         }
-        columns = width + 2 * (self.taps_above // 2)
-        row = ops.zeros((columns, batch_size, self.filters), dtype)
-        above = ops.zeros((width, batch_size, 4 * self.filters), dtype)
-        cells = ops.zeros(
-            (1 if self.sees_left else width, batch_size, self.filters),
-            cell_dtype,
-        )
+        if seen:
+            weights["kernel"] = ops.concatenate(seen, axis=0)
         state = {
             "input_to_state": part_state,
-            # Hidden states of the row above, overwritten by this row's: what
-            # they add to all pixels of this row is known when it starts.
-            "row": row,
-            "above": above,
-            # What finished pixels add to the gates of this pixel, by group.
-            "seen": self._groups(above[0]),
-            # Cells to go on from: of the pixel to the left, or of the row
-            # above, overwritten by this row's.
-            "cells": cells,
-            "cell": self._groups(cells[0]),
-            # Groups of this pixel, gathered until `finish_pixel`.
+            "hidden": taps.init(self.filters, dtype),
+            "cells": cell.init(self.filters, recurrence.cell_dtype(dtype)),
+            # Of this pixel: what its past adds to the gates, the cell that it
+            # goes on from, and its own groups so far.
+            "seen": (),
+            "cell": (),
             "pixel": (),
         }
         return weights, state
 
-    def start_row(self, weights, state, rows):
-        _, part = self.input_to_state.start_row(
-            weights["input_to_state"], state["input_to_state"], [None]
-        )
-        above = convolve_rows([state["row"]], weights["above"])
-        above = above + weights["bias"]  # (width, batch, 4 * filters)
-        cells = state["cells"]
-        if self.sees_left:
-            cells = ops.zeros_like(cells)
-        return [None], {
-            **state,
-            "input_to_state": part,
-            "above": above,
-            "seen": self._groups(above[0]),
-            "cells": cells,
-            "cell": self._groups(cells[0]),
-        }
-
-    def decode_step(self, weights, state, column, group, inputs):
-        (gates,), _ = self.input_to_state.decode_step(
+    def decode_step(self, weights, state, step, group, inputs):
+        if group == 0:
+            state = {**state, **self._past(weights, state, step)}
+        (gates,), part = self.input_to_state.decode_step(
             weights["input_to_state"],
             state["input_to_state"],
-            column,
+            step,
             group,
             inputs,
         )
         pixel = recurrence.lstm_cell(
             gates + state["seen"][group], state["cell"][group]
         )
-        state = {**state, "pixel": (*state["pixel"], pixel)}
-        return [pixel[0]], state  # (batch, filters / channels)
+        state = {
+            **state,
+            "input_to_state": part,
+            "pixel": (*state["pixel"], pixel),
+        }
+        return [pixel[0]], state  # (positions, filters / channels)
 
-    def finish_pixel(self, weights, state, column, inputs):
+    def _past(self, weights, state, step):
+        grid, dtype = step.grid, self.compute_dtype
+        taps, cell = grid.taps(self._offsets()), grid.taps(self._cell_offset())
+        seen = grid.zeros(4 * self.filters, dtype)
+        features = taps.read(state["hidden"], step)
+        if features:
+            if len(features) > 1:
+                features = [ops.concatenate(features, axis=-1)]
+            seen = ops.matmul(features[0], weights["kernel"])
+        cells = cell.read(state["cells"], step)
+        if not cells:
+            dtype = recurrence.cell_dtype(dtype)
+            cells = [grid.zeros(self.filters, dtype)]
+        return {
+            "seen": self._groups(seen + weights["bias"]),
+            "cell": self._groups(cells[0]),
+        }
+
+    def finish_pixel(self, weights, state, step, inputs):
         part = self.input_to_state.finish_pixel(
-            weights["input_to_state"], state["input_to_state"], column, inputs
+            weights["input_to_state"], state["input_to_state"], step, inputs
         )
         hidden, cell = (
             ops.concatenate(x, axis=-1) if self.channels > 1 else x[0]
             for x in zip(*state["pixel"], strict=True)
         )
-        width = state["above"].shape[0]
-        after = ops.minimum(column + 1, width - 1)
-        seen = read_at(state["above"], after)
-        if self.sees_left:
-            seen = seen + ops.matmul(hidden, weights["left"])
-            cells, new_cell = state["cells"], cell
-        else:
-            new_cell = read_at(state["cells"], after)
-            cells = write_at(state["cells"], column, cell)
-        row = write_at(state["row"], column + self.taps_above // 2, hidden)
+        taps = step.grid.taps(self._offsets())
+        cells = step.grid.taps(self._cell_offset())
         return {
             "input_to_state": part,
-            "row": row,
-            "above": state["above"],
-            "seen": self._groups(seen),
-            "cells": cells,
-            "cell": self._groups(new_cell),
+            "hidden": taps.push(state["hidden"], step, hidden),
+            "cells": cells.push(state["cells"], step, cell),
+            "seen": (),
+            "cell": (),
             "pixel": (),
         }
 

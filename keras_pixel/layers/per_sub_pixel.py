@@ -86,14 +86,14 @@ class PerSubPixel(CausalLayer):
 
     # === Cached decoding ===
 
-    def init_cache(self, batch_size, width):
+    def init_cache(self, grid):
         return (), ()
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         token = known_group(self, inputs[0], group)
         # The layers were built for the four axes of images.
         outputs = self._run(token[:, None, None])
-        return [outputs[:, 0, 0]], state  # (batch, features / channels)
+        return [outputs[:, 0, 0]], state  # (positions, features / channels)
 
     def compute_output_shape(self, input_shape):
         shape = (*input_shape[:-1], input_shape[-1] // self.channels)

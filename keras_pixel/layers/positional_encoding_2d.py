@@ -6,7 +6,6 @@ from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_divisible
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import known_group
-from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.tokens import from_tokens
 
 KINDS = ("learned", "sinusoidal")
@@ -116,18 +115,17 @@ class PositionalEncoding2D(CausalLayer):
 
     # === Cached decoding ===
 
-    def init_cache(self, batch_size, width):
-        # The number of the row.
-        return self.tables(), ops.zeros((batch_size, 1), "int32") - 1
+    def init_cache(self, grid):
+        rows, tokens = self.tables()
+        return (rows, ops.reshape(tokens, (-1, self.channels, rows.shape[-1]))), ()
 
-    def start_row(self, weights, state, rows):
-        return [None], state + 1
-
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         rows, tokens = weights
-        place = read_at(rows, state[0, 0])
-        place = place + read_at(tokens, column * self.channels + group)
-        return [known_group(self, inputs[0], group) + place], state
+        place = ops.take(rows, step.row, axis=0)
+        place = place + ops.take(tokens[:, group], step.column, axis=0)
+        token = step.by_lane(known_group(self, inputs[0], group))
+        outputs = token + place[:, None]  # (lanes, batch, hidden_dim)
+        return [ops.reshape(outputs, (-1, self.hidden_dim))], state
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -114,7 +114,7 @@ def recur(step, states, sequence, reverse=False):
         item = [buffers.read_at(x, time) for x in items]
         return step(states, keras.tree.pack_sequence_as(sequence, item))
 
-    if not buffers.is_replaced():
+    if not buffers.is_portable():
         # Read here, items are views; `scan` would copy them all first.
         times = ops.arange(length, dtype="int32")
         return ops.scan(step_at, states, times, reverse=reverse)[1]

@@ -90,20 +90,24 @@ class ScanlineLSTM(CausalLayer):
 
     # === Cached decoding: a token is a channel group of a pixel ===
 
-    def init_cache(self, batch_size, width):
+    @property
+    def least_lag(self):
+        return None
+
+    def init_cache(self, grid):
         dtype = self.compute_dtype
         weights = {
             "input_kernel": ops.cast(self.input_kernel, dtype),
             "kernel": ops.cast(self.kernel, dtype),
             "bias": ops.cast(self.bias, dtype),
         }
-        zeros = ops.zeros((batch_size, self.hidden_dim), dtype)
+        zeros = ops.zeros((grid.batch_size, self.hidden_dim), dtype)
         return weights, (
             zeros,
             ops.cast(zeros, recurrence.cell_dtype(dtype)),
         )
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         hidden, cell = state
         token = known_group(self, inputs[0], group)
         gates = ops.matmul(token, weights["input_kernel"])

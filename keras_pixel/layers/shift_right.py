@@ -70,7 +70,14 @@ class ShiftRight(CausalLayer):
 
     # === Cached decoding ===
 
-    def init_cache(self, batch_size, width):
+    sees_pixel = False
+
+    @property
+    def least_lag(self):
+        return None
+
+    def init_cache(self, grid):
+        batch_size = grid.batch_size
         dtype = self.compute_dtype
         start = ops.cast(self.start, dtype)
         state = {
@@ -81,12 +88,12 @@ class ShiftRight(CausalLayer):
         }
         return start, state
 
-    def decode_step(self, weights, state, column, group, inputs):
+    def decode_step(self, weights, state, step, group, inputs):
         if group:
             return [inputs[0][group - 1]], state
         return [state["last"] + state["at_start"] * weights], state
 
-    def finish_pixel(self, weights, state, column, inputs):
+    def finish_pixel(self, weights, state, step, inputs):
         return {
             "last": inputs[0][self.channels - 1],
             "at_start": ops.zeros_like(state["at_start"]),

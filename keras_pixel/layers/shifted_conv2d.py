@@ -1,11 +1,12 @@
 import keras
+import numpy as np
 from keras import ops
 
 from keras_pixel import order
 from keras_pixel.checks import check_size
 from keras_pixel.checks import is_integer
 from keras_pixel.checks import pair
-from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.causal_convolution import CausalConvolution
 from keras_pixel.layers.weight_norm import lengths
 from keras_pixel.layers.weight_norm import normalised
 
@@ -13,7 +14,7 @@ STACKS = ("vertical", "horizontal")
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class ShiftedConv2D(CausalLayer):
+class ShiftedConv2D(CausalConvolution):
     """Convolution of one of two stacks that are causal by their shifts.
 
     No mask: the kernel lies above and to the left of its output, and the
@@ -162,6 +163,24 @@ class ShiftedConv2D(CausalLayer):
             inputs, kernel, strides=self.strides, padding="valid"
         )
         return outputs + bias  # (batch, height, width, filters) of the grid
+
+    # === Cached decoding, see `CausalConvolution` ===
+
+    def offsets(self):
+        rows_above, columns_right = order.shifted_taps(
+            self.kernel_size, self.stack, self.shift
+        )
+        kept = order.crop_taps(rows_above, columns_right, self.lag)
+        return {
+            (int(rows_above[i, 0]), int(columns_right[0, j])): (i, j)
+            for i, j in zip(*map(np.ndarray.tolist, kept.nonzero()), strict=True)
+        }
+
+    def decode_kernel(self):
+        return self.effective_kernel()
+
+    def decode_bias(self):
+        return ops.cast(self.bias, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         size = [n and -(-n // self.strides) for n in input_shape[1:3]]

@@ -1,10 +1,12 @@
 import keras
+import numpy as np
 from keras import ops
 
 from keras_pixel import order
 from keras_pixel.checks import check_size
 from keras_pixel.checks import pair
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.shifted_conv2d import check_kernel
 from keras_pixel.layers.weight_norm import lengths
 from keras_pixel.layers.weight_norm import normalised
@@ -157,6 +159,98 @@ class ShiftedConv2DTranspose(CausalLayer):
         outputs = outputs[:, :height, left : left + width]
         # (batch, height, width, filters)
         return outputs + ops.cast(self.bias, self.compute_dtype)
+
+    # === Cached decoding: coarse positions feed finer ones for a while ===
+
+    def output_stride(self, stride):
+        return stride // self.strides
+
+    def _taps(self, lag):
+        """How each pixel of a block is fed.
+
+        Returns:
+            Dict from a pixel's place in its block to a list of `(above,
+            right, age, (row, column))`: the coarse position, seen from that
+            of the block; the coarse steps since it was known; the kernel's
+            tap.
+        """
+        stride, taps = self.strides, {}
+        left = self.kernel_size[1] // 2 if self.stack == "vertical" else 0
+        kept = [tuple(place) for place in np.argwhere(self.mask).tolist()]
+        for place in np.ndindex(stride, stride):
+            taps[place] = []
+            for row, column in kept:
+                above, rest_of_row = divmod(row - place[0], stride)
+                leftwards, rest = divmod(column - left - place[1], stride)
+                if rest_of_row == 0 and rest == 0:
+                    age = (place[1] + lag * place[0]) // stride
+                    age += leftwards + lag * above
+                    taps[place].append((above, -leftwards, age, (row, column)))
+        return taps
+
+    @property
+    def least_lag(self):
+        for lag in range(1, 1 + self.strides * sum(self.kernel_size)):
+            taps = [tap for taps in self._taps(lag).values() for tap in taps]
+            if min(age for _, _, age, _ in taps) >= 0:
+                return lag
+        return None
+
+    @property
+    def has_cache(self):
+        return self.least_lag is not None
+
+    def init_cache(self, grid):
+        coarse = grid.coarser(self.strides)
+        kernel = ops.swapaxes(self.effective_kernel(), -1, -2)
+        taps = self._taps(grid.lag)
+        row, column = (
+            grid.places[name] // self.strides for name in ("row", "column")
+        )
+        lane = np.arange(coarse.lanes, dtype="int32")
+        sources = {}
+        for place, found in taps.items():
+            for above, right, *_ in found:
+                first = place[0]  # the fine lanes with this row of a block
+                rows = row[:, first :: self.strides]
+                seen = column[:, first :: self.strides] + right
+                exists = ops.logical_and(seen >= 0, seen < coarse.width)
+                exists = ops.logical_and(exists, rows >= above)
+                source = (lane - above) % coarse.lanes
+                source = ops.where(exists, source, coarse.lanes)
+                sources[first, above, right] = ops.cast(source, "int32")
+        weights = {
+            "kernel": {k: kernel[k] for tap in taps.values() for *_, k in tap},
+            "bias": ops.cast(self.bias, self.compute_dtype),
+            "sources": sources,
+        }
+        steps = 1 + max(age for tap in taps.values() for _, _, age, _ in tap)
+        shape = (coarse.lanes + 1, coarse.batch_size, kernel.shape[2])
+        return weights, (ops.zeros(shape, self.compute_dtype),) * steps
+
+    def decode_step(self, weights, state, step, group, inputs):
+        stride, lag = self.strides, step.grid.lag
+        lanes = step.grid.lanes // stride
+        if step.phase % stride == 0:
+            coarse = known_groups(self, inputs[0], 1)
+            coarse = ops.reshape(coarse, (lanes, -1, coarse.shape[-1]))
+            coarse = ops.pad(coarse, [[0, 1], [0, 0], [0, 0]])
+            state = (coarse, *state[:-1])
+        taps, rows = self._taps(lag), []
+        coarse = step.grid.coarser(stride)
+        zeros = coarse.zeros(self.filters, self.compute_dtype)
+        for row in range(stride):  # of the blocks
+            column = (step.phase - lag * row) % stride
+            total = zeros + weights["bias"]
+            for above, right, age, tap in taps[row, column]:
+                source = step.at_lanes(weights["sources"][row, above, right])
+                seen = ops.take(state[age], source, axis=0)
+                seen = ops.reshape(seen, (-1, seen.shape[-1]))
+                total = total + ops.matmul(seen, weights["kernel"][tap])
+            rows.append(ops.reshape(total, (lanes, -1, self.filters)))
+        outputs = ops.stack(rows, axis=1)
+        # (coarse lanes, rows of a block, batch, filters)
+        return [ops.reshape(outputs, (-1, self.filters))], state
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.size, self.filters)

@@ -6,7 +6,13 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import HIDDEN
+from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.kv_cache import heads_first
+from keras_pixel.layers.kv_cache import heads_last
+from keras_pixel.layers.kv_cache import token_places
+from keras_pixel.layers.kv_cache import write_tokens
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -126,6 +132,69 @@ class StrictAttention2D(CausalLayer):
         _, height, width, _ = features.shape
         shape = (-1, height * width, self.num_heads, size)
         return ops.transpose(ops.reshape(features, shape), (0, 2, 1, 3))
+
+    # === Cached decoding: keys and values of all pixels are kept ===
+
+    fills_lanes = False  # one image at a time sees what is kept
+
+    @property
+    def least_lag(self):
+        return self.lag
+
+    def available_at(self, inputs):
+        # Keys and values may be those of the finished pixel.
+        known = inputs[0] <= Available.PIXEL
+        return [Available.PIXEL if known else Available.AFTER]
+
+    def init_cache(self, grid):
+        pixels = grid.num_steps * grid.lanes
+        sizes = {"keys": self.key_dim, "values": self.value_dim}
+        state = {
+            name: ops.zeros(
+                (self.num_heads, grid.batch_size, pixels * size),
+                self.compute_dtype,
+            )
+            for name, size in sizes.items()
+        }
+        return token_places(grid), state
+
+    def decode_step(self, weights, state, step, group, inputs):
+        query = known_groups(self, inputs[0], 1)
+        query = heads_first(query, step.grid.lanes, self.num_heads)
+        query = query * (1.0 / math.sqrt(self.key_dim))
+        keys, values = (
+            ops.reshape(state[name], (self.num_heads, -1, weights["row"].shape[0], size))
+            for name, size in (("keys", self.key_dim), ("values", self.value_dim))
+        )  # (num_heads, batch, pixels, key_dim or value_dim)
+        visible = order.is_past(
+            step.row[:, None] - weights["row"],
+            weights["column"] - step.column[:, None],
+            self.lag,
+        )
+        visible = ops.logical_and(visible, weights["is_pixel"])
+        if visible.shape[-1] == 1:  # nothing to see, and Keras would warn
+            outputs = ops.zeros_like(query[..., :1]) + 0.0 * values
+        else:
+            scores = ops.matmul(query, ops.swapaxes(keys, -1, -2))
+            scores = ops.where(visible, ops.cast(scores, "float32"), HIDDEN)
+            shares = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
+            outputs = ops.matmul(shares, values)
+            sees = ops.any(visible, axis=-1)[:, None]
+            outputs = ops.where(sees, outputs, ops.zeros_like(outputs))
+        return [heads_last(outputs)], state  # (positions, heads * value_dim)
+
+    def finish_pixel(self, weights, state, step, inputs):
+        pixel = known_groups(self, inputs[1], 1)
+        size, lanes = self.num_heads * self.key_dim, step.grid.lanes
+        parts = {"keys": pixel[:, :size], "values": pixel[:, size:]}
+        return {
+            name: write_tokens(
+                state[name],
+                step.time * lanes,
+                heads_first(part, lanes, self.num_heads),
+            )
+            for name, part in parts.items()
+        }
 
     def compute_output_shape(self, input_shape):
         queries, keys_values = input_shape

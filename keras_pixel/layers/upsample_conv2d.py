@@ -4,6 +4,7 @@ from keras import ops
 from keras_pixel.checks import check_size
 from keras_pixel.checks import pair
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import known_groups
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -97,6 +98,40 @@ class UpsampleConv2D(CausalLayer):
         height, width = self.size
         # (batch, height, width, filters)
         return outputs[:, :height, :width] + self.bias
+
+    # === Cached decoding: a coarse position feeds its block for a while ===
+
+    def output_stride(self, stride):
+        return stride // self.strides
+
+    def init_cache(self, grid):
+        stride, coarse = self.strides, grid.coarser(self.strides)
+        size = self.kernel.shape[0]
+        kernel = ops.cast(self.kernel, self.compute_dtype)
+        blocks = ops.reshape(kernel, (size, stride, stride, self.filters))
+        weights = {
+            "kernel": [[blocks[:, i, j] for j in range(stride)] for i in range(stride)],
+            "bias": ops.cast(self.bias, self.compute_dtype),
+        }
+        # What the coarse grid has had in its last steps, this one included.
+        steps = (stride - 1) * (1 + grid.lag) // stride + 1
+        coarse = coarse.zeros(size, self.compute_dtype)
+        return weights, (coarse,) * steps
+
+    def decode_step(self, weights, state, step, group, inputs):
+        stride, lag = self.strides, step.grid.lag
+        if step.phase % stride == 0:
+            state = (known_groups(self, inputs[0], 1), *state[:-1])
+        rows = []
+        for row in range(stride):  # of the blocks
+            column = (step.phase - lag * row) % stride
+            age = (column + lag * row) // stride
+            rows.append(ops.matmul(state[age], weights["kernel"][row][column]))
+        lanes = (step.grid.lanes // stride, -1, self.filters)
+        rows = ops.stack([ops.reshape(x, lanes) for x in rows], axis=1)
+        # (coarse lanes, rows of a block, batch, filters)
+        outputs = ops.reshape(rows, (-1, self.filters)) + weights["bias"]
+        return [outputs], state
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.size, self.filters)

@@ -8,7 +8,7 @@ from keras import ops
 from keras_pixel.checks import check_completion
 from keras_pixel.checks import check_finite
 from keras_pixel.checks import check_size
-from keras_pixel.sampling.hypotheses import HypothesesProgram
+from keras_pixel.sampling.candidates import Candidates
 
 
 class BeamResult(NamedTuple):
@@ -72,11 +72,11 @@ def beam_search(
     images, known = check_completion(
         images, mask, sampler.image_shape, sampler.distribution.num_levels
     )
-    outputs = sampler.run(
-        BeamProgram,
+    outputs = sampler.decode(
+        Beam,
         {"images": images, "known": known},
         max(1, batch_size // beam_width),
-        num_hypotheses=beam_width,
+        num_candidates=beam_width,
     )
     wanted = num_variants or 1
     found = np.zeros((len(images), wanted, *sampler.image_shape), "uint8")
@@ -98,34 +98,34 @@ def beam_search(
     return BeamResult(found, log_prob)
 
 
-class BeamProgram(HypothesesProgram):
+class Beam(Candidates):
     """Keeps the most probable prefixes.
 
     Inputs are `images` and `known`. Beside `images` it returns `log_prob`
-    `(batch, num_hypotheses)`, nats.
+    `(batch, num_candidates)`, nats.
     """
 
-    def first_tally(self, batch_size):
+    def first_scores(self, batch_size):
         # One prefix is alive at first, the empty one: no duplicates arise.
-        alive = ops.arange(self.num_hypotheses) == 0
+        alive = ops.arange(self.num_candidates) == 0
         scores = ops.where(alive, 0.0, -float("inf"))
         scores = ops.cast(scores, "float32")
-        shape = (batch_size, self.num_hypotheses)
+        shape = (batch_size, self.num_candidates)
         return {"log_prob": ops.broadcast_to(scores, shape)}
 
-    def choose(self, inputs, pixel, channel, parameters, tally):
+    def select(self, inputs, pixel, channel, parameters, scores):
         log_probs = self.distribution.level_log_probs(parameters)
-        num_levels, width = log_probs.shape[-1], self.num_hypotheses
+        num_levels, width = log_probs.shape[-1], self.num_candidates
         log_probs = ops.reshape(log_probs, (-1, width, num_levels))
-        scores = tally["log_prob"][..., None] + log_probs
+        total = scores["log_prob"][..., None] + log_probs
         # (batch, beam, levels)
         best, place = ops.top_k(
-            ops.reshape(scores, (-1, width * num_levels)), width
+            ops.reshape(total, (-1, width * num_levels)), width
         )
-        given = pixel["given"][channel][:, None]  # (batch, 1)
+        given = pixel["given"][:, channel, None]  # (batch, 1)
         known = pixel["known"][:, None]
         index = ops.broadcast_to(given, best.shape)[..., None]
-        of_given = ops.take_along_axis(scores, index, axis=-1)[..., 0]
+        of_given = ops.take_along_axis(total, index, axis=-1)[..., 0]
         own_place = ops.arange(width, dtype="int32")
         levels = ops.where(known, given, place % num_levels)
         parents = ops.where(known, own_place, place // num_levels)

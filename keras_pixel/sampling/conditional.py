@@ -42,7 +42,8 @@ def conditional_bits_per_dim(
     known = check_mask(mask, images, sampler.image_shape)
     _check_prefix(known)
     outputs = sampler.run(
-        ConditionalProgram,
+        "conditional",
+        lambda: ConditionalProgram(sampler.model, sampler.distribution),
         {"images": images, "unknown": ~known},
         batch_size,
         jit_compile=jit_compile,

@@ -11,10 +11,10 @@ from keras_pixel.checks import check_finite
 from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
-from keras_pixel.sampling.hypotheses import HypothesesProgram
+from keras_pixel.sampling.candidates import Candidates
+from keras_pixel.sampling.loop import OPTIONS
 from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
-from keras_pixel.sampling.programs import options
 
 
 class Particles(NamedTuple):
@@ -113,11 +113,11 @@ def draw_particles(
             top_p=top_p,
         ),
     }
-    outputs = sampler.run(
-        ParticleProgram,
+    outputs = sampler.decode(
+        ParticleFilter,
         inputs,
         max(1, batch_size // num_particles),
-        num_hypotheses=num_particles,
+        num_candidates=num_particles,
     )
     drawn = np.zeros(noise[:, :-1].shape, "uint8")
     weights = np.zeros(noise.shape[:1] + (num_particles,), "float32")
@@ -190,7 +190,7 @@ def particle_noise(noise, num_images, num_particles, image_shape, seed):
     return check_noise(flat, image_shape).reshape(shape)
 
 
-class ParticleProgram(HypothesesProgram):
+class ParticleFilter(Candidates):
     """Draws particles and weighs them by the known pixels.
 
     Inputs beside `images` and `known`, and the options of sampling:
@@ -203,46 +203,45 @@ class ParticleProgram(HypothesesProgram):
     exponentials have a mean of 1, and `log_prob_known` `(batch,)`, nats.
     """
 
-    def first_tally(self, batch_size):
+    def first_scores(self, batch_size):
         return {
-            "log_weights": ops.zeros((batch_size, self.num_hypotheses)),
+            "log_weights": ops.zeros((batch_size, self.num_candidates)),
             "log_prob_known": ops.zeros((batch_size,)),
         }
 
-    def pixel_by_pixel(self, inputs):
+    def arrange(self, schedule, inputs):
         noise = inputs["noise"]
         noise = ops.reshape(noise, (-1, *noise.shape[2:]))
         return {
-            **super().pixel_by_pixel(inputs),
-            "resamples": ops.transpose(inputs["resamples"], (1, 2, 0)),
-            "noise": ops.transpose(noise, (1, 2, 3, 0)),
-            "resampling_noise": ops.transpose(
-                inputs["resampling_noise"], (1, 2, 3, 0)
-            ),
+            **super().arrange(schedule, inputs),
+            "resamples": schedule.by_step(inputs["resamples"]),
+            "noise": schedule.by_step(noise),
+            "resampling_noise": schedule.by_step(inputs["resampling_noise"]),
         }
 
-    def choose(self, inputs, pixel, channel, parameters, tally):
-        count = self.num_hypotheses
+    def select(self, inputs, pixel, channel, parameters, scores):
+        count = self.num_candidates
         own_options = {
             name: ops.repeat(value, count)
-            for name, value in options(inputs).items()
+            for name, value in inputs.items()
+            if name in OPTIONS
         }
         drawn = self.distribution.sample_from_noise(
-            parameters, pixel["noise"][channel], **own_options
+            parameters, pixel["noise"][:, channel], **own_options
         )
-        given = pixel["given"][channel]  # (batch,)
+        given = pixel["given"][:, channel]  # (batch,)
         known = pixel["known"][:, None]
         gain = self.distribution.log_prob(parameters, ops.repeat(given, count))
         gain = ops.where(known, ops.reshape(gain, (-1, count)), 0.0)
-        log_weights, mean = _normalise(tally["log_weights"] + gain)
-        log_prob = tally["log_prob_known"] + ops.where(known[:, 0], mean, 0.0)
+        log_weights, mean = _normalise(scores["log_weights"] + gain)
+        log_prob = scores["log_prob_known"] + ops.where(known[:, 0], mean, 0.0)
 
         weights = ops.exp(log_weights)  # mean 1
         # Effective sample size: count**2 / sum(weights**2).
         crowded = ops.sum(ops.square(weights), axis=-1) > 2.0 * count
         crowded = ops.logical_and(crowded, pixel["resamples"])
         parents = systematic(
-            ops, weights, pixel["resampling_noise"][channel], count
+            ops, weights, pixel["resampling_noise"][:, channel], count
         )
         parents = ops.where(
             crowded[:, None],

@@ -12,19 +12,19 @@ from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
+from keras_pixel.compiled import default_jit_compile
+from keras_pixel.layers import buffers
 from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
-from keras_pixel.sampling.plan import is_decodable
-from keras_pixel.sampling.programs import CachedProgram
-from keras_pixel.sampling.programs import NaiveProgram
-from keras_pixel.sampling.programs import ParallelProgram
+from keras_pixel.sampling.graph import DecodingGraph
+from keras_pixel.sampling.graph import is_decodable
+from keras_pixel.sampling.loop import Drawing
+from keras_pixel.sampling.loop import Program
+from keras_pixel.sampling.reference import NaiveProgram
+from keras_pixel.sampling.reference import ParallelProgram
 
-METHODS = {
-    "cached": CachedProgram,
-    "parallel": ParallelProgram,
-    "naive": NaiveProgram,
-}
+METHODS = ("cached", "parallel", "naive")
 # Batches are padded up to these sizes: few programs are compiled.
 BATCH_SIZES = (1, 4, 16, 64, 256)
 
@@ -126,10 +126,7 @@ class Sampler:
             noise = check_noise(noise, self.image_shape)
         else:
             noise = make_noise(num_images, self.image_shape, seed)
-        images = np.zeros(noise.shape, "int32")
-        return self._stream(
-            noise, images, np.zeros(noise.shape[:-1], bool), **kwargs
-        )
+        return self._stream({"noise": noise}, **kwargs)
 
     def complete(
         self,
@@ -216,26 +213,23 @@ class Sampler:
                 )
             noise = np.asarray(noise).reshape(images.shape)
             noise = check_noise(noise, self.image_shape)
-        drawn = list(self._stream(noise, images, mask, **kwargs))
+        inputs = {"noise": noise, "images": images, "known": mask}
+        drawn = list(self._stream(inputs, **kwargs))
         empty = np.zeros((0, *self.image_shape), "uint8")
         return np.concatenate([empty, *drawn]).reshape(shape)
 
     def _stream(
         self,
-        noise,
-        images,
-        known,
+        inputs,
         temperature=1.0,
         top_k=None,
         top_p=None,
         batch_size=64,
         method=None,
     ):
-        count = len(noise)
+        count = len(inputs["noise"])
         inputs = {
-            "noise": noise,
-            "images": images,
-            "known": known,
+            **inputs,
             **check_options(
                 count,
                 self.distribution.num_levels,
@@ -248,34 +242,100 @@ class Sampler:
             method = "cached" if self.is_decodable else "parallel"
         check_choice("method", method, METHODS)
         batch_size = check_size("batch_size", batch_size)
-        settings = {}
-        if method == "parallel":
-            settings["lag"] = getattr(self.model, "lag", None)
+        if (inputs["temperature"] == 1.0).all():
+            del inputs["temperature"]  # nothing to be done
+        cached = method == "cached"
         drawn = self.run(
-            METHODS[method],
+            method,
+            self._program_maker(method),
             inputs,
             batch_size,
             # The others are forward passes in a loop: quick to build without
             # XLA.
-            jit_compile=method == "cached",
-            **settings,
+            jit_compile=cached and not self._is_plain,
+            any_size=cached and self._is_plain,
         )
         return (images.astype("uint8") for images in drawn)
+
+    def _program_maker(self, method):
+        model, distribution = self.model, self.distribution
+        if method == "naive":
+            return lambda: NaiveProgram(model, distribution)
+        if method == "parallel":
+            lag = getattr(model, "lag", None)
+            return lambda: ParallelProgram(model, distribution, lag)
+
+
+        def make_program():
+            program = Program(DecodingGraph(model), Drawing(distribution))
+            return buffers.as_portable(program) if self._is_plain else program
+
+        return make_program
+
+    @functools.cached_property
+    def _is_plain(self):
+        """Whether to draw without XLA: where steps are few and large.
+
+        On a CPU TensorFlow's own matrix products are faster, and a program
+        is built in seconds, for batches of all sizes.
+        """
+        return self.lag is not None and not default_jit_compile()
 
     @functools.cached_property
     def is_decodable(self):
         """Whether the model can be drawn step by step, from caches."""
         return is_decodable(self.model)
 
-    def run(self, program, inputs, batch_size, jit_compile=True, **settings):
+    @functools.cached_property
+    def lag(self):
+        """Least lag of a wavefront that the model can be drawn along.
+
+        `None` for raster order only, or where there is no cached side.
+        """
+        return DecodingGraph(self.model).lag if self.is_decodable else None
+
+    def decode(self, strategy, inputs, batch_size, **settings):
+        """Run a strategy over arrays in batches of a few sizes.
+
+        Args:
+            strategy: class of strategies, see `loop.py`.
+            inputs: dict of arrays, the batch as first axis.
+            batch_size: int. The largest batch.
+            **settings: further arguments of the class.
+
+        Returns:
+            Iterator of the strategy's results, batch after batch: nests of
+            NumPy arrays.
+        """
+        return self.run(
+            (strategy, *sorted(settings.items())),
+            lambda: Program(
+                DecodingGraph(self.model),
+                strategy(self.distribution, **settings),
+            ),
+            inputs,
+            batch_size,
+        )
+
+    def run(
+        self,
+        key,
+        make_program,
+        inputs,
+        batch_size,
+        jit_compile=True,
+        any_size=False,
+    ):
         """Run a program over arrays in batches of a few sizes.
 
         Args:
-            program: class of programs, see `programs.py`.
+            key: hashable, of the program.
+            make_program: function without arguments that makes it.
             inputs: dict of arrays, the batch as first axis.
             batch_size: int. The largest batch.
-            jit_compile: as in `keras.Model.compile`.
-            **settings: further arguments of the class.
+            jit_compile: as in `keras.Model.compile`. Defaults to `True`.
+            any_size: bool. Whether it takes batches of any size. Defaults to
+                `False`.
 
         Returns:
             Iterator of the program's outputs, batch after batch: nests of
@@ -283,11 +343,12 @@ class Sampler:
         """
         _check_weights(self.model)
         return self.programs.run(
-            (program, *sorted(inputs), *sorted(settings.items())),
-            lambda: program(self.model, self.distribution, **settings),
+            (key, *sorted(inputs)),
+            make_program,
             inputs,
             batch_size,
             jit_compile,
+            any_size,
             sizes=BATCH_SIZES,
         )
 
