@@ -186,24 +186,30 @@ class LogisticMixture(PixelDistribution):
         weights = ops.exp(ops.log_softmax(logits, axis=-1))
         inverse = _inverse_scale(log_scales)
         noise = ops.cast(noise, "float32")
+        # Among four parts of what is left, three edges at a time: half the
+        # steps of a bisection for half as many more edges.
         level = ops.zeros_like(noise, dtype="int32")
-        step = 1 << max((self.num_levels - 1).bit_length() - 1, 0)
-        while step:
-            candidate = level + step
-            # Cumulative probability of all levels below the candidate.
-            share = ops.cast(candidate, "float32") / self.num_levels
-            edge = levels_to_floats(candidate, self.num_levels)
-            edge = edge - 1.0 / (self.num_levels - 1)
-            below = ops.sum(
-                weights * ops.sigmoid((edge[..., None] - means) * inverse),
-                axis=-1,
-            )
+        step = 1
+        while step < self.num_levels:
+            step *= 4
+        while step > 1:
+            step //= 4
+            edges = level[..., None] + step * np.arange(1, 4, dtype="int32")
+            # Cumulative probability of all levels below each edge.
+            share = ops.cast(edges, "float32") / self.num_levels
+            value = levels_to_floats(edges, self.num_levels)
+            value = value - 1.0 / (self.num_levels - 1)
+            below = ops.sigmoid(
+                (value[..., None] - means[..., None, :])
+                * inverse[..., None, :]
+            )  # (..., edges, num_mixtures)
+            below = ops.sum(weights[..., None, :] * below, axis=-1)
             below = (1.0 - self.floor) * below + self.floor * share
             goes_on = ops.logical_and(
-                below <= noise, candidate < self.num_levels
+                below <= noise[..., None], edges < self.num_levels
             )
-            level = ops.where(goes_on, candidate, level)
-            step //= 2
+            passed = ops.sum(ops.cast(goes_on, "int32"), axis=-1)
+            level = level + step * passed
         return level
 
     def tfp(self, parameters):

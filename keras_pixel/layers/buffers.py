@@ -82,7 +82,7 @@ def _check_known(layer, inputs, number):
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
     if is_portable():
-        return ops.take(buffer, index, axis=0)
+        return buffer[index]
     start = (index,) + (0,) * (len(buffer.shape) - 1)
     part = ops.slice(buffer, start, (1, *ops.shape(buffer)[1:]))
     return ops.squeeze(part, axis=0)
@@ -123,6 +123,24 @@ def repeat(times, body, variables):
         maximum_iterations=times,
     )
     return keras.tree.pack_sequence_as(variables, flat)
+
+
+def matmul_joined(features, kernel):
+    """Product of features, side by side, and a kernel.
+
+    Args:
+        features: list of tensors `(…, features)`.
+        kernel: tensor `(all features, filters)`.
+
+    Returns:
+        Tensor `(positions, filters)`.
+    """
+    joined = features[0]
+    if len(features) > 1:
+        joined = ops.concatenate(features, axis=-1)
+    if len(joined.shape) > 2:
+        joined = ops.reshape(joined, (-1, joined.shape[-1]))
+    return ops.matmul(joined, kernel)
 
 
 def channel_major(weights, channels, axes):

@@ -3,6 +3,7 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.buffers import matmul_joined
 
 
 class CausalConvolution(CausalLayer):
@@ -95,18 +96,15 @@ class CausalConvolution(CausalLayer):
         features = taps.read(state["history"], step, self.strides)
         if self.channels == 1 and self.sees_pixel:
             own = known_groups(self, inputs[0], 1)
-            if self.strides > 1:
+            if features or self.strides > 1:
                 own = step.by_lane(own)[:: self.strides]
-                own = ops.reshape(own, (-1, own.shape[-1]))
             features.append(own)
         bias = weights["bias"]
         if not features:
             grid = step.grid.coarser(self.strides)
             outputs = grid.zeros(self.filters, self.compute_dtype)
         else:
-            if len(features) > 1:
-                features = [ops.concatenate(features, axis=-1)]
-            outputs = ops.matmul(features[0], weights["seen"])
+            outputs = matmul_joined(features, weights["seen"])
         return outputs if bias is None else outputs + bias
 
     def finish_pixel(self, weights, state, step, inputs):

@@ -124,6 +124,10 @@ class DiagonalBiLSTM(CausalLayer):
     def least_lag(self):
         return None
 
+    def available_at(self, inputs):
+        # The second input is seen in finished rows only.
+        return super().available_at(inputs[:1])
+
     def init_cache(self, grid):
         dtype, batch_size, width = (
             self.compute_dtype,

@@ -167,6 +167,14 @@ class Step:
             self._read[id(table)] = buffers.read_at(table, self.time)
         return self._read[id(table)]
 
+    def parts(self, table):
+        """The same, as a list along its first axis."""
+        key = ("parts", id(table))
+        if key not in self._read:
+            found = self.at_lanes(table)
+            self._read[key] = ops.unstack(found, found.shape[0])
+        return self._read[key]
+
     @property
     def row(self):
         """int32 tensor `(lanes,)`, rows in their images."""
@@ -190,9 +198,9 @@ class Step:
 class Taps:
     """Reads earlier positions at fixed offsets out of a history.
 
-    A history holds the features of the last steps, `(lanes + 1, batch,
-    features)` each. The last lane holds zeros: it is read where an offset
-    leads out of the image.
+    A history holds the features of the last steps, `(lanes, batch, features)`
+    each: for every number of rows above the lanes in an order of its own, so
+    that each lane finds the features of that lane above in its own place.
 
     Args:
         grid: `Grid`.
@@ -200,7 +208,6 @@ class Taps:
 
     Attributes:
         offsets: those of them that exist: in a small image some never do.
-        steps_kept: int. Length of the history.
     """
 
     def __init__(self, grid, offsets):
@@ -216,37 +223,50 @@ class Taps:
                 "Every offset must lie in the past. "
                 f"Received: offsets={self.offsets}, lag={grid.lag}"
             )
-        self.steps_kept = max(self._ages, default=0)
+        # Lanes that are read from -> steps that are kept of them.
+        self._steps_kept: dict[int, int] = {}
+        for (above, _), age in zip(self.offsets, self._ages, strict=True):
+            lanes_above = above % grid.lanes
+            kept = self._steps_kept.get(lanes_above, 0)
+            self._steps_kept[lanes_above] = max(kept, age)
 
     def __len__(self):
         return len(self.offsets)
 
     @functools.cached_property
-    def _source(self):
-        """Lanes to read from, `(num_steps, len(offsets), lanes)`."""
+    def _exists(self):
+        """1 where an offset leads to a pixel.
+
+        float32 tensor `(num_steps, offsets, lanes, 1, 1)`.
+
+        What lies above the first row, or beside the columns, is no part of
+        the image; it is multiplied by 0.
+        """
         grid = self.grid
-        lane = np.arange(grid.lanes)
         row, column = grid.places["row"], grid.places["column"]
-        sources = []
+        found = []
         for above, right in self.offsets:
             exists = row >= above
             if right:
                 inside = column + right
                 inside = ops.logical_and(inside >= 0, inside < grid.width)
                 exists = ops.logical_and(exists, inside)
-            source = ((lane - above) % grid.lanes).astype("int32")
-            sources.append(ops.where(exists, source, grid.lanes))
-        return ops.cast(ops.stack(sources, axis=1), "int32")
+            found.append(exists)
+        exists = ops.cast(ops.stack(found, axis=1), "float32")
+        return exists[..., None, None]
 
     def init(self, features, dtype):
         """A history of zeros."""
-        grid = self.grid
+        grid, history = self.grid, {}
         if self.offsets:
-            self._source  # noqa: B018 - made here, before the loop begins
-        shape = (grid.lanes + 1, grid.batch_size, features)
-        if self.steps_kept > _MOST_REGISTERS:
-            return ops.zeros((self.steps_kept, *shape), dtype)
-        return tuple(ops.zeros(shape, dtype) for _ in range(self.steps_kept))
+            self._exists  # noqa: B018 - made here, before the loop begins
+        shape = (grid.lanes, grid.batch_size, features)
+        for above, steps in self._steps_kept.items():
+            if steps > _MOST_REGISTERS:
+                history[above] = ops.zeros((steps, *shape), dtype)
+            else:
+                history[above] = (ops.zeros(shape, dtype),) * steps
+        return tuple(history.values())
 
     def read(self, history, step, every=1):
         """What lies at the offsets.
@@ -257,23 +277,22 @@ class Taps:
             every: int. Only every so many lanes are read. Defaults to `1`.
 
         Returns:
-            List of tensors `(positions, features)`, one per offset.
+            List of tensors `(lanes, batch, features)`, one per offset.
         """
-        if not self.offsets:
-            return []
-        source = step.at_lanes(self._source)  # (len(offsets), lanes)
-        if every > 1:
-            source = source[:, ::every]
+        kept = dict(zip(self._steps_kept, history, strict=True))
         found = []
-        for i, age in enumerate(self._ages):
-            if isinstance(history, tuple):
-                earlier = history[age - 1]
+        for i, (above, _) in enumerate(self.offsets):
+            earlier = kept[above % self.grid.lanes]
+            if isinstance(earlier, tuple):
+                earlier = earlier[self._ages[i] - 1]
             else:
-                size = self.steps_kept
-                place = (step.time + (size - age)) % size
-                earlier = buffers.read_at(history, place)
-            taken = ops.take(earlier, source[i], axis=0)
-            found.append(ops.reshape(taken, (-1, taken.shape[-1])))
+                size = earlier.shape[0]
+                place = (step.time + (size - self._ages[i])) % size
+                earlier = buffers.read_at(earlier, place)
+            exists = step.parts(self._exists)[i]  # (lanes, 1, 1)
+            if every > 1:
+                earlier, exists = earlier[::every], exists[::every]
+            found.append(earlier * ops.cast(exists, earlier.dtype))
         return found
 
     def push(self, history, step, features):
@@ -284,10 +303,14 @@ class Taps:
             step: `Step`.
             features: tensor `(positions, features)`.
         """
-        if not self.offsets:
-            return history
-        lanes = ops.pad(step.by_lane(features), [[0, 1], [0, 0], [0, 0]])
-        if isinstance(history, tuple):
-            return (lanes, *history[:-1])
-        place = step.time % self.steps_kept
-        return buffers.write_at(history, place, lanes)
+        lanes, pushed = step.by_lane(features), []
+        for above, kept in zip(self._steps_kept, history, strict=True):
+            new = lanes
+            if above:
+                new = ops.concatenate([lanes[-above:], lanes[:-above]], axis=0)
+            if isinstance(kept, tuple):
+                pushed.append((new, *kept[:-1]))
+            else:
+                place = step.time % kept.shape[0]
+                pushed.append(buffers.write_at(kept, place, new))
+        return tuple(pushed)

@@ -207,7 +207,16 @@ class LogisticMixtureHead(CausalLayer):
         kernel = channel_major(
             ops.cast(self.masked_kernel(), "float32"), self.channels, axes=(0,)
         )
-        return {"kernel": kernel, "bias": ops.cast(self.bias, "float32")}, {
+        bias = ops.cast(self.bias, "float32")
+        weights: dict[str, list] = {"kernel": [], "bias": []}
+        start, size = 0, kernel.shape[0] // self.channels
+        for channel in range(self.image_channels):
+            part = slice(start, start + self._size(channel))
+            number = 1 if self.whole_pixel else channel + 1
+            weights["kernel"].append(kernel[: number * size, part])
+            weights["bias"].append(bias[part])
+            start = part.stop
+        return weights, {
             "parameters": (),
             "logits": (),
         }
@@ -217,13 +226,9 @@ class LogisticMixtureHead(CausalLayer):
         known = known_groups(
             self, features, 1 if self.whole_pixel else group + 1
         )
-        rows = known.shape[-1]
-        start = sum(self._size(c) for c in range(group))
-        part = slice(start, start + self._size(group))
-        outputs = ops.matmul(
-            ops.cast(known, "float32"), weights["kernel"][:rows, part]
-        )
-        outputs = outputs + weights["bias"][part]
+        known = ops.cast(known, "float32")
+        outputs = ops.matmul(known, weights["kernel"][group])
+        outputs = outputs + weights["bias"][group]
         found, logits = self._channel(
             outputs,
             state["logits"],

@@ -6,6 +6,7 @@ from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
+from keras_pixel.layers.buffers import matmul_joined
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
@@ -149,16 +150,14 @@ class MaskedLSTM(CausalLayer):
         seen = grid.zeros(4 * self.filters, dtype)
         features = taps.read(state["hidden"], step)
         if features:
-            if len(features) > 1:
-                features = [ops.concatenate(features, axis=-1)]
-            seen = ops.matmul(features[0], weights["kernel"])
+            seen = matmul_joined(features, weights["kernel"])
         cells = cell.read(state["cells"], step)
         if not cells:
             dtype = recurrence.cell_dtype(dtype)
             cells = [grid.zeros(self.filters, dtype)]
         return {
             "seen": self._groups(seen + weights["bias"]),
-            "cell": self._groups(cells[0]),
+            "cell": self._groups(ops.reshape(cells[0], (-1, self.filters))),
         }
 
     def finish_pixel(self, weights, state, step, inputs):

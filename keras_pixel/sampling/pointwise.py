@@ -108,8 +108,9 @@ def run_pointwise(layer, args, tensors, group=None):
         return tensors[0]
     if group is not None and hasattr(layer, "call_group"):
         return layer.call_group(*tensors, group)
-    width = tensors[0].shape[:-2]  # () on a pixel
-    if not isinstance(layer, _ELEMENTWISE):
+    outer = tensors[0].shape[:-2]  # () on a pixel
+    is_plain = _works_on_last_axis(layer)
+    if not is_plain:
         # Layers see the images' four axes: (batch or row, 1, 1, features).
         tensors = [ops.reshape(x, (-1, 1, 1, x.shape[-1])) for x in tensors]
     given = iter(tensors)
@@ -117,9 +118,18 @@ def run_pointwise(layer, args, tensors, group=None):
         lambda x: next(given) if isinstance(x, keras.KerasTensor) else x, args
     )
     outputs = layer(*filled)
-    if isinstance(layer, _ELEMENTWISE):
+    if is_plain:
         return outputs
-    return ops.reshape(outputs, (*width, -1, outputs.shape[-1]))
+    return ops.reshape(outputs, (*outer, -1, outputs.shape[-1]))
+
+
+def _works_on_last_axis(layer):
+    """Whether a layer takes tensors of any number of axes."""
+    return (
+        isinstance(layer, (*_ELEMENTWISE, layers.Dense))
+        or getattr(layer, "elementwise", False)
+        or type(layer).__name__ in _OPERATIONS
+    )
 
 
 def _is_scalar(layer):
