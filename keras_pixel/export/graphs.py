@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_pixel.levels import nats_to_bits_per_dim
-from keras_pixel.sampling.portable import drawing_function
-from keras_pixel.sampling.portable import forward_function
+from keras_pixel.layers.buffers import as_portable
+from keras_pixel.sampling import drawing_program
 
 # The largest float32 below 1: noise of 1 would lie above every level.
 _BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
@@ -45,13 +45,10 @@ class Graphs:
             "images": tf.TensorSpec((None, *self.image_shape), "int32"),
             "known": tf.TensorSpec((None, *self.image_shape[:2]), "bool"),
         }
+        program = drawing_program(model, model.pixel_distribution)
         # One graph for all signatures that draw.
         self._draw = tf.function(
-            drawing_function(
-                model,
-                model.pixel_distribution,
-                operations=None if xla else buffer_operations(),
-            ),
+            program if xla else as_portable(program),
             input_signature=[batch],
             autograph=False,
             jit_compile=xla or None,
@@ -96,8 +93,8 @@ class Graphs:
         import tensorflow as tf
 
         levels, is_valid = self._levels(images)
-        # The loops inside a model are replaced as well as the sampler's.
-        parameters = forward_function(self.model, buffer_operations())(levels)
+        # The loops inside a model must convert as well as the sampler's.
+        parameters = as_portable(self.model)(levels)
         log_prob = self.model.pixel_distribution.log_prob(parameters, levels)
         return self._scores(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
 
@@ -198,17 +195,6 @@ def levels_in_range(images, num_levels):
     import tensorflow as tf
 
     return tf.minimum(tf.cast(images, "int32"), num_levels - 1)
-
-
-def buffer_operations():
-    """How to read and write buffers without XLA, and so that it converts."""
-    import tensorflow as tf
-
-    def write(buffer, index, value):
-        index = tf.reshape(index, (1, 1))
-        return tf.tensor_scatter_nd_update(buffer, index, value[None])
-
-    return tf.gather, write
 
 
 def check_exportable(model):

@@ -1,4 +1,4 @@
-"""Pixel by pixel, cached: sampling, completion, particles, beam search."""
+"""Drawing images step by step: samples, completions, particles, beams."""
 
 from keras_pixel.sampling.beam import BeamResult
 from keras_pixel.sampling.beam import beam_search
@@ -6,6 +6,7 @@ from keras_pixel.sampling.conditional import conditional_bits_per_dim
 from keras_pixel.sampling.particles import Particles
 from keras_pixel.sampling.particles import draw_particles
 from keras_pixel.sampling.sampler import Sampler
+from keras_pixel.sampling.sampler import drawing_program
 
 __all__ = [
     "BeamResult",
@@ -14,4 +15,5 @@ __all__ = [
     "beam_search",
     "conditional_bits_per_dim",
     "draw_particles",
+    "drawing_program",
 ]

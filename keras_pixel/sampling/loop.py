@@ -155,57 +155,57 @@ class Program:
         )
         loop = Loop(graph, schedule, strategy, inputs)
         states, state = loop.first_states()
-        shape = (schedule.num_steps, schedule.grid.positions, graph.channels)
-        buffers = {"levels": ops.zeros(shape, "int32")}
+        grid = schedule.grid
+        shape = (schedule.num_steps, grid.positions, graph.channels)
+        kept = {"levels": ops.zeros(shape, "int32")}
         if strategy.moves:
-            count = schedule.grid.batch_size
-            buffers["parents"] = ops.zeros((schedule.num_steps, count), "int32")
-        if graph.has_rows:
-            buffers, state = self._by_rows(loop, schedule, states, state, buffers)
-        else:
-            buffers, state = self._by_blocks(
-                loop, schedule, states, state, buffers
-            )
-        levels = buffers["levels"]
-        lanes, channels = schedule.grid.lanes, graph.channels
-        levels = ops.reshape(levels, (-1, lanes, schedule.grid.batch_size, channels))
+            shape = (schedule.num_steps, grid.batch_size)
+            kept["parents"] = ops.zeros(shape, "int32")
+        run = self._by_rows if graph.has_rows else self._by_blocks
+        _, state, kept = run(loop, schedule, (states, state, kept))
+        shape = (schedule.num_steps, grid.lanes, -1, graph.channels)
+        if not isinstance(schedule.num_steps, int):
+            shape = (-1, grid.lanes, grid.batch_size, graph.channels)
+        levels = ops.reshape(kept["levels"], shape)
         if strategy.moves:
-            levels = _follow_back(levels, buffers["parents"])
+            levels = _follow_back(levels, kept["parents"])
         return strategy.result(schedule.images(levels), state)
 
-    def _by_blocks(self, loop, schedule, states, state, buffers):
+    def _by_blocks(self, loop, schedule, variables):
         """All steps in one loop."""
 
-        def draw_block(block, states, state, buffers):
+        def draw_block(block, states, state, kept):
             for phase in range(schedule.stride):
                 steps = loop.steps(block, phase)
-                _, states, state, buffers = loop.draw(
-                    steps, {}, states, state, buffers
-                )
-            return states, state, buffers
+                _, states, state, drawn = loop.draw(steps, {}, states, state)
+                kept = _keep(kept, steps[1].time, drawn)
+            return states, state, kept
 
-        _, state, buffers = repeat(
-            schedule.num_blocks, draw_block, (states, state, buffers)
-        )
-        return buffers, state
+        return repeat(schedule.num_blocks, draw_block, variables)
 
-    def _by_rows(self, loop, schedule, states, state, buffers):
+    def _by_rows(self, loop, schedule, variables):
         """Row after row: what finished rows determine is made once a row."""
         width = schedule.width
 
-        def draw_row(row, states, state, buffers):
+        def draw_row(row, states, state, kept):
             rows, states = self.graph.start_row(loop.weights, states)
 
-            def draw_pixel(column, rows, states, state, buffers):
+            def draw_pixel(column, rows, states, state, kept):
                 steps = loop.steps(row * width + column, 0)
-                return loop.draw(steps, rows, states, state, buffers)
+                *variables, drawn = loop.draw(steps, rows, states, state)
+                return *variables, _keep(kept, steps[1].time, drawn)
 
-            return repeat(width, draw_pixel, (rows, states, state, buffers))[1:]
+            return repeat(width, draw_pixel, (rows, states, state, kept))[1:]
 
-        _, state, buffers = repeat(
-            schedule.height, draw_row, (states, state, buffers)
-        )
-        return buffers, state
+        return repeat(schedule.height, draw_row, variables)
+
+
+def _keep(kept, time, drawn):
+    """What is kept of all steps, with that of one step written to it."""
+    return {
+        name: write_at(buffer, time, drawn[name])
+        for name, buffer in kept.items()
+    }
 
 
 class Loop:
@@ -249,7 +249,7 @@ class Loop:
                 found[stride] = Step(grid, time + phase_here, phase_here)
         return found
 
-    def draw(self, steps, rows, states, state, buffers):
+    def draw(self, steps, rows, states, state):
         """One step: all channels of the pixels whose turn it is.
 
         Args:
@@ -257,10 +257,10 @@ class Loop:
             rows: what finished rows determine, see `DecodingGraph`.
             states: of the graph.
             state: of the strategy.
-            buffers: what is kept of each step.
 
         Returns:
-            The new `rows`, `states`, `state` and `buffers`.
+            The new `rows`, `states` and `state`, and a dict of what is to be
+            kept of this step.
         """
         graph, step = self.graph, steps[1]
         given = {k: read_at(x, step.time) for k, x in self.given.items()}
@@ -281,11 +281,7 @@ class Loop:
         drawn = {"levels": ops.concatenate(values[0], axis=-1)}
         if lineage is not None:
             drawn["parents"] = lineage
-        buffers = {
-            name: write_at(buffer, step.time, drawn[name])
-            for name, buffer in buffers.items()
-        }
-        return rows, states, state, buffers
+        return rows, states, state, drawn
 
 
 def move(tensors, parents, moved):

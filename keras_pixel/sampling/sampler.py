@@ -265,7 +265,6 @@ class Sampler:
             lag = getattr(model, "lag", None)
             return lambda: ParallelProgram(model, distribution, lag)
 
-
         def make_program():
             program = Program(DecodingGraph(model), Drawing(distribution))
             return buffers.as_portable(program) if self._is_plain else program
@@ -351,6 +350,23 @@ class Sampler:
             any_size,
             sizes=BATCH_SIZES,
         )
+
+
+def drawing_program(model, distribution):
+    """The whole sampler as one function, to be traced into other formats.
+
+    Args:
+        model: Functional model from images to parameters.
+        distribution: its `PixelDistribution`.
+
+    Returns:
+        Function from a dict of tensors (see `loop.Drawing`) to int32 images
+        `(batch, height, width, channels)`. It takes any batch size.
+    """
+    if is_decodable(model):
+        return Program(DecodingGraph(model), Drawing(distribution))
+    lag = getattr(model, "lag", None)
+    return ParallelProgram(model, distribution, lag)
 
 
 def _check_weights(model):
