@@ -166,7 +166,7 @@ def ours(name, batch_size):
 
     import keras_pixel
     from keras_pixel.compiled import Compiled
-    from keras_pixel.sampling.programs import NaiveProgram
+    from keras_pixel.sampling.reference import NaiveProgram
 
     class FirstSubPixels(NaiveProgram):
         num_places = MEASURED

@@ -1,10 +1,14 @@
-"""Samples from `row.onnx` and `step.onnx` with ONNX Runtime.
+"""Samples from `step.onnx` (and `row.onnx`) with ONNX Runtime.
 
     python runner.py FOLDER 16 samples.npy --seed 0
 
 Needs numpy and onnxruntime (or onnxruntime-gpu), nothing else. The states stay
 where the graphs run: on a GPU if ONNX Runtime has CUDA. Only noise and levels,
 a few bytes a pixel, are moved.
+
+Each state has two places. A graph reads one and writes the other, so all
+addresses are known before the first call, and calls alternate between few
+bindings that are made once.
 """
 
 import argparse
@@ -22,7 +26,7 @@ DTYPES = {
 
 
 class StepSampler:
-    """Draws images pixel by pixel, the states bound to the graphs.
+    """Draws images step by step, the states bound to the graphs.
 
     Args:
         folder: folder that `keras_pixel.export.onnx` wrote.
@@ -36,16 +40,25 @@ class StepSampler:
             has_cuda = "CUDAExecutionProvider" in available
             device = "cuda" if has_cuda else "cpu"
         self.device = device
-        self.row = _Graph(folder / "row.onnx", device)
         self.step = _Graph(folder / "step.onnx", device)
-        metadata = self.row.session.get_modelmeta().custom_metadata_map
+        self.row = None
+        if (folder / "row.onnx").exists():
+            self.row = _Graph(folder / "row.onnx", device)
+        metadata = self.step.session.get_modelmeta().custom_metadata_map
         metadata = {key: json.loads(x) for key, x in metadata.items()}
         self.image_shape = tuple(metadata["image_shape"])
         self.num_levels = metadata["num_levels"]
         self.batch_size = metadata["batch_size"]
+        self.num_calls = metadata["num_calls"]
+        self.steps_per_call = metadata["steps_per_call"]
+        self._places = _places(
+            self.image_shape,
+            metadata["lag"],
+            metadata["lanes"],
+            self.num_calls * self.steps_per_call,
+        )
         self._fills = metadata["first_states"]
-        self._states = {}
-        self._spare = {}
+        self._allocate()
 
     def sample(self, noise, temperature=1.0, images=None, known=None):
         """Draw images, or the unknown pixels of images.
@@ -136,67 +149,109 @@ class StepSampler:
             np.concatenate([x, np.repeat(x[:1], self.batch_size - count, 0)])
             for x in (noise, temperature, given)
         )
-        self._begin()
-        self.step.binding.bind_cpu_input("temperature", temperature)
-        height, width, _ = self.image_shape
-        drawn = []
-        for y in range(height):
-            self._run(self.row)
-            for x in range(width):
-                pixel = {
-                    "column": np.array(x, "int32"),
-                    "noise": np.ascontiguousarray(noise[:, y, x]),
-                    "given": np.ascontiguousarray(given[:, y, x]),
-                }
-                for name, value in pixel.items():
-                    self.step.binding.bind_cpu_input(name, value)
-                levels = self.step.empty("levels")
-                self.step.binding.bind_ortvalue_output("levels", levels)
-                self._run(self.step)
-                # Read when all is drawn: the GPU need not wait for us.
-                drawn.append(levels)
-        levels = np.stack([x.numpy() for x in drawn], axis=1)
-        return levels.reshape(noise.shape)[:count].astype("uint8")
+        for name, places in self._states.items():
+            places[0].update_inplace(places[0].numpy() * 0 + self._fills[name])
+        self._inputs["temperature"].update_inplace(temperature)
+        calls = {"step": 0, "row": 0}
+        row, column, is_pixel = self._places  # (num_steps, lanes)
+        steps = self.steps_per_call
+        levels = np.zeros(noise.shape, "uint8")
+        for call in range(self.num_calls):
+            part = slice(call * steps, (call + 1) * steps)
+            here = slice(None), row[part], column[part]
+            # (steps_per_call, lanes, batch, channels)
+            self._put("noise", np.moveaxis(noise[here], 0, 2))
+            self._put("given", np.moveaxis(given[here], 0, 2))
+            self._put("call", np.array(call, "int32"))
+            if self.row is not None and call % self.image_shape[1] == 0:
+                self._run("row", calls)
+            self._run("step", calls)
+            drawn = np.moveaxis(self._levels.numpy(), 2, 0)
+            kept = is_pixel[part]
+            levels[:, row[part][kept], column[part][kept]] = drawn[:, kept]
+        return levels[:count]
 
-    def _begin(self):
-        """First states, and places for all that the graphs put out."""
-        graphs = (self.row, self.step)
-        for graph in graphs:
+    def _put(self, name, value):
+        self._inputs[name].update_inplace(np.ascontiguousarray(value))
+
+    def _allocate(self):
+        """Places for all that goes in and out of the graphs."""
+        graphs = {"step": self.step, "row": self.row}
+        graphs = {name: x for name, x in graphs.items() if x is not None}
+        self._changes = {
+            name: {
+                x.removeprefix("next_")
+                for x in graph.outputs
+                if x.startswith("next_")
+            }
+            for name, graph in graphs.items()
+        }
+        self._states, self._inputs, self._rows = {}, {}, {}
+        for graph in graphs.values():
             for name in graph.inputs:
-                if name in self._fills:
-                    array = graph.filled(name, self._fills[name])
-                    self._bind_input(name, array)
-            for name in graph.outputs:
-                state = name.removeprefix("next_")
-                if state != name and state not in self._spare:
-                    self._spare[state] = graph.empty(name)
-                elif name.startswith("row_") and name not in self._states:
-                    self._bind_input(name, graph.empty(name))
-        self.step.binding.bind_ortvalue_output(
-            "logits", self.step.empty("logits")
-        )
+                if name in self._fills and name not in self._states:
+                    self._states[name] = [graph.zeros(name), graph.zeros(name)]
+                elif name.startswith("row_"):
+                    self._rows[name] = graph.zeros(name)
+                elif name not in self._fills:
+                    self._inputs[name] = graph.zeros(name)
+        self._levels = self.step.zeros("levels")
+        self._logits = self.step.zeros("logits")
+        self._bindings = {}
 
-    def _bind_input(self, name, value):
-        self._states[name] = value
-        for graph in (self.row, self.step):
-            if name in graph.inputs:
-                graph.binding.bind_ortvalue_input(name, value)
+    def _run(self, name, calls):
+        """Run a graph; what it changes is written to the other places.
 
-    def _run(self, graph):
-        """Run a graph; what it changes is written to the spare places."""
-        changed = []
-        for name in graph.outputs:
-            state = name.removeprefix("next_")
-            if state != name:
-                changed.append(state)
-                graph.binding.bind_ortvalue_output(name, self._spare[state])
-            elif name.startswith("row_"):
-                graph.binding.bind_ortvalue_output(name, self._states[name])
-        graph.session.run_with_iobinding(graph.binding)
-        for state in changed:
-            old = self._states.get(state)
-            self._bind_input(state, self._spare[state])
-            self._spare[state] = old or graph.empty(f"next_{state}")
+        Args:
+            name: "step" or "row".
+            calls: dict of the calls of each graph so far, which is changed.
+        """
+        parities = calls["step"] % 2, calls["row"] % 2
+        if (name, parities) not in self._bindings:
+            self._bindings[name, parities] = self._bind(name, calls)
+        graph = self.step if name == "step" else self.row
+        graph.session.run_with_iobinding(self._bindings[name, parities])
+        calls[name] += 1
+
+    def _bind(self, name, calls):
+        graph = self.step if name == "step" else self.row
+        binding = graph.session.io_binding()
+
+        def place(state):
+            changes = sum(
+                calls[x] for x, changed in self._changes.items() if state in changed
+            )
+            return changes % 2
+
+        fixed = {**self._inputs, **self._rows, "levels": self._levels}
+        fixed["logits"] = self._logits
+        for state in graph.inputs:
+            value = fixed.get(state)
+            if value is None:
+                value = self._states[state][place(state)]
+            binding.bind_ortvalue_input(state, value)
+        for output in graph.outputs:
+            value = fixed.get(output)
+            if value is None:
+                state = output.removeprefix("next_")
+                value = self._states[state][1 - place(state)]
+            binding.bind_ortvalue_output(output, value)
+        return binding
+
+
+def _places(image_shape, lag, lanes, num_steps):
+    """Row and column of every step in every lane, and whether it is a pixel.
+
+    Pixel `(row, column)` has its turn at step `column + lag * row`, in lane
+    `row % lanes`.
+    """
+    height, width, _ = image_shape
+    step, lane = np.arange(num_steps)[:, None], np.arange(lanes)
+    turn = (step - lag * lane) // (lag * lanes)
+    row = lane + lanes * turn
+    column = step - lag * row
+    is_pixel = (row >= 0) & (row < height) & (column < width)
+    return np.clip(row, 0, height - 1), np.clip(column, 0, width - 1), is_pixel
 
 
 def _temperatures(temperature, count):
@@ -230,19 +285,12 @@ class _Graph:
         self.session = onnxruntime.InferenceSession(
             str(path), options, providers=[f"{provider}ExecutionProvider"]
         )
-        self.binding = self.session.io_binding()
         self.inputs = {x.name: x for x in self.session.get_inputs()}
         self.outputs = {x.name: x for x in self.session.get_outputs()}
 
-    def empty(self, name):
-        output = self.outputs[name]
-        return onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-            output.shape, DTYPES[output.type], self.device, 0
-        )
-
-    def filled(self, name, fill):
-        state = self.inputs[name]
-        array = np.full(state.shape, fill, DTYPES[state.type])
+    def zeros(self, name):
+        value = self.inputs.get(name) or self.outputs[name]
+        array = np.zeros(value.shape, DTYPES[value.type])
         return onnxruntime.OrtValue.ortvalue_from_numpy(array, self.device, 0)
 
 

@@ -162,7 +162,7 @@ class LogisticMixture(PixelDistribution):
     def sample_from_noise(
         self, parameters, noise, temperature=None, top_k=None, top_p=None
     ):
-        def by_levels():
+        def by_levels(parameters, noise, temperature):
             return Categorical(self.num_levels).sample_from_noise(
                 self.level_log_probs(parameters),
                 noise,
@@ -171,16 +171,29 @@ class LogisticMixture(PixelDistribution):
                 top_p,
             )
 
-        def bisect():
-            return self._bisect(parameters, noise)
-
         if top_k is not None or top_p is not None:
-            return by_levels()
+            return by_levels(parameters, noise, temperature)
         if temperature is None:
-            return bisect()
-        return ops.cond(ops.all(temperature == 1.0), bisect, by_levels)
+            return self._search(parameters, noise)
+        shape = ops.shape(noise)
+        temperature = temperature + ops.zeros_like(noise)
 
-    def _bisect(self, parameters, noise):
+        def flat():
+            # Inside the branches: converters know the shapes there only then.
+            return (
+                ops.reshape(parameters, (-1, self.num_parameters)),
+                ops.reshape(noise, (-1,)),
+                ops.reshape(temperature, (-1,)),
+            )
+
+        levels = ops.cond(
+            ops.all(temperature == 1.0),
+            lambda: self._search(*flat()[:2]),
+            lambda: by_levels(*flat()),
+        )
+        return ops.reshape(levels, shape)
+
+    def _search(self, parameters, noise):
         """Smallest level whose cumulative probability exceeds `noise`."""
         logits, means, log_scales = self.split(parameters)
         weights = ops.exp(ops.log_softmax(logits, axis=-1))

@@ -68,8 +68,13 @@ class Stepper:
     def __init__(self, model, batch_size):
         self.graph = DecodingGraph(model)
         self.strategy = _Stepping(model.pixel_distribution)
-        self.schedule = self.graph.schedule(batch_size, fills_lanes=False)
+        self.batch_size = batch_size
+        self.schedule = self.make_schedule()
         self._structure = None
+
+    def make_schedule(self):
+        """A new one: it keeps tensors of the graph in which it is used."""
+        return self.graph.schedule(self.batch_size, fills_lanes=False)
 
     def layout(self):
         """What a caller must know to lay out noise and levels."""
@@ -81,7 +86,7 @@ class Stepper:
         }
 
     def _loop(self):
-        return Loop(self.graph, self.schedule, self.strategy, {})
+        return Loop(self.graph, self.make_schedule(), self.strategy, {})
 
     def first_states(self):
         """States before the first step: dict of tensors."""

@@ -6,7 +6,7 @@ import pytest
 
 from keras_pixel import layers
 from tests.support import catalogue
-from tests.support.catalogue import cached
+from tests.support.catalogue import decodable
 from tests.support.catalogue import named
 from tests.support.stepping import step_by_step
 
@@ -54,7 +54,7 @@ def test_model_is_close_to_float32(case, policy):
     assert (found != np.asarray(exact(images, training=False))).any()
 
 
-@pytest.mark.parametrize("case", **named(cached(catalogue.MODELS)))
+@pytest.mark.parametrize("case", **named(decodable(catalogue.MODELS)))
 def test_incremental_face_works_in_the_low_dtype(case, policy):
     model = case.make(image_shape=(2, 2, case.channels))
     images = catalogue.levels(model)

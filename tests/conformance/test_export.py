@@ -64,7 +64,7 @@ def noise_that_draws(model, images, temperature, margin=1e-4):
 
 @pytest.mark.parametrize("form", [saved_model, onnx])
 @pytest.mark.parametrize(
-    "case", **catalogue.named(catalogue.cached(catalogue.MODELS))
+    "case", **catalogue.named(catalogue.decodable(catalogue.MODELS))
 )
 def test_export_equals_keras_at_two_batch_sizes(case, form, tmp_path):
     model = case.make()

@@ -10,7 +10,7 @@ import pytest
 from keras_pixel import models
 from keras_pixel.checks import check_images
 from tests.support import catalogue
-from tests.support.catalogue import cached
+from tests.support.catalogue import decodable
 from tests.support.catalogue import named
 
 CASES = [
@@ -38,7 +38,7 @@ def noise_for(model, count=4):
 
 
 def test_every_model_class_is_asked():
-    classes = {case.model_class for case in cached(catalogue.MODELS)}
+    classes = {case.model_class for case in decodable(catalogue.MODELS)}
     assert {case.model_class for case in CASES} == classes
 
 
@@ -61,7 +61,7 @@ def test_cached_sampler_draws_what_the_naive_one_draws(model):
 
 
 @pytest.mark.parametrize(
-    "case", **named([case for case in catalogue.MODELS if not case.cached])
+    "case", **named([case for case in catalogue.MODELS if not case.decodable])
 )
 def test_wavefronts_are_what_the_naive_sampler_draws(case):
     model = case.make()

@@ -9,7 +9,7 @@ from keras_pixel.layers import GatedMaskedConv2D
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import RowLSTM
 from keras_pixel.layers import ScaleLevels
-from tests.conformance.test_incremental import assert_step_is_call
+from tests.support.stepping import assert_steps_are_the_call
 from tests.support import reach
 from tests.support import slow_lstm
 from tests.support.cases import randomize
@@ -60,7 +60,7 @@ def test_steps_on_inputs_that_are_known_by_row(layer_class):
     vertical, _ = GatedMaskedConv2D(4, 3, mask_type="A", channels=2)([x, x])
     model = keras.Model(images, layer_class(4, channels=2)(vertical))
     images = np.random.default_rng(0).integers(2, size=(2, 3, 4, 2))
-    assert_step_is_call(randomize(model), images)
+    assert_steps_are_the_call(randomize(model), images)
 
 
 def test_number_of_weights_by_hand():

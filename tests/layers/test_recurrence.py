@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_pixel.layers import recurrence
-from keras_pixel.layers.buffers import replaced
+from keras_pixel.layers.buffers import portable
 from tests.support import slow_lstm
 
 OFFSETS = [(0,), (0, -1), (-1, 0, 1), (-2, -1, 0, 1, 2)]
@@ -93,13 +93,9 @@ def test_gradient_is_that_of_differences(offsets, directions):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_form_for_exporters_gives_the_same(reverse):
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("exports need TensorFlow")
-    from keras_pixel.export.graphs import buffer_operations
-
     inputs, kernel, _ = draw((0, -1))
     expected = recurrence.run_lstm(inputs, kernel, (0, -1), reverse)
-    with replaced(*buffer_operations()):
+    with portable():
         found = recurrence.run_lstm(inputs, kernel, (0, -1), reverse)
     for x, y in zip(found, expected, strict=True):
         np.testing.assert_allclose(x, y, atol=1e-6)

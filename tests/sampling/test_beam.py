@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_pixel.sampling.hypotheses import move
+from keras_pixel.sampling.loop import move
 from tests.support.tiny import all_completions
 from tests.support.tiny import tiny_model
 

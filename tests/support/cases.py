@@ -17,7 +17,7 @@ class LayerCase:
     A layer that `takes_levels` reads integer images only. `call` says how a
     layer is called that takes several inputs or gives another size: a
     function of the layer and of features, to features of the same size. A
-    layer that is not `cached` has no cached side yet.
+    layer that is not `decodable` sees pixels to its right.
     """
 
     name: str
@@ -29,7 +29,7 @@ class LayerCase:
     mask_type: str = "B"
     takes_levels: bool = False
     call: Callable | None = None
-    cached: bool = True
+    decodable: bool = True
 
     def make(self):
         return self.layer_class(**self.arguments)
@@ -82,8 +82,8 @@ class ModelCase:
 
     Where the head alone puts the channels in order, and reads the image for
     it, `pixel_reach` is what the features before it see, over whole pixels:
-    `reach` with one channel. A model that is not `cached` is drawn by the
-    naive sampler only.
+    `reach` with one channel. A model that is not `decodable` is drawn by whole
+    forward passes.
     """
 
     name: str
@@ -91,7 +91,7 @@ class ModelCase:
     arguments: dict
     reach: Callable
     pixel_reach: Callable | None = None
-    cached: bool = True
+    decodable: bool = True
 
     def make(self, **overrides):
         return randomize(self.model_class(**{**self.arguments, **overrides}))

@@ -24,7 +24,7 @@ __all__ = [
     "MODELS",
     "LayerCase",
     "ModelCase",
-    "cached",
+    "decodable",
     "levels",
     "named",
     "randomize",
@@ -54,9 +54,9 @@ def levels(model, count=2, seed=0):
     return random.integers(model.num_levels, size=shape).astype("uint8")
 
 
-def cached(cases):
-    """Those of the cases that have a cached side."""
-    return [case for case in cases if case.cached]
+def decodable(cases):
+    """Those of the cases that are drawn step by step."""
+    return [case for case in cases if case.decodable]
 
 
 def named(cases):

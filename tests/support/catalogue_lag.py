@@ -17,7 +17,6 @@ def _layer(name, layer_class, seen, lag, channels=1, **arguments):
         in_features=4 * channels,
         reach=reach.on_wavefront(seen, lag),
         channels=channels,
-        cached=False,
     )
 
 
@@ -66,7 +65,6 @@ def _model(name, seen, image_shape, lag, **arguments):
             reach.on_wavefront(seen, lag),
             reach.window((1, 1), "B"),
         ),
-        cached=False,
     )
 
 

@@ -75,7 +75,6 @@ def _shifted(name, kernel_size, stack, shift=(0, 0), lag=None, **arguments):
         in_features=2,
         reach=as_reach(lambda seen: reach_grids.convolve(seen, taps)),
         mask_type="B" if (0, 0) in taps else "A",
-        cached=False,
     )
 
 
@@ -90,7 +89,7 @@ def _strided(name, kernel_size, stack, lag=None, **arguments):
         in_features=2,
         reach=_reach_down(stack, *kernel_size, lag),
         call=_down,
-        cached=False,
+        decodable=False,  # what stands around it here is not
     )
 
 
@@ -105,7 +104,7 @@ def _transposed(name, kernel_size, stack, lag=None, **arguments):
         in_features=2,
         reach=_reach_up(stack, *kernel_size, lag),
         call=_up,
-        cached=False,
+        decodable=False,
     )
 
 
@@ -128,7 +127,7 @@ def _strict(name, call=_attend, num_heads=1, lag=None):
         reach=reach_grids.strict_attention(lag, of_queries),
         mask_type="B" if of_queries else "A",
         call=call,
-        cached=False,
+        decodable=of_queries,
     )
 
 
@@ -155,14 +154,16 @@ LAYERS = [
 ]
 
 
-def _whole_pixel(name, model_class, pixel_reach, image_shape, **arguments):
+def _whole_pixel(
+    name, model_class, pixel_reach, image_shape, decodable=True, **arguments
+):
     return ModelCase(
         name,
         model_class,
         {"image_shape": image_shape, "num_levels": 4, **arguments},
         reach=reach.whole_pixels(pixel_reach),
         pixel_reach=pixel_reach,
-        cached=False,
+        decodable=decodable,
     )
 
 
@@ -181,6 +182,7 @@ MODELS = [
         models.PixelCNNPlusPlus,
         reach_grids.pixel_cnn_plus_plus(1, 3),
         (4, 5, 1),
+        decodable=False,  # the vertical stack sees ahead in its rows
         filters=4,
         num_blocks=1,
         num_mixtures=2,

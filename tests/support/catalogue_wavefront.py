@@ -32,7 +32,6 @@ def _upsample(name):
         in_features=2,
         reach=reach.down_and_up,
         call=call,
-        cached=False,
     )
 
 
@@ -50,7 +49,7 @@ def _mixture_head(name, channels, **arguments):
         reach=reach.window((1, 1), "B"),
         channels=channels,
         call=call,
-        cached=False,
+        decodable=False,  # what stands around it here is not
     )
 
 
@@ -96,7 +95,6 @@ LAYERS = [
         reach=reach.one_pixel,
         # Two numbers of features are alike: a dense layer makes them two.
         call=lambda layer, x: keras.layers.Dense(2)(layer(x)),
-        cached=False,
     ),
     LayerCase(
         "downsample_conv2d",
@@ -105,7 +103,6 @@ LAYERS = [
         in_features=2,
         reach=reach.down_and_up,
         call=_down_and_up,
-        cached=False,
     ),
     _upsample("upsample_conv2d"),
     _mixture_head("grey", 1),
@@ -126,7 +123,6 @@ MODELS = [
         },
         reach=reach.wavefront_pixel_cnn((3, 3), (3, 3), 2),
         pixel_reach=reach.wavefront_pixel_cnn((3, 3), (3, 3), 2),
-        cached=False,
     ),
     ModelCase(
         "wavefront_pixel_cnn_rgb",
@@ -145,7 +141,6 @@ MODELS = [
             reach.wavefront_pixel_cnn((3, 5), (3, 5), None)
         ),
         pixel_reach=reach.wavefront_pixel_cnn((3, 5), (3, 5), None),
-        cached=False,
     ),
     ModelCase(
         "wavefront_pixel_cnn_categorical",
@@ -159,7 +154,6 @@ MODELS = [
         },
         reach=reach.whole_pixels(reach.wavefront_pixel_cnn((3, 3), (3, 3), 2)),
         pixel_reach=reach.wavefront_pixel_cnn((3, 3), (3, 3), 2),
-        cached=False,
     ),
     ModelCase(
         "pixel_cnn_mixture",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_pixel.sampling.hypotheses import move
-from keras_pixel.sampling.plan import Plan
+from keras_pixel.sampling.graph import DecodingGraph
+from keras_pixel.sampling.loop import move
 from tests.support import catalogue
 from tests.support.stepping import by_channel
 
@@ -14,7 +14,7 @@ CYCLE = np.array([2, 0, 1], "int32")
 
 @pytest.mark.parametrize(
     "case",
-    **catalogue.named(catalogue.cached(catalogue.LAYERS + catalogue.MODELS)),
+    **catalogue.named(catalogue.decodable(catalogue.LAYERS + catalogue.MODELS)),
 )
 def test_states_move_along_the_batch(case):
     if isinstance(case, catalogue.ModelCase):
@@ -26,7 +26,7 @@ def test_states_move_along_the_batch(case):
         2, size=(3, height, width, channels)
     )
     expected = by_channel(model(images, training=False), channels)
-    plan = Plan(model)
+    plan = DecodingGraph(model)
     weights, states = plan.init_cache(3, width)
     places = np.arange(3)  # which image is in which place
     for row in range(height):

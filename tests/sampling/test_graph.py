@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from keras_pixel import layers
-from keras_pixel.sampling.plan import Plan
-from keras_pixel.sampling.plan import split_channels
+from keras_pixel.sampling.graph import DecodingGraph
+from keras_pixel.sampling.graph import split_channels
 from keras_pixel.sampling.pointwise import pointwise_kind
-from tests.conformance.test_incremental import assert_step_is_call
+from tests.support.stepping import assert_steps_are_the_call
 from tests.support import catalogue
 
 
@@ -63,9 +63,9 @@ def test_activations_as_functions_work_feature_by_feature(name):
 
 def test_array_for_each_feature_is_no_work_of_one_group():
     scale = np.arange(6, dtype="float32")
-    Plan(graph(lambda x: x * scale))
+    DecodingGraph(graph(lambda x: x * scale))
     with pytest.raises(NotImplementedError, match="Multiply"):
-        Plan(graph(lambda x: x * scale, channels=3))
+        DecodingGraph(graph(lambda x: x * scale, channels=3))
 
 
 def test_layer_that_looks_around_is_refused_by_name():
@@ -74,17 +74,17 @@ def test_layer_that_looks_around_is_refused_by_name():
         NotImplementedError,
         match=r'Received: AveragePooling2D \(name="culprit"\).*"parallel"',
     ):
-        Plan(graph(pool))
+        DecodingGraph(graph(pool))
 
 
 def test_layer_that_mixes_channels_is_refused_by_name():
     dense = keras.layers.Dense(6, name="culprit")
-    Plan(graph(dense))
+    DecodingGraph(graph(dense))
     with pytest.raises(
         NotImplementedError,
         match=r'Dense \(name="culprit"\) in a model of 3 channels. Use',
     ):
-        Plan(graph(dense, channels=3))
+        DecodingGraph(graph(dense, channels=3))
 
 
 def test_layer_of_other_channels_is_refused_by_name():
@@ -92,13 +92,13 @@ def test_layer_of_other_channels_is_refused_by_name():
     with pytest.raises(
         NotImplementedError, match='channels=1 in .*"culprit".*with 3'
     ):
-        Plan(graph(convolution, channels=3))
+        DecodingGraph(graph(convolution, channels=3))
 
 
 def test_vertical_stack_that_is_not_shifted_is_refused():
     gated = layers.GatedMaskedConv2D(6, 3, name="culprit")
     with pytest.raises(ValueError, match='mask_type "A".*"culprit"'):
-        Plan(graph(lambda x: gated([x, x])[1]))
+        DecodingGraph(graph(lambda x: gated([x, x])[1]))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -108,7 +108,7 @@ def test_graph_without_mask_a_is_refused(channels):
     x = layers.MaskedConv2D(6, 3, channels=channels, name="culprit")(x)
     model = keras.Model(images, x)
     with pytest.raises(ValueError, match='not causal.*"culprit".*type "A"'):
-        assert_step_is_call(model, np.zeros((1, 2, 2, channels), int))
+        assert_steps_are_the_call(model, np.zeros((1, 2, 2, channels), int))
 
 
 def test_image_added_at_the_end_is_refused():
@@ -116,7 +116,7 @@ def test_image_added_at_the_end_is_refused():
     x = layers.ScaleLevels(4)(images)
     model = keras.Model(images, x + layers.MaskedConv2D(1, 3, mask_type="A")(x))
     with pytest.raises(ValueError, match="not causal: .*channel 0 of 1"):
-        assert_step_is_call(model, np.zeros((1, 2, 2, 1), int))
+        assert_steps_are_the_call(model, np.zeros((1, 2, 2, 1), int))
 
 
 def test_normalisation_dense_and_operations_are_stepped():
@@ -131,14 +131,14 @@ def test_normalisation_dense_and_operations_are_stepped():
     random = np.random.default_rng(0)
     for weight in model.weights:  # variances must be above 0
         weight.assign(random.uniform(0.1, 1.0, weight.shape))
-    assert_step_is_call(model, random.integers(4, size=(2, 3, 4, 1)))
+    assert_steps_are_the_call(model, random.integers(4, size=(2, 3, 4, 1)))
 
 
 def test_layer_used_twice_has_two_states():
     shared = layers.MaskedConv2D(6, 3)
     model = catalogue.randomize(graph(lambda x: shared(shared(x))))
     images = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
-    assert_step_is_call(model, images)
+    assert_steps_are_the_call(model, images)
 
 
 def test_split_channels_takes_interleaved_features():
@@ -158,4 +158,4 @@ def test_optimizer_of_a_compiled_model_is_left_alone():
     convolution = layers.MaskedConv2D(4, 3)
     model = graph(convolution)
     model.compile(Local(), loss="mse")
-    assert Plan(model).nodes
+    assert DecodingGraph(model).nodes
