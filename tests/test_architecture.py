@@ -32,7 +32,10 @@ ALLOWED = {
     "distributions": ((), ("keras", "numpy", "tensorflow_probability")),
     "sampling": (
         # The protocol of the layers, and none of them.
-        ("compiled", "layers.base", "layers.buffers", "distributions"),
+        (
+            *("compiled", "layers.base", "layers.buffers", "layers.grid"),
+            "distributions",
+        ),
         ("keras", "numpy"),
     ),
     "models": (
@@ -54,7 +57,7 @@ ALLOWED = {
     ),
     "export": (
         # Exporters are handed a model.
-        ("sampling",),
+        ("sampling", "layers.buffers"),
         (
             *("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
             *("onnxruntime", "google", "tensorflow_serving"),

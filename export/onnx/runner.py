@@ -219,7 +219,9 @@ class StepSampler:
 
         def place(state):
             changes = sum(
-                calls[x] for x, changed in self._changes.items() if state in changed
+                calls[x]
+                for x, changed in self._changes.items()
+                if state in changed
             )
             return changes % 2
 

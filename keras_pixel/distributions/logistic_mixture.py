@@ -213,8 +213,7 @@ class LogisticMixture(PixelDistribution):
             value = levels_to_floats(edges, self.num_levels)
             value = value - 1.0 / (self.num_levels - 1)
             below = ops.sigmoid(
-                (value[..., None] - means[..., None, :])
-                * inverse[..., None, :]
+                (value[..., None] - means[..., None, :]) * inverse[..., None, :]
             )  # (..., edges, num_mixtures)
             below = ops.sum(weights[..., None, :] * below, axis=-1)
             below = (1.0 - self.floor) * below + self.floor * share

@@ -6,8 +6,8 @@ import math
 import keras
 import numpy as np
 
-from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.layers.buffers import as_portable
+from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.sampling import drawing_program
 
 # The largest float32 below 1: noise of 1 would lie above every level.

@@ -2,169 +2,21 @@
 
 import json
 
-import keras
 import numpy as np
-from keras import ops
 
-from keras_pixel.distributions import Categorical
 from keras_pixel.export import checks
 from keras_pixel.export.conversion import convert
 from keras_pixel.export.conversion import session
 from keras_pixel.export.graphs import levels_in_range
 from keras_pixel.export.graphs import noise_in_range
 from keras_pixel.export.graphs import temperature_in_range
-from keras_pixel.layers.buffers import portable
-from keras_pixel.sampling.graph import DecodingGraph
-from keras_pixel.sampling.loop import Loop
-from keras_pixel.sampling.loop import Strategy
+from keras_pixel.sampling.stepper import Stepper
 
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
 }
-
-
-class _Stepping(Strategy):
-    """Draws by the noise, and around the levels, that a caller hands in.
-
-    Args:
-        distribution: the model's `PixelDistribution`.
-
-    Attributes:
-        noise: float32 tensor `(lanes, batch, channels)`, of the next step.
-        given: int32 tensor likewise, levels to keep, or -1 to draw.
-        temperature: float32 tensor `(batch,)`.
-        parameters: list of what the levels are drawn by, channel by channel.
-    """
-
-    def arrange(self, schedule, inputs):
-        return {}
-
-    def choose(self, step, given, channel, parameters, state):
-        self.parameters.append(parameters)
-        lanes, batch_size, _ = self.noise.shape
-        temperature = ops.broadcast_to(self.temperature, (lanes, batch_size))
-        # By the probabilities of all levels: without a branch.
-        levels = Categorical(self.distribution.num_levels).sample_from_noise(
-            self.distribution.level_logits(parameters),
-            ops.reshape(self.noise[..., channel], (-1,)),
-            temperature=ops.reshape(temperature, (-1,)),
-        )
-        kept = ops.reshape(self.given[..., channel], (-1,))
-        return ops.where(kept >= 0, kept, levels), None, state
-
-
-class Stepper:
-    """The sampler cut into steps whose states the caller keeps.
-
-    States are a dict of tensors of fixed shapes.
-
-    Args:
-        model: `PixelModel`.
-        batch_size: int.
-    """
-
-    def __init__(self, model, batch_size):
-        self.graph = DecodingGraph(model)
-        self.strategy = _Stepping(model.pixel_distribution)
-        self.batch_size = batch_size
-        self.schedule = self.make_schedule()
-        self._structure = None
-
-    def make_schedule(self):
-        """A new one: it keeps tensors of the graph in which it is used."""
-        return self.graph.schedule(self.batch_size, fills_lanes=False)
-
-    def layout(self):
-        """What a caller must know to lay out noise and levels."""
-        return {
-            "lag": self.schedule.lag,
-            "lanes": self.schedule.grid.lanes,
-            "steps_per_call": self.schedule.stride,
-            "num_calls": self.schedule.num_blocks,
-        }
-
-    def _loop(self):
-        return Loop(self.graph, self.make_schedule(), self.strategy, {})
-
-    def first_states(self):
-        """States before the first step: dict of tensors."""
-        states, _ = self._loop().first_states()
-        self._structure = states
-        return {
-            f"state_{i}": x for i, x in enumerate(keras.tree.flatten(states))
-        }
-
-    def start_row(self, states):
-        """What finished rows determine.
-
-        Args:
-            states: dict of tensors.
-
-        Returns:
-            Dict of the states that are new, and of the rows (`row_…`) that
-            `draw` takes.
-        """
-        own = self._packed(states)
-        with portable():
-            rows, new = self.graph.start_row(self._loop().weights, own)
-        rows = {f"row_{i}": row for i, row in rows.items()}
-        return {**self._changed(states, new), **rows}
-
-    def draw(self, states, call, noise, temperature, given):
-        """Draw the pixels of some steps.
-
-        Args:
-            states: dict of tensors, rows included.
-            call: int32 scalar, calls so far.
-            noise: float32 `(steps_per_call, lanes, batch, channels)` in [0,
-                1).
-            temperature: float32 `(batch,)`, above 0.
-            given: int32, like `noise`: levels to keep, or -1 to draw.
-
-        Returns:
-            Levels, int32, like `noise`; parameters of the distribution, one
-            more axis; dict of the states that are new.
-        """
-        loop, new = self._loop(), self._packed(states)
-        prefix = "row_"
-        rows = {
-            int(name.removeprefix(prefix)): row
-            for name, row in states.items()
-            if name.startswith(prefix)
-        }
-        shape = noise.shape[1:]
-        levels, parameters = [], []
-        for phase in range(self.schedule.stride):
-            self.strategy.noise = noise[phase]
-            self.strategy.given = given[phase]
-            self.strategy.temperature = temperature
-            self.strategy.parameters = []
-            with portable():
-                steps = loop.steps(call, phase)
-                _, new, _, drawn = loop.draw(steps, rows, new, ())
-            levels.append(ops.reshape(drawn["levels"], shape))
-            found = ops.stack(self.strategy.parameters, axis=1)
-            parameters.append(ops.reshape(found, (*shape, found.shape[-1])))
-        return (
-            ops.stack(levels),
-            ops.stack(parameters),
-            self._changed(states, new),
-        )
-
-    def _packed(self, states):
-        count = len(keras.tree.flatten(self._structure))
-        flat = [states[f"state_{i}"] for i in range(count)]
-        return keras.tree.pack_sequence_as(self._structure, flat)
-
-    def _changed(self, old, new):
-        """Without what stays as it is: the caller need not copy it."""
-        return {
-            f"state_{i}": x
-            for i, x in enumerate(keras.tree.flatten(new))
-            if x is not old[f"state_{i}"]
-        }
 
 
 def write_steps(model, folder, metadata, batch_size):

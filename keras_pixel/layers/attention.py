@@ -117,10 +117,10 @@ class Attention(CausalLayer):
 
     # === Cached decoding: keys and values of what is in reach ===
 
-    # In raster order a token's keys and values go to a slot, where they replace those of a
-    # token out of reach. Here tokens follow one another in blocks of
-    # `self.block` with `self.memory` tokens before; `LocalAttention2D` says
-    # otherwise.
+    # Along a wavefront all tokens are kept. In raster order a token's keys and
+    # values go to a slot, where they replace those of a token out of reach.
+    # Here tokens follow one another in blocks of `self.block` with
+    # `self.memory` tokens before; `LocalAttention2D` says otherwise.
 
     @property
     def slots(self):

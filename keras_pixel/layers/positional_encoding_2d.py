@@ -117,7 +117,10 @@ class PositionalEncoding2D(CausalLayer):
 
     def init_cache(self, grid):
         rows, tokens = self.tables()
-        return (rows, ops.reshape(tokens, (-1, self.channels, rows.shape[-1]))), ()
+        return (
+            rows,
+            ops.reshape(tokens, (-1, self.channels, rows.shape[-1])),
+        ), ()
 
     def decode_step(self, weights, state, step, group, inputs):
         rows, tokens = weights

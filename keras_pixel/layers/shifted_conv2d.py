@@ -173,7 +173,9 @@ class ShiftedConv2D(CausalConvolution):
         kept = order.crop_taps(rows_above, columns_right, self.lag)
         return {
             (int(rows_above[i, 0]), int(columns_right[0, j])): (i, j)
-            for i, j in zip(*map(np.ndarray.tolist, kept.nonzero()), strict=True)
+            for i, j in zip(
+                *map(np.ndarray.tolist, kept.nonzero()), strict=True
+            )
         }
 
     def decode_kernel(self):

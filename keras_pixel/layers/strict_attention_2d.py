@@ -163,8 +163,13 @@ class StrictAttention2D(CausalLayer):
         query = heads_first(query, step.grid.lanes, self.num_heads)
         query = query * (1.0 / math.sqrt(self.key_dim))
         keys, values = (
-            ops.reshape(state[name], (self.num_heads, -1, weights["row"].shape[0], size))
-            for name, size in (("keys", self.key_dim), ("values", self.value_dim))
+            ops.reshape(
+                state[name], (self.num_heads, -1, weights["row"].shape[0], size)
+            )
+            for name, size in (
+                ("keys", self.key_dim),
+                ("values", self.value_dim),
+            )
         )  # (num_heads, batch, pixels, key_dim or value_dim)
         visible = order.is_past(
             step.row[:, None] - weights["row"],

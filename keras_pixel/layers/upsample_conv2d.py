@@ -110,7 +110,9 @@ class UpsampleConv2D(CausalLayer):
         kernel = ops.cast(self.kernel, self.compute_dtype)
         blocks = ops.reshape(kernel, (size, stride, stride, self.filters))
         weights = {
-            "kernel": [[blocks[:, i, j] for j in range(stride)] for i in range(stride)],
+            "kernel": [
+                [blocks[:, i, j] for j in range(stride)] for i in range(stride)
+            ],
             "bias": ops.cast(self.bias, self.compute_dtype),
         }
         # What the coarse grid has had in its last steps, this one included.

@@ -114,7 +114,7 @@ class PixelModel(keras.Model):
         self.num_levels = distribution.num_levels
         self.pixel_distribution = distribution
         for name, value in self._arguments.items():
-            if not hasattr(self, name):
+            if not hasattr(type(self), name) and not hasattr(self, name):
                 setattr(self, name, value)
         self._untracked = _Untracked(
             Sampler(self, distribution, self.image_shape)
@@ -124,6 +124,15 @@ class PixelModel(keras.Model):
     def noise_shape(self):
         """Shape of the uniform noise that makes one image."""
         return self.image_shape
+
+    @property
+    def lag(self):
+        """Least lag of a wavefront that images can be drawn along.
+
+        Pixels of one time `column + lag * row` are drawn together: `width +
+        lag * (height - 1)` steps. `None` for pixel by pixel in raster order.
+        """
+        return self.sampler.lag
 
     # === Likelihood ===
 
@@ -459,10 +468,9 @@ class PixelModel(keras.Model):
                 Defaults to `None`, all.
             seed: int that makes the noise, or `None` for fresh noise.
             batch_size: int. Images drawn at once. Defaults to `64`.
-            method: "cached" (about the cost of one forward pass), "parallel"
-                (a forward pass for each channel of each wavefront) or "naive"
+            method: "cached" (about the cost of one forward pass) or "naive"
                 (one for each sub-pixel: the reference). Defaults to `None`:
-                "cached" where the model's layers allow it, else "parallel".
+                "cached" where the model's layers allow it.
 
         Returns:
             NumPy uint8 array of levels `(num_images, height, width,

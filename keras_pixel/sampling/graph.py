@@ -10,7 +10,7 @@ from keras_pixel.sampling.pointwise import pointwise_kind
 from keras_pixel.sampling.pointwise import run_pointwise
 from keras_pixel.sampling.schedule import Schedule
 
-_ELSE = 'or sample with `method="parallel"`.'
+_ELSE = 'or sample with `method="naive"`.'
 
 
 class DecodingGraph:
@@ -53,9 +53,7 @@ class DecodingGraph:
             for x in model.inputs
         )
         self._number(image, Available.CHANNEL)
-        self.conditions = [
-            self._number(x, Available.START) for x in conditions
-        ]
+        self.conditions = [self._number(x, Available.START) for x in conditions]
         outputs = self._record(model, [image, *conditions])
         self.output = self._numbers[id(outputs[0])]
         causal = [n.layer for n in self.nodes if isinstance(n, _CausalNode)]
@@ -90,19 +88,15 @@ class DecodingGraph:
         """Number the tensors of a model, and keep its layers as nodes."""
 
         def record(layer, *args, **kwargs):
-            if isinstance(layer, keras.Sequential):
-                outputs = args[0]
-                for inner in layer.layers:
-                    outputs = record(inner, outputs)
-                return outputs
-            if isinstance(layer, keras.Model) and layer.outputs:
-                outputs = self._record(layer, keras.tree.flatten(args))
-                return outputs[0] if len(outputs) == 1 else outputs
             outputs = layer(*args, **kwargs)
-            self._add(layer, args, kwargs, outputs)
+            if isinstance(layer, keras.Model) and layer.outputs:
+                self._look_into(layer, args, outputs)
+            else:
+                self._add(layer, args, kwargs, outputs)
             return outputs
 
         # Of the graph alone: a compiled model's optimizer would be made anew.
+        # A Sequential too is a graph between its inputs and outputs.
         graph = keras.Model(model.inputs, model.outputs)
         copy = keras.models.clone_model(
             graph,
@@ -111,6 +105,20 @@ class DecodingGraph:
             call_function=record,
         )
         return copy.outputs
+
+    def _look_into(self, model, args, outputs):
+        """Keep the layers of a model inside the model."""
+        inner = [
+            keras.Input(batch_shape=x.shape, dtype=x.dtype)
+            for x in keras.tree.flatten(args)
+        ]
+        same = list(zip(inner, keras.tree.flatten(args), strict=True))
+        for x, outer in same:
+            self._numbers[id(x)] = self._numbers[id(outer)]
+        found = self._record(model, inner)
+        for x, outer in zip(found, keras.tree.flatten(outputs), strict=True):
+            self._numbers[id(outer)] = self._numbers[id(x)]
+        self._kept += [*inner, *keras.tree.flatten(outputs)]
 
     def _add(self, layer, args, kwargs, outputs):
         inputs = [
@@ -483,9 +491,7 @@ class _PointwiseNode(_Node):
     def decode_step(self, weights, state, values, step, group, finished=False):
         number = self.outputs[0]
         if self.available[0] != Available.CHANNEL:
-            given = [
-                self._whole(i, weights, values, step) for i in self.inputs
-            ]
+            given = [self._whole(i, weights, values, step) for i in self.inputs]
             values[number] = [run_pointwise(self.layer, self.args, given)]
             return state
         # Group by group, as far as the inputs are known.

@@ -275,7 +275,9 @@ class Loop:
             )
             if moves is not None:
                 rows, states, values = move((rows, states, values), *moves)
-                lineage = moves[0] if lineage is None else ops.take(lineage, moves[0])
+                lineage = (
+                    moves[0] if lineage is None else ops.take(lineage, moves[0])
+                )
             values[0].append(levels[:, None])
         states = graph.finish_pixel(self.weights, states, values, steps)
         drawn = {"levels": ops.concatenate(values[0], axis=-1)}

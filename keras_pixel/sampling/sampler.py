@@ -14,17 +14,16 @@ from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
 from keras_pixel.compiled import default_jit_compile
 from keras_pixel.layers import buffers
-from keras_pixel.sampling.noise import check_noise_alone
-from keras_pixel.sampling.noise import make_noise
-from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.graph import DecodingGraph
 from keras_pixel.sampling.graph import is_decodable
 from keras_pixel.sampling.loop import Drawing
 from keras_pixel.sampling.loop import Program
+from keras_pixel.sampling.noise import check_noise_alone
+from keras_pixel.sampling.noise import make_noise
+from keras_pixel.sampling.particles import complete_by_particles
 from keras_pixel.sampling.reference import NaiveProgram
-from keras_pixel.sampling.reference import ParallelProgram
 
-METHODS = ("cached", "parallel", "naive")
+METHODS = ("cached", "naive")
 # Batches are padded up to these sizes: few programs are compiled.
 BATCH_SIZES = (1, 4, 16, 64, 256)
 
@@ -80,11 +79,9 @@ class Sampler:
                 Defaults to `None`, all.
             seed: int that makes the noise, or `None` for fresh noise.
             batch_size: int. Images drawn at once.
-            method: "cached" (about the cost of one forward pass), "parallel"
-                (a forward pass for each channel of each wavefront, see
-                `ParallelProgram`) or "naive" (one for each sub-pixel: the
-                reference). Defaults to `None`: "cached" where the model's
-                layers allow it, else "parallel".
+            method: "cached" (about the cost of one forward pass) or "naive"
+                (one for each sub-pixel: the reference). Defaults to `None`:
+                "cached" where the model's layers allow it.
 
         Returns:
             NumPy uint8 array of levels `(num_images, height, width,
@@ -239,7 +236,7 @@ class Sampler:
             ),
         }
         if method is None:
-            method = "cached" if self.is_decodable else "parallel"
+            method = "cached" if self.is_decodable else "naive"
         check_choice("method", method, METHODS)
         batch_size = check_size("batch_size", batch_size)
         if (inputs["temperature"] == 1.0).all():
@@ -250,7 +247,7 @@ class Sampler:
             self._program_maker(method),
             inputs,
             batch_size,
-            # The others are forward passes in a loop: quick to build without
+            # The other is forward passes in a loop: quick to build without
             # XLA.
             jit_compile=cached and not self._is_plain,
             any_size=cached and self._is_plain,
@@ -261,9 +258,6 @@ class Sampler:
         model, distribution = self.model, self.distribution
         if method == "naive":
             return lambda: NaiveProgram(model, distribution)
-        if method == "parallel":
-            lag = getattr(model, "lag", None)
-            return lambda: ParallelProgram(model, distribution, lag)
 
         def make_program():
             program = Program(DecodingGraph(model), Drawing(distribution))
@@ -365,8 +359,7 @@ def drawing_program(model, distribution):
     """
     if is_decodable(model):
         return Program(DecodingGraph(model), Drawing(distribution))
-    lag = getattr(model, "lag", None)
-    return ParallelProgram(model, distribution, lag)
+    return NaiveProgram(model, distribution)
 
 
 def _check_weights(model):

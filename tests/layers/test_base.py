@@ -14,7 +14,7 @@ def test_layer_without_a_cached_side_says_so(method):
     class Half(CausalLayer):
         pass
 
-    arguments = [None] * {"init_cache": 2, "decode_step": 5}[method]
+    arguments = [None] * {"init_cache": 1, "decode_step": 5}[method]
     with pytest.raises(NotImplementedError, match=f"Half has no .*`{method}`"):
         getattr(Half(), method)(*arguments)
 

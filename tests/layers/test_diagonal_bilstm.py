@@ -9,11 +9,11 @@ from keras_pixel.layers import GatedMaskedConv2D
 from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import RowLSTM
 from keras_pixel.layers import ScaleLevels
-from tests.support.stepping import assert_steps_are_the_call
 from tests.support import reach
 from tests.support import slow_lstm
 from tests.support.cases import randomize
 from tests.support.reach import measured_reach
+from tests.support.stepping import assert_steps_are_the_call
 
 
 @pytest.mark.parametrize("size", [(3, 5), (5, 4), (1, 6), (4, 1)], ids=str)

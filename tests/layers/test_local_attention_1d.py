@@ -1,5 +1,4 @@
 import keras
-import numpy as np
 import pytest
 
 from keras_pixel.layers import LocalAttention1D
@@ -9,6 +8,7 @@ from tests.support.dense_attention import largest_array
 from tests.support.reach import as_grid
 from tests.support.reach import measured_reach
 from tests.support.reach import past_and_self
+from tests.support.stepping import raster_grid
 
 SHAPES = [(4, 5, 1), (3, 4, 3), (1, 7, 2), (5, 1, 1)]
 # Blocks: one pixel, part of a row, over rows, all of the image and more.
@@ -67,7 +67,6 @@ def test_wrong_argument_is_refused(arguments, words):
 def test_sampling_keeps_a_block_and_its_memory_only():
     layer = LocalAttention1D(2, 4, 2, channels=3)
     layer.build((None, 16, 16, 12))
-    _, state = layer.init_cache(5, 16)
+    _, state = layer.init_cache(raster_grid(16, 16, 5))
     # (num_heads, batch, slots * key_dim)
     assert tuple(state["keys"].shape) == (2, 5, (4 + 2) * 3 * 2)
-    assert np.asarray(state["row"]).shape == (5, 1)

@@ -8,6 +8,7 @@ from tests.support.dense_attention import largest_array
 from tests.support.reach import as_grid
 from tests.support.reach import measured_reach
 from tests.support.reach import past_and_self
+from tests.support.stepping import raster_grid
 
 SHAPES = [(4, 6, 1), (5, 7, 1), (3, 4, 3), (1, 7, 2), (5, 1, 1)]
 # Query shape and flange: memory of parts of blocks, of several, of none.
@@ -77,7 +78,7 @@ def test_wrong_argument_is_refused(arguments, words):
 def test_sampling_keeps_the_rows_in_reach_only():
     layer = LocalAttention2D(2, (2, 4), (3, 4), channels=3)
     layer.build((None, 16, 16, 12))
-    _, state = layer.init_cache(5, 16)
+    _, state = layer.init_cache(raster_grid(16, 16, 5))
     # (num_heads, batch, slots * key_dim)
     assert tuple(state["keys"].shape) == (2, 5, (2 + 3) * 16 * 3 * 2)
 
@@ -85,7 +86,7 @@ def test_sampling_keeps_the_rows_in_reach_only():
 def test_step_reads_a_part_of_the_columns_of_wide_images():
     narrow = LocalAttention2D(1, (2, 2), (1, 1))
     narrow.build((None, 4, 20, 2))
-    _, state = narrow.init_cache(3, 20)
+    _, state = narrow.init_cache(raster_grid(4, 20, 3))
     read = narrow.read_slots(state["keys"], 7)
     # Three rows, four columns, key_dim 2.
     assert tuple(read.shape) == (1, 3, 3 * 4 * 2)

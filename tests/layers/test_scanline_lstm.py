@@ -7,6 +7,7 @@ import pytest
 from keras_pixel.layers import ScanlineLSTM
 from tests.support import slow_lstm
 from tests.support.cases import randomize
+from tests.support.stepping import raster_grid
 
 
 @pytest.mark.parametrize("size", [(3, 5), (1, 6), (4, 1)], ids=str)
@@ -43,9 +44,11 @@ def test_is_the_lstm_of_keras_on_a_sequence():
 def test_a_model_that_is_not_causal_is_named():
     layer = ScanlineLSTM(4, channels=2, name="culprit")
     layer.build((None, 3, 3, 2))
-    weights, state = layer.init_cache(1, 3)
+    weights, state = layer.init_cache(raster_grid(3, 3, 1))
     with pytest.raises(ValueError, match='not causal.*"culprit"'):
-        layer.decode_step(weights, state, 0, 1, [[np.zeros((1, 1), "float32")]])
+        layer.decode_step(
+            weights, state, None, 1, [[np.zeros((1, 1), "float32")]]
+        )
 
 
 def test_bad_arguments_are_refused():

@@ -84,13 +84,13 @@ def test_on_a_wavefront_it_sees_what_is_drawn_before(arguments, expected):
     assert seen_at(randomize(model), (2, 3)) == expected + "\n......"
 
 
-def test_cached_sampling_on_a_wavefront_is_refused():
-    model = randomize(small((2, 3, 1), first_kernel_size=3, lag=1))
-    with pytest.raises(NotImplementedError, match='method="parallel"'):
-        model.sample(1, seed=0, method="cached")
-    noise = np.random.default_rng(0).random((3, 2, 3, 1), "float32")
+def test_it_is_drawn_along_the_wavefront_of_its_lag():
+    model = randomize(small((3, 5, 1), first_kernel_size=3, lag=2))
+    assert model.lag == 2
+    noise = np.random.default_rng(0).random((3, 3, 5, 1), "float32")
     np.testing.assert_array_equal(
-        model.sample(noise=noise), model.sample(noise=noise, method="naive")
+        model.sample(noise=noise, method="cached"),
+        model.sample(noise=noise, method="naive"),
     )
 
 

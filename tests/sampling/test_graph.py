@@ -8,8 +8,9 @@ from keras_pixel import layers
 from keras_pixel.sampling.graph import DecodingGraph
 from keras_pixel.sampling.graph import split_channels
 from keras_pixel.sampling.pointwise import pointwise_kind
-from tests.support.stepping import assert_steps_are_the_call
 from tests.support import catalogue
+from tests.support.stepping import assert_steps_are_the_call
+from tests.support.stepping import step_by_step
 
 
 def graph(build, channels=1):
@@ -64,35 +65,74 @@ def test_activations_as_functions_work_feature_by_feature(name):
 def test_array_for_each_feature_is_no_work_of_one_group():
     scale = np.arange(6, dtype="float32")
     DecodingGraph(graph(lambda x: x * scale))
-    with pytest.raises(NotImplementedError, match="Multiply"):
-        DecodingGraph(graph(lambda x: x * scale, channels=3))
+    with pytest.raises(ValueError, match="not causal"):
+        step_by_step(
+            graph(lambda x: x * scale, channels=3), np.zeros((1, 3, 4, 3))
+        )
 
 
 def test_layer_that_looks_around_is_refused_by_name():
     pool = keras.layers.AveragePooling2D(3, 1, padding="same", name="culprit")
     with pytest.raises(
         NotImplementedError,
-        match=r'Received: AveragePooling2D \(name="culprit"\).*"parallel"',
+        match=r'Received: AveragePooling2D \(name="culprit"\).*"naive"',
     ):
         DecodingGraph(graph(pool))
 
 
-def test_layer_that_mixes_channels_is_refused_by_name():
+def test_layer_that_mixes_channels_shows_them_to_later_pixels_only():
     dense = keras.layers.Dense(6, name="culprit")
     DecodingGraph(graph(dense))
-    with pytest.raises(
-        NotImplementedError,
-        match=r'Dense \(name="culprit"\) in a model of 3 channels. Use',
-    ):
-        DecodingGraph(graph(dense, channels=3))
+    with pytest.raises(ValueError, match=r"not causal"):
+        step_by_step(graph(dense, channels=3), np.zeros((1, 3, 4, 3)))
+    images = keras.Input((3, 4, 3), dtype="int32")
+    mixed = keras.layers.Dense(6)(layers.ScaleLevels(4)(images))
+    x = layers.MaskedConv2D(6, 3, "A")(keras.layers.ReLU()(mixed))
+    head = layers.CategoricalHead(4, channels=3, whole_pixel=True)
+    model = catalogue.randomize(keras.Model(images, head([x, images])))
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 3))
+    assert_steps_are_the_call(model, levels)
 
 
 def test_layer_of_other_channels_is_refused_by_name():
-    convolution = layers.MaskedConv2D(6, 3, channels=1, name="culprit")
+    convolution = layers.MaskedConv2D(6, 3, channels=2, name="culprit")
     with pytest.raises(
-        NotImplementedError, match='channels=1 in .*"culprit".*with 3'
+        NotImplementedError, match='channels=2 in .*"culprit".*with 3'
     ):
         DecodingGraph(graph(convolution, channels=3))
+
+
+def test_models_inside_a_model_are_looked_into():
+    inner = keras.Input((3, 4, 6))
+    inner = keras.Model(
+        inner, layers.MaskedConv2D(6, 3)(keras.layers.ReLU()(inner))
+    )
+    chain = keras.Sequential([layers.MaskedConv2D(6, (3, 1)), inner])
+    model = catalogue.randomize(graph(lambda x: chain(inner(x))))
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    assert_steps_are_the_call(model, levels)
+
+
+def test_lag_is_the_largest_that_a_layer_needs():
+    def lag_of(build):
+        return DecodingGraph(graph(build)).lag
+
+    assert lag_of(lambda x: x) == 2  # the first 3×3 kernel
+    assert lag_of(layers.MaskedConv2D(6, (3, 7))) == 4
+    assert lag_of(layers.MaskedConv2D(6, (3, 7), lag=1)) == 2
+    assert lag_of(layers.MaskedConv2D(6, (1, 7))) == 2
+    assert lag_of(layers.RowLSTM(6, 5)) == 3
+    assert lag_of(layers.DiagonalLSTM(6)) == 2
+    assert lag_of(layers.DiagonalBiLSTM(6)) is None
+    assert lag_of(layers.CausalAttention(2)) is None
+    assert lag_of(layers.CausalAttention(2, lag=3)) == 3
+
+
+def test_lag_that_is_too_small_is_refused():
+    model = graph(layers.MaskedConv2D(6, (3, 5)))
+    assert DecodingGraph(model).schedule(2, lag=3).lag == 3
+    with pytest.raises(ValueError, match="`lag` must be at least the model's"):
+        DecodingGraph(model).schedule(2, lag=2)
 
 
 def test_vertical_stack_that_is_not_shifted_is_refused():
@@ -107,7 +147,7 @@ def test_graph_without_mask_a_is_refused(channels):
     x = layers.ScaleLevels(4)(images)
     x = layers.MaskedConv2D(6, 3, channels=channels, name="culprit")(x)
     model = keras.Model(images, x)
-    with pytest.raises(ValueError, match='not causal.*"culprit".*type "A"'):
+    with pytest.raises(ValueError, match="not causal.*culprit"):
         assert_steps_are_the_call(model, np.zeros((1, 2, 2, channels), int))
 
 

@@ -6,6 +6,7 @@ from keras import ops
 from keras_pixel.sampling.graph import DecodingGraph
 from keras_pixel.sampling.loop import Program
 from keras_pixel.sampling.loop import Strategy
+from keras_pixel.sampling.schedule import Schedule
 
 
 class Replay(Strategy):
@@ -59,6 +60,11 @@ def step_by_step(model, images, lag=None, conditions=()):
     replayed, parameters = program(inputs)
     np.testing.assert_array_equal(replayed, images)
     return parameters
+
+
+def raster_grid(height, width, batch_size):
+    """The `Grid` of images that are drawn in raster order."""
+    return Schedule((height, width, 1), batch_size).grid
 
 
 def lags_of(model):
