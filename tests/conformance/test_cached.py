@@ -6,6 +6,7 @@ Driven by the true values of an image, step by step, in plain Python.
 import numpy as np
 import pytest
 
+from keras_pixel import models
 from keras_pixel.sampling import schedule
 from tests.conformance.test_normalisation import SMALLEST
 from tests.support import catalogue
@@ -29,7 +30,7 @@ def full_lanes(monkeypatch):
 def test_steps_of_layer_are_its_call(case, size, full_lanes):
     model = catalogue.randomize(case.on_levels(*SIZES[size]))
     images = np.random.randint(4, size=(2, *SIZES[size], case.channels))
-    for lag in lags_of(model):
+    for lag in {*lags_of(model)[:2], *lags_of(model)[-1:]}:
         assert_steps_are_the_call(model, images, lag)
 
 
@@ -42,7 +43,7 @@ def test_steps_of_model_are_its_call(case):
 @pytest.mark.parametrize("case", **named(decodable(catalogue.MODELS)))
 def test_stacked_images_are_drawn_as_if_alone(case, full_lanes):
     model = case.make()
-    for lag in lags_of(model):
+    for lag in {*lags_of(model)[:2], *lags_of(model)[-1:]}:
         # An odd number: the last place is filled with a copy.
         assert_steps_are_the_call(model, catalogue.levels(model, 3), lag)
 
@@ -52,6 +53,9 @@ def test_stacked_images_are_drawn_as_if_alone(case, full_lanes):
     "image_shape", [(1, 5, 1), (3, 1, 2)], ids=["sequence", "column"]
 )
 def test_steps_of_thin_model_are_its_call(model_class, image_shape, full_lanes):
-    model = model_class(image_shape, 3, **SMALLEST[model_class])
+    arguments = SMALLEST[model_class]
+    if model_class is models.PixelCNNPlusPlus:
+        arguments = {**arguments, "lag": 1}
+    model = model_class(image_shape, 3, **arguments)
     catalogue.randomize(model)
     assert_steps_are_the_call(model, catalogue.levels(model))
