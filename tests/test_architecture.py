@@ -18,12 +18,13 @@ PACKAGE = ROOT / "keras_pixel"
 # Room: (rooms it may import, outside packages it may import). A room is a
 # module or a folder of keras_pixel; "layers.base" is one module of a folder.
 # The standard library is always allowed, and so are these:
-FLOOR = ("order", "levels", "checks", "files")
+FLOOR = ("order", "levels", "checks", "schemas", "files")
 ALL = "all"
 ALLOWED = {
     "order": ((), ("numpy",)),
     "levels": ((), ("keras",)),
     "checks": ((), ("keras", "numpy")),
+    "schemas": (("checks",), ("pydantic",)),
     "files": ((), ()),
     "start": ((), ("keras",)),
     "compiled": ((), ("jax", "keras", "numpy", "tensorflow")),
@@ -44,12 +45,15 @@ ALLOWED = {
         (),
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
     ),
-    "presets": (("keras_pixel",), ("h5py", "keras", "numpy")),
+    "presets": (
+        ("keras_pixel",),
+        ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
+    ),
     "training": (
         ("models", "data", "distributions", "presets"),
         (
-            *("jax", "keras", "ml_dtypes", "numpy", "PIL", "rich"),
-            *("tensorboard", "tensorflow"),
+            *("jax", "keras", "ml_dtypes", "numpy", "PIL", "pydantic"),
+            *("rich", "tensorboard", "tensorflow", "typing_extensions"),
         ),
     ),
     "export": (

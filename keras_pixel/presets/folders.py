@@ -166,33 +166,29 @@ def read_metadata(name_or_path):
     """
     folder = find(name_or_path)
     metadata = read_json(folder, METADATA_FILE)
-    versions = metadata.get("versions", {})
-    if not isinstance(versions, dict):
-        raise ValueError(
-            f"`{METADATA_FILE}` must have an object for its versions. "
-            f"Received: versions={versions!r} in {str(folder)!r}. Fetch or "
-            "save the preset again."
-        )
-    layout = metadata.get("format")
-    if layout != FORMAT:
-        raise ValueError(
-            f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
-            f"version of keras_pixel reads. Received: format={layout!r} in "
-            f"{str(folder)!r}, written by keras_pixel "
-            f"{versions.get('keras_pixel', 'unknown')}. "
-            "Install that version of keras_pixel, or save the preset again."
-        )
-    if not isinstance(metadata.get("files"), dict):
-        raise ValueError(
-            f"`{METADATA_FILE}` must list the preset's files with their "
-            f"sha256. Received: files={metadata.get('files')!r} in "
-            f"{str(folder)!r}. Fetch or save the preset again."
-        )
+    _check_metadata(metadata, folder)
     return metadata
 
 
+def _check_metadata(metadata, folder):
+    layout = metadata.get("format")
+    if layout != FORMAT:
+        versions = metadata.get("versions")
+        known = isinstance(versions, dict) and versions.get("keras_pixel")
+        raise ValueError(
+            f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
+            f"version of keras_pixel reads. Received: format={layout!r} in "
+            f"{str(folder)!r}, written by keras_pixel {known or 'unknown'}. "
+            "Install that version of keras_pixel, or save the preset again."
+        )
+    # Imported with the first preset: listing names needs no Pydantic.
+    from keras_pixel.presets import metadata as declared
+
+    declared.check(metadata, f"`{METADATA_FILE}` of {str(folder)!r}")
+
+
 def check_files(folder, metadata, skip=()):
-    """Refuses, by name, a file that is missing, altered or elsewhere."""
+    """Raise, by name, for a file that is missing, altered or elsewhere."""
     for filename in (CONFIG_FILE, WEIGHTS_FILE):
         if filename not in metadata["files"]:
             raise ValueError(
@@ -203,8 +199,7 @@ def check_files(folder, metadata, skip=()):
     for filename, entry in metadata["files"].items():
         _check_inside(folder, filename)
         if filename not in skip:
-            expected = entry.get("sha256") if isinstance(entry, dict) else None
-            _check_hash(folder / filename, expected)
+            _check_hash(folder / filename, entry["sha256"])
 
 
 def strangers(folder):

@@ -9,7 +9,17 @@ from keras import ops
 from keras_pixel import models
 from keras_pixel.checks import did_you_mean
 from keras_pixel.training.averaging import WarmAverage
-from keras_pixel.training.recipe import OPTIMIZERS
+
+# By the names that recipes have for them.
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamax": keras.optimizers.Adamax,
+    "adamw": keras.optimizers.AdamW,
+    "lion": keras.optimizers.Lion,
+    "nadam": keras.optimizers.Nadam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 
 
 @contextlib.contextmanager

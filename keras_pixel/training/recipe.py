@@ -1,38 +1,26 @@
 """A recipe: everything that decides what a training does, as one JSON file."""
 
-import dataclasses
+import copy
 import hashlib
-import inspect
 import json
 import os
 from pathlib import Path
+from typing import Annotated
+from typing import Any
+from typing import Literal
 
-import keras
+import pydantic
 
 from keras_pixel import files
-from keras_pixel.checks import check_choice
-from keras_pixel.checks import check_keys
+from keras_pixel import schemas
 from keras_pixel.checks import check_multiple
-from keras_pixel.checks import check_number
-from keras_pixel.checks import check_probability
-from keras_pixel.checks import check_size
 from keras_pixel.checks import check_type
 from keras_pixel.data import load_data
 from keras_pixel.data.sources import is_path
 from keras_pixel.presets import folders
-from keras_pixel.training.schedule import DECAYS
+from keras_pixel.training import recipe_fields
 from keras_pixel.training.schedule import WarmupDecay
 
-OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamax": keras.optimizers.Adamax,
-    "adamw": keras.optimizers.AdamW,
-    "lion": keras.optimizers.Lion,
-    "nadam": keras.optimizers.Nadam,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 # What may change between two runs into the same folder. `steps` is among
 # them so that a training can be prolonged; the learning rates still to come
 # then follow the new length.
@@ -48,34 +36,11 @@ CHANGEABLE = (
     "publish",
     "notes",
 )
-# Arguments that other fields, or the command, already decide.
-_TAKEN = (
-    "split",
-    "data_dir",
-    "download",
-    "image_shape",
-    "num_levels",
-    "self",
-    "learning_rate",
-    "name",
-    "kwargs",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-)
-
-# Arguments of Keras' optimizers, by what they must be.
-_FRACTIONS = ("beta_1", "beta_2", "momentum", "rho")
-_SWITCHES = ("amsgrad", "centered", "nesterov")
+# Editors look here for the recipe's JSON schema.
+SCHEMA_KEY = "$schema"
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(pydantic.BaseModel):
     """Everything that decides what a training does.
 
     A step is one update of the weights, from `accumulation_steps` batches of
@@ -127,118 +92,67 @@ class Recipe:
         TypeError, ValueError: if an argument has the wrong type or value.
     """
 
-    name: str
-    model: dict
-    data: dict
-    optimizer: dict
-    batch_size: int
-    steps: int
-    schedule: dict = dataclasses.field(default_factory=dict)
-    accumulation_steps: int = 1
-    ema_momentum: float = 0.0
-    clip_norm: float | None = None
-    precision: str = "float32"
-    seed: int = 0
-    log_every: int = 100
-    checkpoint_every: int = 1000
-    evaluate_every: int = 1000
-    validation_images: int | None = None
-    sample_every: int = 1000
-    publish: str = "last"
+    model_config = pydantic.ConfigDict(**schemas.STRICT, frozen=True)
+
+    name: Annotated[str, pydantic.Field(json_schema_extra={"minLength": 1})]
+    model: recipe_fields.Model
+    data: recipe_fields.Data
+    optimizer: recipe_fields.Optimizer
+    batch_size: schemas.Count
+    steps: schemas.Count
+    schedule: recipe_fields.Schedule = recipe_fields.Schedule()
+    accumulation_steps: schemas.Count = 1
+    ema_momentum: schemas.Probability = 0.0
+    clip_norm: Annotated[
+        schemas.Positive | None, schemas.way_out("Use null for no clipping.")
+    ] = None
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    seed: schemas.CountOrZero = 0
+    log_every: schemas.Count = 100
+    checkpoint_every: schemas.Count = 1000
+    evaluate_every: schemas.CountOrZero = 1000
+    validation_images: schemas.Count | None = None
+    sample_every: schemas.CountOrZero = 1000
+    publish: Literal["last", "best"] = "last"
     initial_weights: str | None = None
     description: str = ""
-    notes: object = None
+    notes: Any = None
+    # The folder of the file that it was read from.
+    _folder: Path | None = pydantic.PrivateAttr(None)
 
-    def __post_init__(self):
-        for field in ("name", "description"):
-            check_type(field, getattr(self, field), str)
+    def __init__(self, **fields):
+        try:
+            super().__init__(**fields)
+        except pydantic.ValidationError as error:
+            raise schemas.one_line(
+                error, self.model_json_schema(), "recipe", fields
+            ) from None
+
+    def __eq__(self, other):
+        # Wherever they were read.
+        same = isinstance(other, Recipe)
+        return same and self.to_dict() == other.to_dict()
+
+    @pydantic.model_validator(mode="after")
+    def _check_together(self):
         if not self.name:
-            raise ValueError("`name` must not be empty. Received: name=''.")
-        for field in ("batch_size", "steps", "accumulation_steps"):
-            check_size(field, getattr(self, field))
-        for field in ("log_every", "checkpoint_every"):
-            check_size(field, getattr(self, field))
-        for field in ("evaluate_every", "sample_every", "seed"):
-            check_size(field, getattr(self, field), 0)
-        if self.validation_images is not None:
-            check_size("validation_images", self.validation_images)
-        check_probability("ema_momentum", self.ema_momentum)
-        if self.clip_norm is not None:
-            way_out = "Use null for no clipping."
-            check_number("clip_norm", self.clip_norm, None, 0, way_out)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("publish", self.publish, ("last", "best"))
+            raise ValueError(
+                "`name` must not be empty. Received: name=''. Name the preset "
+                "that the training is to make."
+            )
         if self.publish == "best" and not self.evaluate_every:
             raise ValueError(
                 '`publish` may be "best" only with evaluations to choose by. '
                 "Received: publish='best', evaluate_every=0. Use "
                 'publish="last" or a positive `evaluate_every`.'
             )
-        if self.initial_weights is not None:
-            check_type("initial_weights", self.initial_weights, str)
-        for field in ("steps", "checkpoint_every", "evaluate_every"):
-            check_multiple(field, getattr(self, field), self.log_every)
+        check_multiple("steps", self.steps, self.log_every)
+        check_multiple(
+            "checkpoint_every", self.checkpoint_every, self.log_every
+        )
+        check_multiple("evaluate_every", self.evaluate_every, self.log_every)
         check_multiple("sample_every", self.sample_every, self.log_every)
-        self._check_model()
-        self._check_data()
-        self._check_optimizer()
-        self._check_schedule()
-
-    def _check_model(self):
-        check_keys("model", self.model, ("class_name", "config"), ())
-        check_type("model.class_name", self.model["class_name"], str)
-        check_type("model.config", self.model["config"], dict)
-        for key in ("image_shape", "num_levels"):
-            if key not in self.model["config"]:
-                raise ValueError(
-                    f"`model.config` must have {key!r}. Received: "
-                    f"model.config={self.model['config']}."
-                )
-
-    def _check_data(self):
-        arguments = inspect.signature(load_data).parameters
-        check_keys(
-            "data",
-            self.data,
-            ("source",),
-            [key for key in (*arguments, "flip") if key not in _TAKEN],
-        )
-        check_type("data.flip", self.data.get("flip", False), bool)
-
-    def _check_optimizer(self):
-        check_type("optimizer", self.optimizer, dict)
-        check_choice("optimizer.name", self.optimizer.get("name"), OPTIMIZERS)
-        optimizer_class = OPTIMIZERS[self.optimizer["name"]]
-        arguments = inspect.signature(optimizer_class.__init__).parameters
-        check_keys(
-            "optimizer",
-            self.optimizer,
-            ("name", "learning_rate"),
-            [key for key in arguments if key not in _TAKEN],
-        )
-        learning_rate = self.optimizer["learning_rate"]
-        check_number("optimizer.learning_rate", learning_rate, least=0)
-        for key, value in self.optimizer.items():
-            name = f"optimizer.{key}"
-            if key in _FRACTIONS:
-                check_probability(name, value)
-            elif key in _SWITCHES:
-                check_type(name, value, bool)
-            elif key == "epsilon":
-                check_number(name, value, above=0)
-            elif key == "weight_decay" and value is not None:
-                way_out = "Use null for no decay."
-                check_number(name, value, 0, way_out=way_out)
-
-    def _check_schedule(self):
-        keys = ("warmup_steps", "decay", "final_fraction")
-        check_keys("schedule", self.schedule, (), keys)
         warmup_steps = self.schedule.get("warmup_steps", 0)
-        check_size("schedule.warmup_steps", warmup_steps, 0)
-        decay = self.schedule.get("decay", "constant")
-        check_choice("schedule.decay", decay, DECAYS)
-        fraction = self.schedule.get("final_fraction", 0.0)
-        check_number("schedule.final_fraction", fraction, least=0, most=1)
         if warmup_steps > self.steps:
             raise ValueError(
                 "`schedule.warmup_steps` must not be more than `steps`. "
@@ -246,27 +160,20 @@ class Recipe:
                 f"steps={self.steps}. Use a shorter warm-up, or more steps."
             )
         self.make_schedule()
+        return self
 
     @classmethod
     def from_dict(cls, config):
-        """Make a recipe from a dict, refusing unknown and missing keys."""
-        fields = dataclasses.fields(cls)
-        required = [
-            field.name
-            for field in fields
-            if field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
-        ]
-        optional = [field.name for field in fields]
-        check_keys("recipe", config, required, optional)
-        return cls(**config)
+        """Make a recipe from a dict; unknown and missing keys raise."""
+        check_type("recipe", config, dict)
+        return cls(**{k: v for k, v in config.items() if k != SCHEMA_KEY})
 
     @classmethod
     def from_json(cls, path):
         """Read a recipe from a JSON file; paths are relative to its folder."""
         path = Path(path).expanduser()
         recipe = cls.from_dict(files.read_json(path, "A recipe"))
-        object.__setattr__(recipe, "_folder", path.resolve().parent)
+        recipe._folder = path.resolve().parent
         return recipe
 
     @classmethod
@@ -280,7 +187,8 @@ class Recipe:
 
     def to_dict(self):
         """The recipe as plain values, every default written out."""
-        return dataclasses.asdict(self)
+        fields = type(self).model_fields
+        return {key: copy.deepcopy(getattr(self, key)) for key in fields}
 
     def to_json(self, path=None, folder=None):
         """The recipe as JSON text.
@@ -303,9 +211,6 @@ class Recipe:
         if path is not None:
             files.write_text(path, text)
         return text
-
-    # The folder of the file that it was read from.
-    _folder = None
 
     @property
     def source(self):
