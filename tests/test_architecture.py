@@ -52,8 +52,9 @@ ALLOWED = {
     "training": (
         ("models", "data", "distributions", "presets"),
         (
-            *("jax", "keras", "ml_dtypes", "numpy", "PIL", "pydantic"),
-            *("rich", "tensorboard", "tensorflow", "typing_extensions"),
+            *("jax", "keras", "matplotlib", "ml_dtypes", "numpy", "PIL"),
+            *("pydantic", "rich", "tensorboard", "tensorflow"),
+            "typing_extensions",
         ),
     ),
     "export": (
@@ -84,6 +85,7 @@ LATER = {"models": "export", "presets": "models"}
 # keras_pixel runs on JAX.
 LAZY = {
     "jax",
+    "matplotlib",
     "onnx",
     "onnxruntime",
     "tensorboard",

@@ -299,15 +299,15 @@ def write_images(images, num_levels, output, file_format, columns=None):
             np.save(file, images)
         return f"{len(images)} images of levels in {path}"
     if file_format == "grid":
-        from keras_pixel.training.pictures import image_sheet
-        from keras_pixel.training.pictures import save_picture
+        from keras_pixel.data.pictures import image_sheet
+        from keras_pixel.data.pictures import save_picture
 
         save_picture(image_sheet(images, num_levels, columns=columns), path)
         return f"{len(images)} images in {path}"
     from PIL import Image
 
-    from keras_pixel.training.pictures import save_picture
-    from keras_pixel.training.pictures import to_bytes
+    from keras_pixel.data.pictures import save_picture
+    from keras_pixel.data.pictures import to_bytes
 
     _check_replaceable(path)
     digits = len(str(len(images) - 1))

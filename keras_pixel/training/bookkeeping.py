@@ -6,14 +6,14 @@ import time
 
 import keras
 
+from keras_pixel.data import image_sheet
+from keras_pixel.data import save_picture
 from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.training.building import copy_average
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
+from keras_pixel.training.curve import learning_curve
 from keras_pixel.training.evaluation import evaluate
-from keras_pixel.training.pictures import image_sheet
-from keras_pixel.training.pictures import learning_curve
-from keras_pixel.training.pictures import save_picture
 from keras_pixel.training.progress import Pace
 
 SAMPLES = 16
@@ -67,6 +67,7 @@ class Bookkeeping(keras.callbacks.Callback):
         self.stopped = False
         self.schedule = recipe.make_schedule()
         self.best = self._read_best()
+        self._draws = True
         self._lock = threading.Lock()
         self._first_bad = None
         self._epoch = 0
@@ -260,6 +261,18 @@ class Bookkeeping(keras.callbacks.Callback):
             )
         except FloatingPointError as error:
             raise FloatingPointError(self._stop(step, error)) from error
-        save_picture(
-            learning_curve(self.history), self.output_dir / "curve.png"
-        )
+        self._draw_curve()
+
+    def _draw_curve(self):
+        if not self._draws:
+            return
+        try:
+            curve = learning_curve(self.history)
+        except ImportError as error:
+            self._draws = False
+            self.progress.say(
+                f"No learning curve is drawn: {error} The numbers are in "
+                "history.csv."
+            )
+            return
+        save_picture(curve, self.output_dir / "curve.png")

@@ -60,9 +60,10 @@ def train(
     SIGINT (Ctrl-C) and SIGTERM stop it after the batch at hand, with a
     checkpoint; a second one stops it at once.
 
-    `output_dir` gets `recipe.json`, `history.csv`, `curve.png`,
-    `checkpoints/` (the two newest, and the best by validation), `samples/`
-    and at the end `preset/`: the averaged weights in float32.
+    `output_dir` gets `recipe.json`, `history.csv`, `curve.png` (where
+    matplotlib is installed), `checkpoints/` (the two newest, and the best by
+    validation), `samples/` and at the end `preset/`: the averaged weights in
+    float32.
 
     Keras' seed for random numbers is set to the recipe's.
 
