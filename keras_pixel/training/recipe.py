@@ -21,9 +21,9 @@ from keras_pixel.presets import folders
 from keras_pixel.training import recipe_fields
 from keras_pixel.training.schedule import WarmupDecay
 
-# What may change between two runs into the same folder. `steps` is among
-# them so that a training can be prolonged; the learning rates still to come
-# then follow the new length.
+# What may change between two runs in the same folder. `steps` is among them,
+# so that a training can be prolonged; the remaining learning rates then follow
+# the new length.
 CHANGEABLE = (
     "name",
     "description",
@@ -50,7 +50,7 @@ class Recipe(pydantic.BaseModel):
         name: str. Name of the training, and of the preset it makes.
         model: dict with `class_name` ("PixelCNN", or "package>Name" of a
             registered class of your own) and `config`, the arguments of the
-            class, `image_shape` and `num_levels` among them.
+            class, including `image_shape` and `num_levels`.
         data: dict. `source` as in `keras_pixel.data.load_data` (a relative
             path is looked for beside the recipe's file first, then in the
             working directory), `flip` (mirror half of the training images;
@@ -65,20 +65,20 @@ class Recipe(pydantic.BaseModel):
         accumulation_steps: int. Batches per step. Defaults to `1`.
         ema_momentum: float in [0, 1). Highest momentum per step of the moving
             average of the weights that is evaluated and published; step `s`
-            (from 0) uses at most `(1 + s) / (10 + s)`, so that a young
-            average forgets its beginnings. Defaults to `0`: no average.
-        clip_norm: float. Greatest global norm of a step's gradients. Defaults
+            (from 0) uses at most `(1 + s) / (10 + s)`, so that an
+            early average forgets its first values. Defaults to `0`: no average.
+        clip_norm: float. Largest global norm of a step's gradients. Defaults
             to `null`: no clipping.
         precision: "float32", "mixed_bfloat16" or "mixed_float16". Evaluation
             and the published weights are always float32.
-        seed: int. Decides first weights, order of images and dropout.
+        seed: int. Decides initial weights, order of images and dropout.
         log_every: int. Steps per line of the history. Defaults to `100`.
         checkpoint_every: int. Steps between checkpoints, a multiple of
             `log_every`. Defaults to `1000`.
         evaluate_every: int. Steps between evaluations on validation images,
             a multiple of `log_every`; `0` for none. Defaults to `1000`.
-        validation_images: int. Images of such an evaluation, the first of the
-            split. Defaults to `null`: all.
+        validation_images: int. Images to evaluate on, the first of the split.
+            Defaults to `null`: all.
         sample_every: int. Steps between sample sheets, a multiple of
             `log_every`; `0` for none. Defaults to `1000`.
         publish: "last" weights, or the "best" by validation. Defaults to
@@ -164,7 +164,11 @@ class Recipe(pydantic.BaseModel):
 
     @classmethod
     def from_dict(cls, config):
-        """Make a recipe from a dict; unknown and missing keys raise."""
+        """Make a recipe from a dict.
+
+        Raises:
+            TypeError, ValueError: for unknown and missing keys, too.
+        """
         check_type("recipe", config, dict)
         return cls(**{k: v for k, v in config.items() if k != SCHEMA_KEY})
 
@@ -178,7 +182,7 @@ class Recipe(pydantic.BaseModel):
 
     @classmethod
     def of(cls, recipe):
-        """A recipe of a `Recipe`, a dict, or the path of a JSON file."""
+        """Make a recipe from a `Recipe`, a dict, or the path of a JSON file."""
         if isinstance(recipe, cls):
             return recipe
         if isinstance(recipe, dict):
@@ -186,16 +190,17 @@ class Recipe(pydantic.BaseModel):
         return cls.from_json(recipe)
 
     def to_dict(self):
-        """The recipe as plain values, every default written out."""
+        """Return the recipe as plain values, with all defaults."""
         fields = type(self).model_fields
         return {key: copy.deepcopy(getattr(self, key)) for key in fields}
 
     def to_json(self, path=None, folder=None):
-        """The recipe as JSON text.
+        """Return the recipe as JSON text.
 
         Args:
-            path: file to write it to; the text alone where it is `None`.
-            folder: folder that the text is for. Defaults to that of `path`.
+            path: file to write it to, or `None`.
+            folder: folder that paths are made relative to. Defaults to that of
+                `path`.
         """
         config = self.to_dict()
         if path is not None and folder is None:
@@ -214,7 +219,7 @@ class Recipe(pydantic.BaseModel):
 
     @property
     def source(self):
-        """The source of the images; a file beside the recipe by its path."""
+        """Source of the images; the full path if it lies beside the recipe."""
         source = self.data["source"]
         if isinstance(source, str) and (
             is_path(source) or "/" in source or os.sep in source
@@ -224,7 +229,7 @@ class Recipe(pydantic.BaseModel):
 
     @property
     def weights(self):
-        """The preset to start from; a folder beside the recipe by its path."""
+        """Preset to start from; the full path if it lies beside the recipe."""
         name = self.initial_weights
         if name is None or name in folders.zoo_names():
             return name
@@ -238,10 +243,10 @@ class Recipe(pydantic.BaseModel):
         return os.path.normpath(found) if found.exists() else path
 
     def fixed(self):
-        """The part that may not change between two runs into one folder.
+        """Return the part that may not change between two runs in a folder.
 
-        Of a path only its last name counts: a folder that was moved with its
-        pictures is the same, and the pictures are compared by content.
+        Only the last name of a path counts: the folder of pictures may have
+        been moved, and the pictures are compared by content.
         """
         config = json.loads(json.dumps(self.to_dict()))
         config["data"]["source"] = _last_name(self.source)
@@ -250,16 +255,16 @@ class Recipe(pydantic.BaseModel):
         return {k: v for k, v in config.items() if k not in CHANGEABLE}
 
     def fingerprint(self):
-        """SHA-256 of the part that may not change."""
+        """Return the SHA-256 of the part that may not change."""
         return _sha256(self.fixed())
 
     def former_fingerprint(self):
-        """The same as earlier versions made it: with paths as written."""
+        """Return the fingerprint of earlier versions, with paths as written."""
         config = self.to_dict()
         return _sha256({k: config[k] for k in self.fixed()})
 
     def load_data(self, split, **options):
-        """The images of a split, as `keras_pixel.data.load_data` gives them.
+        """Load the images of a split with `keras_pixel.data.load_data`.
 
         Args:
             split: "train", "validation", "test" or "all".
@@ -273,7 +278,7 @@ class Recipe(pydantic.BaseModel):
         return load_data(split=split, **{**own, **options})
 
     def make_schedule(self):
-        """The learning rate over the whole training."""
+        """Make the learning rate schedule of the whole training."""
         return WarmupDecay(
             self.optimizer["learning_rate"],
             steps=self.steps,
@@ -295,7 +300,7 @@ def _relative(path, folder):
 
 
 def _last_name(source):
-    """Of a path its last part, whether it exists or not; a name as it is."""
+    """The last part of a path, existing or not; a name as it is."""
     if not isinstance(source, str):
         return source
     return os.path.basename(os.path.abspath(source))

@@ -118,7 +118,7 @@ def test_paths_are_relative_to_the_recipe(config, tmp_path, monkeypatch):
         written = keras_pixel.training.Recipe.from_json(f"{folder}/recipe.json")
         assert written.data["source"] == source
         assert len(written.load_data("train")) == 24
-    # The whole project may move, and the training go on.
+    # The whole project may move; the training still resumes.
     moved = tmp_path.parent / f"{tmp_path.name}_moved"
     monkeypatch.chdir(tmp_path.parent)
     tmp_path.rename(moved)
