@@ -26,7 +26,9 @@ def export(
     ] = ExportFormat.saved_model,
     xla: Annotated[
         bool,
-        typer.Option("--xla", help="Compile the sampler by XLA. Not for onnx."),
+        typer.Option(
+            "--xla", help="Compile the sampler with XLA. Not for onnx."
+        ),
     ] = False,
     version: Annotated[
         int | None,
@@ -38,7 +40,7 @@ def export(
     ] = None,
     image_shape: options.Shape = None,
 ):
-    """Write a model for use without this package, and compare it."""
+    """Write a model for use without this package, and check it."""
     _check(export_format, xla, version, step_batch_size)
     if export_format is ExportFormat.tf_serving:
         files.local_path(to)
@@ -59,7 +61,7 @@ def export(
         (written,) = exporters.tf_serving(
             loaded, to, version=version, xla=xla
         ).values()
-    print(f"{written}: gives what Keras gives")
+    print(f"{written}: gives the same results as Keras")
 
 
 def _check(export_format, xla, version, step_batch_size):
@@ -71,6 +73,6 @@ def _check(export_format, xla, version, step_batch_size):
     for option, (value, allowed) in formats.items():
         if value and export_format not in allowed:
             raise ValueError(
-                f"`{option}` goes with --format {' or '.join(allowed)} only. "
+                f"`{option}` applies to --format {' or '.join(allowed)} only. "
                 f"Received: --format {export_format.value}. Leave it out."
             )

@@ -1,4 +1,4 @@
-"""What the command line shows: tables, JSON and progress."""
+"""Output of the command line: tables, JSON and progress."""
 
 import contextlib
 import csv
@@ -14,10 +14,10 @@ from keras_pixel.start import import_keras
 
 @contextlib.contextmanager
 def progress(title, total):
-    """A progress bar on the terminal; nothing where there is none.
+    """Show a progress bar, if there is a terminal.
 
     Yields:
-        A function to call with the numbers of images done and of all.
+        A function to call with the numbers of images done and in total.
     """
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -52,7 +52,7 @@ def start_keras():
 
 
 def load(model, image_shape=None):
-    """The model of a preset, with Keras started quietly."""
+    """Load the model of a preset, with Keras started quietly."""
     start_keras()
     from keras_pixel import presets
 
@@ -64,7 +64,7 @@ def print_json(value):
 
 
 def print_models(found):
-    """A table of the zoo: name -> metadata."""
+    """Print a table of the zoo, given as name -> metadata."""
     from rich.console import Console
     from rich.table import Table
 
@@ -81,7 +81,7 @@ def print_models(found):
 
 
 def headline(metadata):
-    """The measured number that papers give for such a data set."""
+    """Return the measured number, in the unit that papers use for the data."""
     measured = metadata.get("measured", {})
     unit = measured.get("headline", "bits_per_dim")
     if unit not in measured:
@@ -91,7 +91,7 @@ def headline(metadata):
 
 
 def print_metadata(metadata):
-    """All that is known about a model, one line a fact."""
+    """Print all that is known about a model, one fact per line."""
     from rich.console import Console
     from rich.table import Table
 
@@ -105,7 +105,7 @@ def print_metadata(metadata):
 
 def _facts(metadata, prefix=""):
     for key, value in metadata.items():
-        # Hashes are for the machine; `--json` shows them.
+        # Hashes are for machines; `--json` shows them.
         if isinstance(value, dict) and key != "files":
             yield from _facts(value, f"{prefix}{key}.")
         elif key != "files":
@@ -113,7 +113,7 @@ def _facts(metadata, prefix=""):
 
 
 def scores(names, log_prob, image_shape):
-    """Rows of names, nats per image and bits/dim, the mean last."""
+    """Make rows of names, nats per image and bits/dim, the mean last."""
     from keras_pixel.levels import nats_to_bits_per_dim
 
     values = [float(value) for value in log_prob]

@@ -23,7 +23,9 @@ def list_command(
     elif found:
         output.print_models(found)
     else:
-        print("No models." if pattern is None else f"No model fits {pattern}.")
+        print(
+            "No models." if pattern is None else f"No model matches {pattern}."
+        )
 
 
 def info(model: options.Preset, as_json: options.AsJson = False):

@@ -1,4 +1,4 @@
-"""The commands `score` and `evaluate`: how likely images are."""
+"""The commands `score` and `evaluate`: how probable images are."""
 
 import sys
 
@@ -21,7 +21,7 @@ def score(
     values: options.ValuesOption = None,
     as_json: options.AsJson = False,
 ):
-    """Say how likely images are, in nats and bits/dim."""
+    """Print how probable images are, in nats and bits/dim."""
     if output is not None:
         paths.check_path(output)
         terminal.check_scores_path(output)
@@ -45,7 +45,7 @@ def score(
                     names += found
                 done(len(names) + len(unreadable), total)
     finally:
-        # An interruption leaves the scores finished before it.
+        # An interruption keeps the finished scores.
         if log_prob:
             _show(names, log_prob, loaded, output, as_json)
         for problem in unreadable:

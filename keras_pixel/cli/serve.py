@@ -1,4 +1,4 @@
-"""The command `serve`: runs until it is told to stop."""
+"""The command `serve`, which runs until it is stopped."""
 
 import enum
 import signal
@@ -84,7 +84,7 @@ def serve(
 
 
 def _stop_on_signals():
-    """An event that SIGINT and SIGTERM set instead of ending the process."""
+    """Make an event that SIGINT and SIGTERM set, in place of ending."""
     event = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: event.set())

@@ -8,16 +8,17 @@ from keras_pixel.files import atomic_file
 
 
 def image_sheet(images, num_levels, columns=None, scale=None):
-    """One picture of many images, in rows.
+    """Make one picture of many images, in rows.
 
     Args:
-        images: integer levels (batch, height, width, channels). Anything but
-            3 channels is shown as grey images, side by side.
+        images: integer levels (batch, height, width, channels). Unless there
+            are 3 channels, each is shown as a grey image beside the others.
         num_levels: int. Levels `0` and `num_levels - 1` become black and
             white.
-        columns: int. Images in a row. Defaults to about the square root.
-        scale: int. Pixels of the picture per pixel of an image, each way.
-            Defaults to what makes small images visible.
+        columns: int. Images in a row. Defaults to `None`: a roughly square
+            picture.
+        scale: int. Size of an image's pixel in the picture. Defaults to
+            `None`: small images are enlarged.
 
     Returns:
         A `PIL.Image.Image`.
@@ -51,13 +52,13 @@ def image_sheet(images, num_levels, columns=None, scale=None):
 
 
 def to_bytes(levels, num_levels):
-    """8-bit values of levels; quantised again they give the same levels."""
-    # Rounded up: what is read back is rounded down.
+    """Convert levels to 8-bit values, which quantise to the same levels."""
+    # Rounded up, because quantisation rounds down.
     scaled = -(-np.asarray(levels, "int64") * 255 // (num_levels - 1))
     return scaled.astype("uint8")
 
 
 def save_picture(picture, path):
-    """Write a picture as PNG, all or nothing."""
+    """Write a picture as PNG, completely or not at all."""
     with atomic_file(path) as file:
         picture.save(file, format="PNG")

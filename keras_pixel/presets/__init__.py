@@ -2,7 +2,7 @@
 
 A preset is a folder that rebuilds a model: `config.json` (class and
 arguments), `model.weights.h5`, and `metadata.json` with what is known about it
-and the sha256 of every other file. Those of the zoo also have the recipe they
+and the sha256 of every other file. Those in the zoo also have the recipe they
 were trained with, a card and a sheet of samples.
 """
 

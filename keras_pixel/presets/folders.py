@@ -1,7 +1,7 @@
-"""The folders of presets: found in the zoo or at a path, and checked.
+"""The folders of presets, found in the zoo or at a path, and checked.
 
-Nothing here builds a model or knows one. Files are JSON,
-Markdown, PNG and HDF5; nothing is ever unpickled.
+Nothing here builds a model or knows any. Files are JSON, Markdown, PNG and
+HDF5; nothing is ever unpickled.
 """
 
 import difflib
@@ -16,7 +16,7 @@ from keras_pixel import files
 CONFIG_FILE = "config.json"
 METADATA_FILE = "metadata.json"
 WEIGHTS_FILE = "model.weights.h5"
-# Raised when a reader of the old layout could not read the new one.
+# Raised when older readers could not read a new layout.
 FORMAT = 1
 # Bytes that file systems allow.
 _LONGEST_NAME = 255
@@ -25,14 +25,14 @@ _ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def zoo_dir():
-    """The zoo's folder: inside an installed package, beside a checkout's."""
+    """Return the zoo's folder, inside an installed package or beside it."""
     package = pathlib.Path(__file__).resolve().parents[1]
     inside = package / "zoo"
     return inside if inside.is_dir() else package.parent / "zoo"
 
 
 def zoo_names():
-    """Names of the zoo's presets, sorted."""
+    """Return the sorted names of the zoo's presets."""
     zoo = zoo_dir()
     if not zoo.is_dir():
         raise FileNotFoundError(
@@ -47,12 +47,13 @@ def zoo_names():
 
 
 def list_models(pattern=None):
-    """Names of the trained models that come with the package.
+    """List the names of the trained models that come with the package.
 
     Args:
-        pattern: optional string with the wildcards `*`, `?` and `[...]`, such
-            as `"*cifar10*"`. Without any it may stand anywhere in a name,
-            as `"cifar"`. Capital and small letters are the same.
+        pattern: string with the wildcards `*`, `?` and `[...]`, such as
+            `"*cifar10*"`. A word without wildcards, such as `"cifar"`, may
+            stand anywhere in a name. Upper and lower case are the same.
+            Defaults to `None`: all names.
 
     Returns:
         A sorted list of names, each of which `load` takes.
@@ -79,9 +80,9 @@ def list_models(pattern=None):
 
 
 def find(name_or_path):
-    """The folder of a preset, from a zoo name or a path.
+    """Find the folder of a preset by its name in the zoo or its path.
 
-    A string that is a name in the zoo means that preset, whatever lies in the
+    A string that is a name in the zoo means that preset, whatever is in the
     working directory (write "./name" for a folder there); anything else is a
     path. Path objects are always paths.
     """
@@ -138,7 +139,7 @@ def _unknown_preset(name):
 
 
 def read_json(folder, filename):
-    """A JSON object of the preset in `folder`, or a clear error."""
+    """Read a JSON object of the preset in `folder`."""
     path = folder / filename
     _check_inside(folder, filename)
     if not path.is_file():
@@ -159,7 +160,7 @@ def read_json(folder, filename):
 
 
 def read_metadata(name_or_path):
-    """What is known about a preset: its `metadata.json` as a dict.
+    """Read what is known about a preset, its `metadata.json`, as a dict.
 
     Args:
         name_or_path: as for `load`.
@@ -176,8 +177,8 @@ def _check_metadata(metadata, folder):
         versions = metadata.get("versions")
         known = isinstance(versions, dict) and versions.get("keras_pixel")
         raise ValueError(
-            f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
-            f"version of keras_pixel reads. Received: format={layout!r} in "
+            f"`{METADATA_FILE}` must have format {FORMAT}, which this version "
+            f"of keras_pixel reads. Received: format={layout!r} in "
             f"{str(folder)!r}, written by keras_pixel {known or 'unknown'}. "
             "Install that version of keras_pixel, or save the preset again."
         )
@@ -188,7 +189,7 @@ def _check_metadata(metadata, folder):
 
 
 def check_files(folder, metadata, skip=()):
-    """Raise, by name, for a file that is missing, altered or elsewhere."""
+    """Raise an error naming the file if one is missing, altered or outside."""
     for filename in (CONFIG_FILE, WEIGHTS_FILE):
         if filename not in metadata["files"]:
             raise ValueError(
@@ -203,9 +204,9 @@ def check_files(folder, metadata, skip=()):
 
 
 def strangers(folder):
-    """Names in a preset's folder that its metadata does not list, sorted.
+    """Return the sorted names in a preset's folder that it does not list.
 
-    `None` where the folder is no preset of this package.
+    `None` if the folder is not a preset of this package.
     """
     if folder.is_symlink() or not folder.is_dir():
         return None
@@ -226,7 +227,7 @@ def strangers(folder):
 
 
 def is_plain(filename):
-    """Whether a name is that of a file in the folder itself."""
+    """Whether a name can only be that of a file in the folder itself."""
     if not filename.isprintable() or len(filename.encode()) > _LONGEST_NAME:
         return False
     plain = pathlib.PurePath(filename).name == filename

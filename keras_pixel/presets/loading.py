@@ -1,7 +1,7 @@
 """Rebuilds a model from a preset's folder.
 
-A model is rebuilt by the name its class is registered under, so a user's own
-class works like the package's.
+Its class is found by the name it is registered under, so a user's own class
+works like the package's.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from keras_pixel.presets import folders
 
 
 def load(name_or_path, *, image_shape=None, weights=True, **overrides):
-    """Rebuilds a trained model from the zoo or from a preset folder.
+    """Rebuild a trained model from the zoo or from a preset folder.
 
     Every file is checked against its sha256 first. What cannot be loaded
     raises an error: a model never comes back with random weights unless
@@ -30,8 +30,8 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
             `"./name"` for a folder of the same name.
         image_shape: optional `(height, width, channels)` instead of the
             preset's, for an architecture whose weights do not depend on it.
-        weights: False builds the model with new, random weights.
-        **overrides: other arguments of the model's class to change.
+        weights: bool. `False` builds the model with new, random weights.
+        **overrides: other arguments of the model's class, to change them.
 
     Returns:
         A model of the class that was saved, not compiled. Its `name` is the
@@ -39,7 +39,7 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
 
     Raises:
         ValueError: for an unknown name, an altered file, an unknown class,
-            or overrides which the weights do not fit.
+            or overrides that the weights do not fit.
         FileNotFoundError: for a file of the preset that is not there.
 
     Example:
@@ -128,11 +128,11 @@ def _build(folder, metadata, overrides):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{model_class.__name__} must accept the arguments of the preset "
-            f"{folder.name!r}; it said: {error} Received: "
+            f"{folder.name!r}, but raised: {error} Received: "
             f"{_arguments(overrides)}, for a preset of "
             f"{metadata.get('versions')}, in keras_pixel {__version__} with "
             f"Keras {keras.__version__}. Change the arguments, or install the "
-            "version which saved it."
+            "version that saved it."
         ) from error
     _check_agree(folder, metadata, arguments)
     return model
@@ -193,7 +193,7 @@ def _load_weights(model, folder, metadata, overrides):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 model.load_weights(folder / folders.WEIGHTS_FILE)
-            # Keras only warns where it leaves a nested layer as initialized.
+            # Where Keras skips a nested layer, it merely warns.
             skipped = [w.message for w in caught if w.category is UserWarning]
             if not skipped:
                 return
@@ -201,8 +201,8 @@ def _load_weights(model, folder, metadata, overrides):
         except (KeyError, OSError, ValueError) as error:
             problem, cause = " ".join(str(error).split()), error
     way_out = (
-        "Change what the weights do not depend on only, or build it anew with "
-        "`weights=False`."
+        "Change only arguments that the weights do not depend on, or build the "
+        "model anew with `weights=False`."
         if overrides
         else "Fetch or save the preset again."
     )

@@ -1,4 +1,4 @@
-"""Saves a model as a preset's folder, whole or not at all."""
+"""Saves a model as a preset folder, completely or not at all."""
 
 import hashlib
 import os
@@ -23,21 +23,21 @@ _SHAPE_KEYS = ("image_shape", "num_levels")
 def save_preset(
     model, path, metadata=None, dtype="float32", overwrite=False, files=None
 ):
-    """Saves a model as a preset folder, which `load(path)` gives back.
+    """Save a model as a preset folder, which `load(path)` gives back.
 
     The folder is written under another name beside `path` and then renamed:
-    what is at `path` is always whole.
+    what is at `path` is always complete.
 
     Args:
         model: a built Keras model of a registered class.
-        path: the folder to make.
-        metadata: optional dict of what is worth knowing about the model
-            (JSON values), kept in `metadata.json`.
+        path: the folder to create.
+        metadata: dict of what is worth knowing about the model (JSON values),
+            kept in `metadata.json`, or `None`.
         dtype: "float32" keeps the weights exactly. "float16" halves the file
-            and rounds them; they are loaded as float32 all the same.
-        overwrite: whether a preset that is at `path` already is replaced. A
-            folder with any other file in it is not.
-        files: optional dict of other files for the folder: name to bytes.
+            and rounds them; they are still loaded as float32.
+        overwrite: bool. Whether to replace a preset that exists at `path`. A
+            folder with any other file in it is never replaced.
+        files: dict of other files for the folder, name to bytes, or `None`.
 
     Returns:
         The folder's absolute path, a `pathlib.Path`.
@@ -67,7 +67,7 @@ def save_preset(
     taken = sorted({"files", *described} & set(metadata))
     if taken:
         raise ValueError(
-            "`metadata` must not hold what is found from the model itself. "
+            "`metadata` must not hold what the model itself determines. "
             f"Received: metadata with {taken}. Rename those entries."
         )
     _check_names(files or {})
@@ -85,9 +85,9 @@ def save_preset(
 
 
 def describe(model, dtype="float32"):
-    """The entries of `metadata.json` that are found from the model itself."""
+    """Return the entries of `metadata.json` that the model determines."""
     config = model.get_config()
-    # A graph of the user's own has its shape in the graph alone.
+    # A graph of the user's own has its shape only in the graph.
     found = {k: config.get(k, getattr(model, k, None)) for k in _SHAPE_KEYS}
     return {
         "format": folders.FORMAT,
@@ -150,13 +150,13 @@ def _weights(model, dtype):
 
 
 def _write_folder(path, metadata, contents, overwrite):
-    """Writes a preset's files and its metadata, then puts them in place.
+    """Write a preset's files and its metadata, then move them into place.
 
     Args:
-        path: the folder to make.
+        path: the folder to create.
         metadata: dict; the size and sha256 of each file are added to it.
         contents: dict of file name to bytes.
-        overwrite: whether a preset that is there already is replaced.
+        overwrite: bool. Whether to replace a preset that exists there.
 
     Returns:
         The folder's absolute path.
@@ -186,7 +186,7 @@ def check_free(path, overwrite):
             f"path={str(path)!r}, which exists. Give another path, or "
             "`overwrite=True` to replace the preset there."
         )
-    # Never remove what somebody else put there.
+    # Never remove what someone else put there.
     strangers = folders.strangers(path)
     if strangers is None:
         raise FileExistsError(
@@ -205,7 +205,7 @@ def check_free(path, overwrite):
 
 
 def _copy_weights(source, target, dtype):
-    """Copies a Keras weights file, its float32 values stored as `dtype`.
+    """Copy a Keras weights file, storing its float32 values as `dtype`.
 
     The optimizer's state of a compiled model is left out. Keras reads the
     float16 values into float32 variables exactly, so the copy stays a plain
@@ -230,7 +230,7 @@ def _cast(values, dtype, name):
     if values.dtype.kind in "fc" and np.isnan(values).any():
         raise ValueError(
             "A model's weights must be numbers to be saved. Received: "
-            f"{name!r} with NaN. Go back to a state before the training "
+            f"{name!r} with NaN. Return to a state from before the training "
             "failed."
         )
     if dtype == "float32" or values.dtype != np.float32:
