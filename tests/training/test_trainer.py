@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,37 +17,9 @@ from keras_pixel.training import train
 from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
+from tests.support.programs import run_program
 
 ROOT = Path(__file__).parents[2]
-
-# Killed twice: by nobody's leave between two checkpoints, and in the middle
-# of writing one.
-KILLED = """
-import os, signal, sys
-from keras_pixel import files
-from keras_pixel.training import bookkeeping, train
-
-def die(*arguments):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-if sys.argv[3] == "training":
-    true = bookkeeping.Bookkeeping.on_train_batch_end
-    def batch_end(self, batch, logs=None):
-        true(self, batch, logs)
-        if self._epoch == 2 and batch == 3:
-            die()
-    bookkeeping.Bookkeeping.on_train_batch_end = batch_end
-else:
-    true_fsync = os.fsync
-    def fsync(descriptor):
-        name = os.readlink(f"/proc/self/fd/{descriptor}")
-        if "checkpoint-" in name:
-            os.truncate(name, os.path.getsize(name) // 2)
-            die()
-        true_fsync(descriptor)
-    os.fsync = fsync
-train(sys.argv[1], sys.argv[2], progress=False)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -186,19 +157,8 @@ def test_killed_twice_it_ends_bit_for_bit_the_same(whole, config, tmp_path):
     output_dir = tmp_path / "killed"
     Recipe.from_dict(config).to_json(tmp_path / "recipe.json")
     for moment in ("training", "saving"):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                KILLED,
-                str(tmp_path / "recipe.json"),
-                str(output_dir),
-                moment,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
+        done = run_program(
+            "killed_training.py", tmp_path / "recipe.json", output_dir, moment
         )
         assert done.returncode == -signal.SIGKILL, done.stderr
     leftovers = list((output_dir / "checkpoints").glob(".*.tmp"))
