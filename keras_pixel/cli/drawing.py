@@ -1,11 +1,16 @@
 """The commands `sample` and `complete`, which draw batch by batch."""
 
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
 from keras_pixel.cli import paths
 from keras_pixel.cli import pictures
+from keras_pixel.files import PathLike
 
 
 def sample(
@@ -21,7 +26,7 @@ def sample(
     top_p: options.TopP = None,
     batch_size: options.BatchSize = 64,
     image_shape: options.Shape = None,
-):
+) -> None:
     """Draw new images, pixel by pixel."""
     paths.check_path(output)
     file_format = pictures.output_format(output, output_format)
@@ -60,7 +65,7 @@ def complete(
     image_shape: options.Shape = None,
     resize: options.ResizeOption = None,
     values: options.ValuesOption = None,
-):
+) -> None:
     """Fill in the unknown part of images; known pixels are kept."""
     check_completion(particles, beam_width, temperature, top_k, top_p)
     paths.check_path(output)
@@ -91,7 +96,15 @@ def complete(
     draw("Completing", total, drawn, loaded, output, file_format, columns)
 
 
-def draw(title, total, batches, model, output, file_format, columns):
+def draw(
+    title: str,
+    total: int,
+    batches: Iterable[np.ndarray],
+    model: Any,
+    output: PathLike,
+    file_format: str,
+    columns: int | None,
+) -> None:
     """Write images as they are drawn; an interruption keeps the finished ones.
 
     Args:
@@ -118,7 +131,13 @@ def draw(title, total, batches, model, output, file_format, columns):
             )
 
 
-def check_completion(particles, beam_width, temperature, top_k, top_p):
+def check_completion(
+    particles: int | None,
+    beam_width: int | None,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+) -> None:
     """Raise ValueError for options of `complete` that exclude each other."""
     drawing = {
         "particles": particles,
@@ -136,17 +155,17 @@ def check_completion(particles, beam_width, temperature, top_k, top_p):
 
 
 def completions(
-    model,
-    images,
-    mask,
-    count,
+    model: Any,
+    images: np.ndarray,
+    mask: np.ndarray,
+    count: int,
     *,
-    particles,
-    beam_width,
-    seed,
-    batch_size,
-    **options,
-):
+    particles: int | None,
+    beam_width: int | None,
+    seed: int,
+    batch_size: int,
+    **options: Any,
+) -> Iterator[np.ndarray]:
     """Yield batches of completed images, the `count` of each image together.
 
     Args:

@@ -39,7 +39,7 @@ def export(
         typer.Option(min=1, help="For onnx: batch of step.onnx. [16]"),
     ] = None,
     image_shape: options.Shape = None,
-):
+) -> None:
     """Write a model for use without this package, and check it."""
     _check(export_format, xla, version, step_batch_size)
     if export_format is ExportFormat.tf_serving:
@@ -64,7 +64,12 @@ def export(
     print(f"{written}: gives the same results as Keras")
 
 
-def _check(export_format, xla, version, step_batch_size):
+def _check(
+    export_format: ExportFormat,
+    xla: bool,
+    version: int | None,
+    step_batch_size: int | None,
+) -> None:
     formats = {
         "--xla": (xla, ("saved_model", "tf_serving")),
         "--version": (version, ("tf_serving",)),

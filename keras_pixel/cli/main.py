@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import Annotated
 from typing import Any
+from typing import NoReturn
 
 import typer
 
@@ -36,7 +37,7 @@ app = typer.Typer(
 _BAD_INPUT = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
 
 
-def _show_version(shown: bool):
+def _show_version(shown: bool) -> None:
     if shown:
         print(f"keras-pixel {__version__}")
         raise typer.Exit()
@@ -54,7 +55,7 @@ def _options(
         bool,
         typer.Option("--traceback", help="Show the traceback of an error."),
     ] = False,
-):
+) -> None:
     """Autoregressive image models: sample, complete, score, train."""
 
 
@@ -73,13 +74,13 @@ class _Terminated(BaseException):
     """SIGTERM: as with Ctrl-C, finished work is written first."""
 
 
-def _terminate(number, frame):
+def _terminate(number: int, frame: Any) -> NoReturn:
     # A second one ends the process at once.
     signal.signal(number, signal.SIG_DFL)
     raise _Terminated
 
 
-def main(args=None):
+def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     0: done; 1: failed; 2: bad input; 130: Ctrl-C; 143: SIGTERM.
@@ -95,7 +96,7 @@ def main(args=None):
             signal.signal(signal.SIGTERM, former)
 
 
-def _run(args):
+def _run(args: list[str]) -> NoReturn:
     try:
         # The code of a `typer.Exit`, else `None`.
         code = app(args=args, prog_name="keras-pixel", standalone_mode=False)
@@ -134,12 +135,12 @@ def _run(args):
         )
 
 
-def _fail(text, code):
+def _fail(text: str, code: int) -> NoReturn:
     typer.secho(f"Error: {' '.join(text.split())}", fg="red", err=True)
     sys.exit(code)
 
 
-def _in_words(error):
+def _in_words(error: BaseException) -> str:
     """The message of an error, even if the operating system raised it."""
     if not isinstance(error, OSError) or error.errno is None:
         return str(error) or type(error).__name__

@@ -7,13 +7,18 @@ import json
 import math
 import pathlib
 import sys
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 
 from keras_pixel import files
+from keras_pixel.files import PathLike
 from keras_pixel.start import import_keras
 
 
 @contextlib.contextmanager
-def progress(title, total):
+def progress(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar, if there is a terminal.
 
     Yields:
@@ -46,12 +51,12 @@ def progress(title, total):
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def start_keras():
+def start_keras() -> None:
     """Import Keras without the lines that TensorFlow writes as it starts."""
     import_keras()
 
 
-def load(model, image_shape=None):
+def load(model: str, image_shape: tuple[int, ...] | None = None) -> Any:
     """Load the model of a preset, with Keras started quietly."""
     start_keras()
     from keras_pixel import presets
@@ -59,11 +64,11 @@ def load(model, image_shape=None):
     return presets.load(model, image_shape=image_shape)
 
 
-def print_json(value):
+def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_models(found):
+def print_models(found: dict[str, dict[str, Any]]) -> None:
     """Print a table of the zoo, given as name -> metadata."""
     from rich.console import Console
     from rich.table import Table
@@ -80,7 +85,7 @@ def print_models(found):
     Console().print(table)
 
 
-def headline(metadata):
+def headline(metadata: dict[str, Any]) -> str:
     """Return the measured number, in the unit that papers use for the data."""
     measured = metadata.get("measured", {})
     unit = measured.get("headline", "bits_per_dim")
@@ -90,7 +95,7 @@ def headline(metadata):
     return f"{measured[unit]:.{3 if unit == 'bits_per_dim' else 2}f} {name}"
 
 
-def print_metadata(metadata):
+def print_metadata(metadata: dict[str, Any]) -> None:
     """Print all that is known about a model, one fact per line."""
     from rich.console import Console
     from rich.table import Table
@@ -103,7 +108,9 @@ def print_metadata(metadata):
     Console(highlight=False).print(table)
 
 
-def _facts(metadata, prefix=""):
+def _facts(
+    metadata: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str]]:
     for key, value in metadata.items():
         # Hashes are for machines; `--json` shows them.
         if isinstance(value, dict) and key != "files":
@@ -112,7 +119,9 @@ def _facts(metadata, prefix=""):
             yield f"{prefix}{key}", str(value)
 
 
-def scores(names, log_prob, image_shape):
+def scores(
+    names: list[str], log_prob: Iterable[float], image_shape: tuple[int, ...]
+) -> list[dict[str, Any]]:
     """Make rows of names, nats per image and bits/dim, the mean last."""
     from keras_pixel.levels import nats_to_bits_per_dim
 
@@ -129,7 +138,7 @@ def scores(names, log_prob, image_shape):
     ]
 
 
-def check_scores_path(output):
+def check_scores_path(output: PathLike) -> None:
     if pathlib.Path(output).suffix in (".csv", ".json"):
         return
     raise ValueError(
@@ -138,7 +147,7 @@ def check_scores_path(output):
     )
 
 
-def write_scores(rows, output):
+def write_scores(rows: list[dict[str, Any]], output: PathLike) -> None:
     path = pathlib.Path(output)
     if path.suffix == ".json":
         text = json.dumps(rows, indent=2, ensure_ascii=False)
@@ -156,7 +165,7 @@ def write_scores(rows, output):
     )
 
 
-def print_scores(rows):
+def print_scores(rows: list[dict[str, Any]]) -> None:
     print(f"{'nats':>12}  {'bits/dim':>9}  image")
     for row in rows:
         print(
@@ -164,7 +173,7 @@ def print_scores(rows):
         )
 
 
-def print_evaluation(result, data):
+def print_evaluation(result: dict[str, Any], data: Any) -> None:
     print(
         f"{result['bits_per_dim']:.4f} bits/dim, {result['nats']:.3f} nats "
         f"per image, on {result['num_images']:,} of {data.description}"

@@ -2,9 +2,12 @@
 
 import os
 import pathlib
+from collections.abc import Iterable
+
+from keras_pixel.files import PathLike
 
 
-def check_path(output):
+def check_path(output: PathLike) -> None:
     """Raise ValueError unless the output can be a file or a folder."""
     if output in ("", "-") or "\0" in str(output):
         raise ValueError(
@@ -13,7 +16,9 @@ def check_path(output):
         )
 
 
-def check_output(output, inputs=(), overwrite=False):
+def check_output(
+    output: PathLike, inputs: Iterable[PathLike] = (), overwrite: bool = False
+) -> None:
     """Raise an error, before any work, unless the output may be written.
 
     Args:
@@ -52,7 +57,7 @@ def check_output(output, inputs=(), overwrite=False):
         )
 
 
-def _would_harm(path, given):
+def _would_harm(path: pathlib.Path, given: pathlib.Path) -> bool:
     if not path.exists():
         return False
     target, source = path.resolve(), given.resolve()

@@ -2,18 +2,28 @@
 
 import pathlib
 import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from keras_pixel import files
 from keras_pixel.cli import paths
+from keras_pixel.files import PathLike
 from keras_pixel.presets import folders
 
 # The names of files by `write_images`, unlike those of photographs.
 _OWN_PICTURE = re.compile(r"\d+\.png")
 
 
-def open_images(sources, model, resize=None, values=None, stream=False):
+def open_images(
+    sources: Iterable[PathLike],
+    model: Any,
+    resize: str | None = None,
+    values: str | None = None,
+    stream: bool = False,
+) -> list[tuple[Any, list[str]]]:
     """Open files, folders and .npy arrays as images of integer levels.
 
     Args:
@@ -56,7 +66,12 @@ def open_images(sources, model, resize=None, values=None, stream=False):
     return opened
 
 
-def read_images(sources, model, resize=None, values=None):
+def read_images(
+    sources: Iterable[PathLike],
+    model: Any,
+    resize: str | None = None,
+    values: str | None = None,
+) -> tuple[np.ndarray, list[str]]:
     """Read all images of files, folders and .npy arrays; see `open_images`.
 
     Returns:
@@ -68,7 +83,9 @@ def read_images(sources, model, resize=None, values=None):
     return images, [name for _, names in opened for name in names]
 
 
-def stream_batches(opened, batch_size):
+def stream_batches(
+    opened: list[tuple[Any, list[str]]], batch_size: int
+) -> Iterator[tuple[np.ndarray, list[str], list[str]]]:
     """Yield the images of several sources, batch by batch.
 
     Args:
@@ -99,7 +116,9 @@ def stream_batches(opened, batch_size):
         yield np.array(images), names, unreadable
 
 
-def read_split(data, split, preset, model, **options):
+def read_split(
+    data: str | None, split: str, preset: str, model: Any, **options: Any
+) -> Any:
     """Read a split of a data set, as `ImageData`.
 
     Args:
@@ -134,7 +153,7 @@ def read_split(data, split, preset, model, **options):
     return Recipe.from_json(path).load_data(split, **options)
 
 
-def read_mask(path, image_shape):
+def read_mask(path: PathLike, image_shape: tuple[int, ...]) -> np.ndarray:
     """Read a mask of known pixels from a picture or a .npy file.
 
     True means known. In a picture the lighter half of the grey levels does.
@@ -170,7 +189,7 @@ def read_mask(path, image_shape):
     return mask
 
 
-def _unreadable_mask(path, error):
+def _unreadable_mask(path: PathLike, error: Exception) -> ValueError:
     return ValueError(
         "`--mask` must be a picture or a .npy file of numbers. Received: "
         f"{str(path)!r}, which cannot be read: {error}. Save it again."
@@ -200,7 +219,9 @@ def half_mask(
     return mask
 
 
-def repeat(images, mask, count):
+def repeat(
+    images: np.ndarray, mask: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Repeat each image `count` times, with a mask for each.
 
     Returns:
@@ -216,20 +237,26 @@ def repeat(images, mask, count):
     return np.repeat(images, count, axis=0), np.repeat(masks, count, axis=0)
 
 
-def output_format(output, chosen=None):
+def output_format(output: PathLike, chosen: str | None = None) -> str:
     """Return the format of an output: the chosen one, or by its name."""
     suffix = pathlib.Path(output).suffix.lower()
     found = {".png": "grid", ".npy": "npy", "": "files"}.get(suffix)
-    if chosen is None and found is None:
+    form = chosen or found
+    if form is None:
         raise ValueError(
             "`--output` must end in .png (one grid), in .npy (an array), or "
             "have no ending (a folder of files). "
             f"Received: {str(output)!r}. Change it, or give --format."
         )
-    return chosen or found
+    return form
 
 
-def check_output(output, file_format, inputs=(), overwrite=False):
+def check_output(
+    output: PathLike,
+    file_format: str,
+    inputs: Iterable[PathLike] = (),
+    overwrite: bool = False,
+) -> None:
     """Raise an error, before any work, unless the output may be written.
 
     Args:
@@ -256,7 +283,7 @@ def check_output(output, file_format, inputs=(), overwrite=False):
         _check_replaceable(path)
 
 
-def check_channels(file_format, channels):
+def check_channels(file_format: str, channels: int) -> None:
     """Raise ValueError unless picture files can hold so many channels."""
     if file_format == "files" and channels not in (1, 3):
         raise ValueError(
@@ -265,7 +292,7 @@ def check_channels(file_format, channels):
         )
 
 
-def _check_replaceable(folder):
+def _check_replaceable(folder: pathlib.Path) -> None:
     """Raise FileExistsError unless a folder holds only pictures of ours."""
     if not folder.is_dir():
         return
@@ -279,7 +306,13 @@ def _check_replaceable(folder):
             )
 
 
-def write_images(images, num_levels, output, file_format, columns=None):
+def write_images(
+    images: np.ndarray,
+    num_levels: int,
+    output: PathLike,
+    file_format: str,
+    columns: int | None = None,
+) -> str:
     """Write images as one PNG grid, as separate PNG files, or as an array.
 
     Args:

@@ -14,7 +14,7 @@ def list_command(
         str | None, typer.Argument(help='Such as "*cifar10*".')
     ] = None,
     as_json: options.AsJson = False,
-):
+) -> None:
     """List the trained models that come with the package."""
     names = folders.list_models(pattern)
     found = {name: folders.read_metadata(name) for name in names}
@@ -28,7 +28,7 @@ def list_command(
         )
 
 
-def info(model: options.Preset, as_json: options.AsJson = False):
+def info(model: options.Preset, as_json: options.AsJson = False) -> None:
     """Show what is known about a model."""
     metadata = folders.read_metadata(model)
     if as_json:

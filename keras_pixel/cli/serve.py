@@ -45,7 +45,7 @@ def serve(
         Engine,
         typer.Option(help="The development server, or TF-Serving itself."),
     ] = Engine.development,
-):
+) -> None:
     """Serve exported models as TF-Serving does, for development."""
     output.start_keras()
     from keras_pixel.serving import DevelopmentServer
@@ -83,7 +83,7 @@ def serve(
         print("Stopping.", flush=True)
 
 
-def _stop_on_signals():
+def _stop_on_signals() -> threading.Event:
     """Make an event that SIGINT and SIGTERM set, in place of ending."""
     event = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

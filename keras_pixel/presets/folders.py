@@ -10,8 +10,11 @@ import os
 import pathlib
 import re
 import warnings
+from collections.abc import Container
+from typing import Any
 
 from keras_pixel import files
+from keras_pixel.files import PathLike
 
 CONFIG_FILE = "config.json"
 METADATA_FILE = "metadata.json"
@@ -24,14 +27,14 @@ _LONGEST_NAME = 255
 _ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def zoo_dir():
+def zoo_dir() -> pathlib.Path:
     """Return the zoo's folder, inside an installed package or beside it."""
     package = pathlib.Path(__file__).resolve().parents[1]
     inside = package / "zoo"
     return inside if inside.is_dir() else package.parent / "zoo"
 
 
-def zoo_names():
+def zoo_names() -> list[str]:
     """Return the sorted names of the zoo's presets."""
     zoo = zoo_dir()
     if not zoo.is_dir():
@@ -46,7 +49,7 @@ def zoo_names():
     )
 
 
-def list_models(pattern=None):
+def list_models(pattern: str | None = None) -> list[str]:
     """List the names of the trained models that come with the package.
 
     Args:
@@ -79,7 +82,7 @@ def list_models(pattern=None):
     return [n for n in names if fnmatch.fnmatchcase(n.lower(), pattern)]
 
 
-def find(name_or_path):
+def find(name_or_path: PathLike) -> pathlib.Path:
     """Find the folder of a preset by its name in the zoo or its path.
 
     A string that is a name in the zoo means that preset, whatever is in the
@@ -105,7 +108,7 @@ def find(name_or_path):
     return path
 
 
-def _warn_of_namesake(folder, name):
+def _warn_of_namesake(folder: pathlib.Path, name: str) -> None:
     here = pathlib.Path(name)
     if (here / METADATA_FILE).is_file() and here.resolve() != folder:
         warnings.warn(
@@ -115,7 +118,7 @@ def _warn_of_namesake(folder, name):
         )
 
 
-def _inside_zoo(folder, name):
+def _inside_zoo(folder: pathlib.Path, name: str) -> pathlib.Path:
     resolved, zoo = folder.resolve(), zoo_dir().resolve()
     if resolved.parent != zoo:
         raise ValueError(
@@ -126,7 +129,7 @@ def _inside_zoo(folder, name):
     return resolved
 
 
-def _unknown_preset(name):
+def _unknown_preset(name: PathLike) -> ValueError:
     names = zoo_names()
     near = difflib.get_close_matches(os.fspath(name), names, n=3, cutoff=0.4)
     hint = f"Near names: {', '.join(near)}. " if near else ""
@@ -138,7 +141,7 @@ def _unknown_preset(name):
     )
 
 
-def read_json(folder, filename):
+def read_json(folder: pathlib.Path, filename: str) -> dict[str, Any]:
     """Read a JSON object of the preset in `folder`."""
     path = folder / filename
     _check_inside(folder, filename)
@@ -159,7 +162,7 @@ def read_json(folder, filename):
     return value
 
 
-def read_metadata(name_or_path):
+def read_metadata(name_or_path: PathLike) -> dict[str, Any]:
     """Read what is known about a preset, its `metadata.json`, as a dict.
 
     Args:
@@ -171,7 +174,7 @@ def read_metadata(name_or_path):
     return metadata
 
 
-def _check_metadata(metadata, folder):
+def _check_metadata(metadata: dict[str, Any], folder: pathlib.Path) -> None:
     layout = metadata.get("format")
     if layout != FORMAT:
         versions = metadata.get("versions")
@@ -188,7 +191,9 @@ def _check_metadata(metadata, folder):
     declared.check(metadata, f"`{METADATA_FILE}` of {str(folder)!r}")
 
 
-def check_files(folder, metadata, skip=()):
+def check_files(
+    folder: pathlib.Path, metadata: dict[str, Any], skip: Container[str] = ()
+) -> None:
     """Raise an error naming the file if one is missing, altered or outside."""
     for filename in (CONFIG_FILE, WEIGHTS_FILE):
         if filename not in metadata["files"]:
@@ -203,7 +208,7 @@ def check_files(folder, metadata, skip=()):
             _check_hash(folder / filename, entry["sha256"])
 
 
-def strangers(folder):
+def strangers(folder: pathlib.Path) -> list[str] | None:
     """Return the sorted names in a preset's folder that it does not list.
 
     `None` if the folder is not a preset of this package.
@@ -226,7 +231,7 @@ def strangers(folder):
     )
 
 
-def is_plain(filename):
+def is_plain(filename: str) -> bool:
     """Whether a name can only be that of a file in the folder itself."""
     if not filename.isprintable() or len(filename.encode()) > _LONGEST_NAME:
         return False
@@ -234,7 +239,7 @@ def is_plain(filename):
     return plain and filename not in ("", "..") and "\\" not in filename
 
 
-def _check_inside(folder, filename):
+def _check_inside(folder: pathlib.Path, filename: str) -> None:
     if not is_plain(filename):
         shown = filename if len(filename) < 80 else f"{filename[:80]}…"
         raise ValueError(
@@ -253,7 +258,7 @@ def _check_inside(folder, filename):
         )
 
 
-def _check_hash(path, expected):
+def _check_hash(path: pathlib.Path, expected: str) -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"The preset's file `{path.name}` must be there. Expected: "

@@ -4,12 +4,15 @@ import hashlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
+from typing import Any
 
 import h5py
 import keras
 import numpy as np
 
 from keras_pixel import __version__
+from keras_pixel.files import PathLike
 from keras_pixel.files import atomic_folder
 from keras_pixel.files import is_free
 from keras_pixel.files import to_json
@@ -21,8 +24,13 @@ _SHAPE_KEYS = ("image_shape", "num_levels")
 
 
 def save_preset(
-    model, path, metadata=None, dtype="float32", overwrite=False, files=None
-):
+    model: keras.Model,
+    path: PathLike,
+    metadata: dict[str, Any] | None = None,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    files: dict[str, bytes] | None = None,
+) -> pathlib.Path:
     """Save a model as a preset folder, which `load(path)` gives back.
 
     The folder is written under another name beside `path` and then renamed:
@@ -84,7 +92,7 @@ def save_preset(
     return _write_folder(path, {**metadata, **described}, contents, overwrite)
 
 
-def describe(model, dtype="float32"):
+def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
     """Return the entries of `metadata.json` that the model determines."""
     config = model.get_config()
     # A graph of the user's own has its shape only in the graph.
@@ -103,7 +111,7 @@ def describe(model, dtype="float32"):
     }
 
 
-def _check_model(model):
+def _check_model(model: keras.Model) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a Keras model. "
@@ -125,7 +133,7 @@ def _check_model(model):
         )
 
 
-def _check_names(names):
+def _check_names(names: Iterable[str]) -> None:
     own = (
         folders.CONFIG_FILE,
         folders.METADATA_FILE,
@@ -140,7 +148,7 @@ def _check_names(names):
             )
 
 
-def _weights(model, dtype):
+def _weights(model: keras.Model, dtype: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         whole = pathlib.Path(folder) / "whole.weights.h5"
         stored = pathlib.Path(folder) / folders.WEIGHTS_FILE
@@ -149,7 +157,12 @@ def _weights(model, dtype):
         return stored.read_bytes()
 
 
-def _write_folder(path, metadata, contents, overwrite):
+def _write_folder(
+    path: PathLike,
+    metadata: dict[str, Any],
+    contents: dict[str, bytes],
+    overwrite: bool,
+) -> pathlib.Path:
     """Write a preset's files and its metadata, then move them into place.
 
     Args:
@@ -175,7 +188,7 @@ def _write_folder(path, metadata, contents, overwrite):
     return path
 
 
-def check_free(path, overwrite):
+def check_free(path: PathLike, overwrite: bool) -> None:
     """Raise FileExistsError unless a preset may be written to a path."""
     path = pathlib.Path(path)
     if is_free(path) and not path.is_symlink():
@@ -204,7 +217,9 @@ def check_free(path, overwrite):
         )
 
 
-def _copy_weights(source, target, dtype):
+def _copy_weights(
+    source: pathlib.Path, target: pathlib.Path, dtype: str
+) -> None:
     """Copy a Keras weights file, storing its float32 values as `dtype`.
 
     The optimizer's state of a compiled model is left out. Keras reads the
@@ -213,7 +228,7 @@ def _copy_weights(source, target, dtype):
     """
     with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
 
-        def copy(name, item):
+        def copy(name: str, item: Any) -> None:
             if name.split("/")[0] == "optimizer":
                 return
             if isinstance(item, h5py.Dataset):
@@ -226,7 +241,7 @@ def _copy_weights(source, target, dtype):
         old.visititems(copy)
 
 
-def _cast(values, dtype, name):
+def _cast(values: np.ndarray, dtype: str, name: str) -> np.ndarray:
     if values.dtype.kind in "fc" and np.isnan(values).any():
         raise ValueError(
             "A model's weights must be numbers to be saved. Received: "
