@@ -38,7 +38,7 @@ def masked_conv2d(layer):
 
 
 def scaled(levels, num_levels, num_frequencies=0):
-    """Levels in [-1, 1], and waves of them."""
+    """Levels in [-1, 1], and Fourier features of them."""
     x = levels.float() * (2.0 / (num_levels - 1)) - 1.0
     features = [x]
     for k in range(1, num_frequencies + 1):

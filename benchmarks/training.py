@@ -14,7 +14,7 @@ Two of the networks also run in PyTorch (`torch_peers.py`), with as many
 parameters and the same loss, in bfloat16 by autocast or in float32, each with
 and without `torch.compile`.
 
-A model, its twins in PyTorch and the products take turns, each in a process of
+A model, its peers in PyTorch and the products take turns, each in a process of
 its own that waits while the others run; figures are medians over the rounds.
 On a machine with other work compare only the ratios of one run.
 """
@@ -385,9 +385,9 @@ def torch_model(row):
     torch.manual_seed(0)
     from benchmarks import torch_peers
 
-    twin = built(row["name"], row["policy"])
+    ours = built(row["name"], row["policy"])
     peers: dict = torch_peers.PEERS
-    model = peers[row["name"]](twin)
+    model = peers[row["name"]](ours)
     model = model.to(memory_format=torch.channels_last)
     half = row["policy"] == "mixed_bfloat16"
     levels = torch.from_numpy(random_images(row)).long()

@@ -8,10 +8,16 @@ import pathlib
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
+from typing import Any
+from typing import BinaryIO
+
+# What names a file or a folder.
+PathLike = str | os.PathLike[str]
 
 
 @contextlib.contextmanager
-def atomic_file(path):
+def atomic_file(path: PathLike) -> Iterator[BinaryIO]:
     """A binary file that gets its name only once it is complete on the disk.
 
     A kill at any time leaves the former file, or the new one.
@@ -36,14 +42,16 @@ def atomic_file(path):
     _sync_folder(path.parent)
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: PathLike) -> None:
     """Delete what `atomic_file` left behind when it was killed."""
     for leftover in pathlib.Path(folder).glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def atomic_folder(path, replace=False):
+def atomic_folder(
+    path: PathLike, replace: bool = False
+) -> Iterator[pathlib.Path]:
     """A new folder that gets its name only once it is complete.
 
     Args:
@@ -79,7 +87,7 @@ def atomic_folder(path, replace=False):
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def check_new_folder(path, replace=False):
+def check_new_folder(path: PathLike, replace: bool = False) -> pathlib.Path:
     """Return where a folder can be put, as a `pathlib.Path`.
 
     What a killed process left behind there is removed.
@@ -112,7 +120,7 @@ def check_new_folder(path, replace=False):
     return path
 
 
-def local_path(path):
+def local_path(path: PathLike) -> pathlib.Path:
     """Return a path on this machine as a `pathlib.Path`.
 
     Raises:
@@ -128,14 +136,15 @@ def local_path(path):
     return pathlib.Path(path)
 
 
-def _temporary_folders(path, token):
-    return tuple(
-        path.parent / f".{path.name}.{kind}-{token}" for kind in ("new", "old")
-    )
+def _temporary_folders(
+    path: pathlib.Path, token: str
+) -> tuple[pathlib.Path, pathlib.Path]:
+    new, old = (f".{path.name}.{kind}-{token}" for kind in ("new", "old"))
+    return path.parent / new, path.parent / old
 
 
 @contextlib.contextmanager
-def _token(path):
+def _token(path: pathlib.Path) -> Iterator[str]:
     """What tells the folders of one writer; locked for as long as it lives."""
     try:
         import fcntl
@@ -159,7 +168,7 @@ def _token(path):
             return
 
 
-def _remove_dead(path):
+def _remove_dead(path: pathlib.Path) -> None:
     """Remove what writers that were killed left beside `path`."""
     try:
         import fcntl
@@ -184,14 +193,14 @@ def _remove_dead(path):
             lock.unlink(missing_ok=True)
 
 
-def is_free(path):
+def is_free(path: PathLike) -> bool:
     """Whether there is nothing at a path, or an empty folder."""
     path = pathlib.Path(path)
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
 
 @contextlib.contextmanager
-def one_owner(folder):
+def one_owner(folder: PathLike) -> Iterator[None]:
     """Keep a second process out of a folder, until this one ends or dies."""
     try:
         import fcntl
@@ -211,19 +220,21 @@ def one_owner(folder):
         yield
 
 
-def write_text(path, text):
+def write_text(path: PathLike, text: str) -> None:
     """Write a file of UTF-8 text."""
     with atomic_file(path) as file:
         file.write(text.encode())
 
 
-def to_json(value):
+def to_json(value: Any) -> str:
     """JSON text as every file here has it: indented, ending in a newline."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     return text + "\n"
 
 
-def read_json(path, what, way_out="Check the path."):
+def read_json(
+    path: PathLike, what: str, way_out: str = "Check the path."
+) -> Any:
     """The value in a JSON file.
 
     Args:
@@ -259,13 +270,13 @@ def read_json(path, what, way_out="Check the path."):
         ) from error
 
 
-def sha256(path):
+def sha256(path: PathLike) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: PathLike) -> None:
     # A rename is on the disk once its folder is. Windows cannot open folders.
     try:
         descriptor = os.open(folder, os.O_RDONLY)

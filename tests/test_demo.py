@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_pixel.training import image_sheet
+from keras_pixel.data import image_sheet
 
 ROOT = Path(__file__).parents[1]
 

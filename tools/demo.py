@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import keras_pixel
-from keras_pixel.training import image_sheet
+from keras_pixel.data import image_sheet
 
 ZOO = Path(__file__).resolve().parents[1] / "zoo"
 

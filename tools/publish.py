@@ -3,7 +3,7 @@
     python -m tools.publish runs/mnist pixelcnn_mnist --hardware "2 CPU cores"
 
 Takes the averaged weights of a training's folder (its `preset/`, or while it
-goes on the best by validation so far), measures them on the whole test split
+continues the best by validation so far), measures them on the whole test split
 in float32, stores them as float16 if that changes less than 0.002 bits/dim,
 draws samples, and writes `zoo/NAME/` with its card. A preset that is there
 already is replaced by a better number only, unless forced.

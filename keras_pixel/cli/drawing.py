@@ -1,4 +1,8 @@
-"""The commands `sample` and `complete`: drawn batch by batch."""
+"""The commands `sample` and `complete`, which draw batch by batch."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -6,6 +10,7 @@ from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
 from keras_pixel.cli import paths
 from keras_pixel.cli import pictures
+from keras_pixel.files import PathLike
 
 
 def sample(
@@ -21,7 +26,7 @@ def sample(
     top_p: options.TopP = None,
     batch_size: options.BatchSize = 64,
     image_shape: options.Shape = None,
-):
+) -> None:
     """Draw new images, pixel by pixel."""
     paths.check_path(output)
     file_format = pictures.output_format(output, output_format)
@@ -60,8 +65,8 @@ def complete(
     image_shape: options.Shape = None,
     resize: options.ResizeOption = None,
     values: options.ValuesOption = None,
-):
-    """Fill in the unknown part of images; what is known stays."""
+) -> None:
+    """Fill in the unknown part of images; known pixels are kept."""
     check_completion(particles, beam_width, temperature, top_k, top_p)
     paths.check_path(output)
     file_format = pictures.output_format(output, output_format)
@@ -91,12 +96,20 @@ def complete(
     draw("Completing", total, drawn, loaded, output, file_format, columns)
 
 
-def draw(title, total, batches, model, output, file_format, columns):
-    """Writes drawn images; an interruption leaves those finished before it.
+def draw(
+    title: str,
+    total: int,
+    batches: Iterable[np.ndarray],
+    model: Any,
+    output: PathLike,
+    file_format: str,
+    columns: int | None,
+) -> None:
+    """Write images as they are drawn; an interruption keeps the finished ones.
 
     Args:
         title: str. What the progress bar says.
-        total: int. Images there will be.
+        total: int. Number of images to come.
         batches: iterator of integer levels (batch, height, width, channels).
         model: the `PixelModel` they come from.
         output, file_format, columns: see `write_images`.
@@ -118,8 +131,14 @@ def draw(title, total, batches, model, output, file_format, columns):
             )
 
 
-def check_completion(particles, beam_width, temperature, top_k, top_p):
-    """Refuses options of `complete` that exclude each other."""
+def check_completion(
+    particles: int | None,
+    beam_width: int | None,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+) -> None:
+    """Raise ValueError for options of `complete` that exclude each other."""
     drawing = {
         "particles": particles,
         "temperature": None if temperature == 1 else temperature,
@@ -130,30 +149,30 @@ def check_completion(particles, beam_width, temperature, top_k, top_p):
     if beam_width is not None and given:
         raise ValueError(
             "`--beam-width` finds the most probable completions and draws "
-            "none, so it takes no option of drawing. Received: "
+            "none, so options for drawing do not apply. Received: "
             f"beam_width={beam_width}, {', '.join(given)}. Leave one out."
         )
 
 
 def completions(
-    model,
-    images,
-    mask,
-    count,
+    model: Any,
+    images: np.ndarray,
+    mask: np.ndarray,
+    count: int,
     *,
-    particles,
-    beam_width,
-    seed,
-    batch_size,
-    **options,
-):
-    """Batches of completed images, the `count` of each image together.
+    particles: int | None,
+    beam_width: int | None,
+    seed: int,
+    batch_size: int,
+    **options: Any,
+) -> Iterator[np.ndarray]:
+    """Yield batches of completed images, the `count` of each image together.
 
     Args:
         model: a `PixelModel`.
         images, mask, count: see `pictures.repeat`.
-        particles: int, or None: see `Sampler.complete`.
-        beam_width: int, or None: see `keras_pixel.sampling.beam_search`.
+        particles: int or None. See `Sampler.complete`.
+        beam_width: int or None. See `keras_pixel.sampling.beam_search`.
         seed: int.
         batch_size: int. Images, particles or beams at once.
         **options: `temperature`, `top_k` and `top_p`.
@@ -162,7 +181,7 @@ def completions(
     at_once = beam_width or particles
     variants = count if at_once else None
     images, masks = pictures.repeat(images, mask, 1 if at_once else count)
-    # The noise goes on from batch to batch, whatever their size.
+    # The noise continues from batch to batch, whatever their size.
     random = np.random.default_rng(seed)
     stride = max(1, batch_size // (at_once or 1))
     for start in range(0, len(images), stride):

@@ -26,7 +26,9 @@ def export(
     ] = ExportFormat.saved_model,
     xla: Annotated[
         bool,
-        typer.Option("--xla", help="Compile the sampler by XLA. Not for onnx."),
+        typer.Option(
+            "--xla", help="Compile the sampler with XLA. Not for onnx."
+        ),
     ] = False,
     version: Annotated[
         int | None,
@@ -37,8 +39,8 @@ def export(
         typer.Option(min=1, help="For onnx: batch of step.onnx. [16]"),
     ] = None,
     image_shape: options.Shape = None,
-):
-    """Write a model for use without this package, and compare it."""
+) -> None:
+    """Write a model for use without this package, and check it."""
     _check(export_format, xla, version, step_batch_size)
     if export_format is ExportFormat.tf_serving:
         files.local_path(to)
@@ -59,10 +61,15 @@ def export(
         (written,) = exporters.tf_serving(
             loaded, to, version=version, xla=xla
         ).values()
-    print(f"{written}: gives what Keras gives")
+    print(f"{written}: gives the same results as Keras")
 
 
-def _check(export_format, xla, version, step_batch_size):
+def _check(
+    export_format: ExportFormat,
+    xla: bool,
+    version: int | None,
+    step_batch_size: int | None,
+) -> None:
     formats = {
         "--xla": (xla, ("saved_model", "tf_serving")),
         "--version": (version, ("tf_serving",)),
@@ -71,6 +78,6 @@ def _check(export_format, xla, version, step_batch_size):
     for option, (value, allowed) in formats.items():
         if value and export_format not in allowed:
             raise ValueError(
-                f"`{option}` goes with --format {' or '.join(allowed)} only. "
+                f"`{option}` applies to --format {' or '.join(allowed)} only. "
                 f"Received: --format {export_format.value}. Leave it out."
             )

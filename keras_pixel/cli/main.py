@@ -1,7 +1,7 @@
 """The command `keras-pixel`: every command calls one public function.
 
 Keras and its backend are imported inside the commands, so that `--help` and
-mistyped options are answered at once.
+mistyped options get an immediate answer.
 """
 
 import errno
@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import Annotated
 from typing import Any
+from typing import NoReturn
 
 import typer
 
@@ -32,11 +33,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# What a wrong argument, a missing file or extra, or an unfit model raises.
+# Raised for wrong arguments, missing files or extras, and unsuitable models.
 _BAD_INPUT = (ValueError, TypeError, OSError, ImportError, NotImplementedError)
 
 
-def _show_version(shown: bool):
+def _show_version(shown: bool) -> None:
     if shown:
         print(f"keras-pixel {__version__}")
         raise typer.Exit()
@@ -51,9 +52,10 @@ def _options(
         ),
     ] = False,
     traceback: Annotated[
-        bool, typer.Option("--traceback", help="Show where an error arose.")
+        bool,
+        typer.Option("--traceback", help="Show the traceback of an error."),
     ] = False,
-):
+) -> None:
     """Autoregressive image models: sample, complete, score, train."""
 
 
@@ -69,17 +71,17 @@ app.command()(serve.serve)
 
 
 class _Terminated(BaseException):
-    """SIGTERM: like Ctrl-C, what is finished is written first."""
+    """SIGTERM: as with Ctrl-C, finished work is written first."""
 
 
-def _terminate(number, frame):
-    # A second one ends the process as it is.
+def _terminate(number: int, frame: Any) -> NoReturn:
+    # A second one ends the process at once.
     signal.signal(number, signal.SIG_DFL)
     raise _Terminated
 
 
-def main(args=None):
-    """Runs the command line and exits.
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
 
     0: done; 1: failed; 2: bad input; 130: Ctrl-C; 143: SIGTERM.
     """
@@ -94,9 +96,9 @@ def main(args=None):
             signal.signal(signal.SIGTERM, former)
 
 
-def _run(args):
+def _run(args: list[str]) -> NoReturn:
     try:
-        # The code of a `typer.Exit`, or what a command returns: nothing.
+        # The code of a `typer.Exit`, else `None`.
         code = app(args=args, prog_name="keras-pixel", standalone_mode=False)
         sys.exit(code or 0)
     except KeyboardInterrupt:
@@ -110,7 +112,7 @@ def _run(args):
         command = error.ctx.command_path if error.ctx else "keras-pixel"
         _fail(f"{error.format_message()} Try '{command} --help' for help.", 2)
     except BrokenPipeError:
-        # `keras-pixel list | head`: nobody reads on, which is no error.
+        # `keras-pixel list | head`: the reader has left, which is fine.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (*_BAD_INPUT, FloatingPointError, RuntimeError) as error:
@@ -126,20 +128,20 @@ def _run(args):
         if args[:1] == ["--traceback"] or not out_of_memory:
             raise
         _fail(
-            "What a command works on must fit in memory. Received: "
+            "The data of a command must fit in memory. Received: "
             f"{str(error)[:200] or 'no memory left'}. Use smaller images or a "
             "smaller --batch-size.",
             1,
         )
 
 
-def _fail(text, code):
+def _fail(text: str, code: int) -> NoReturn:
     typer.secho(f"Error: {' '.join(text.split())}", fg="red", err=True)
     sys.exit(code)
 
 
-def _in_words(error):
-    """What an error says, also where the system alone raised it."""
+def _in_words(error: BaseException) -> str:
+    """The message of an error, even if the operating system raised it."""
     if not isinstance(error, OSError) or error.errno is None:
         return str(error) or type(error).__name__
     where = f"{str(error.filename)!r}: " if error.filename else ""

@@ -61,20 +61,24 @@ Overwrite = Annotated[
 ]
 OutputFormat = Annotated[
     Format | None,
-    typer.Option("--format", help="Instead of what the output's name says."),
+    typer.Option(
+        "--format", help="Instead of the format that the output's name implies."
+    ),
 ]
 Columns = Annotated[
     int | None, typer.Option(min=1, help="Images in a row of the grid.")
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same images.")]
 Temperature = Annotated[
-    float, typer.Option(help="Below 1: likelier images; above 1: wilder.")
+    float,
+    typer.Option(help="Below 1: more probable images; above 1: wilder ones."),
 ]
 TopK = Annotated[
-    int | None, typer.Option(min=1, help="Only the k likeliest levels.")
+    int | None, typer.Option(min=1, help="Only the k most probable levels.")
 ]
 TopP = Annotated[
-    float | None, typer.Option(help="Only levels of this joint probability.")
+    float | None,
+    typer.Option(help="Only the most probable levels, up to this sum."),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images at once.")]
 Shape = Annotated[
@@ -104,19 +108,20 @@ CountOfEach = Annotated[
 Particles = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Draw this many at once, to fit all that is known."
+        min=1, help="Draw this many at once, to fit all known pixels."
     ),
 ]
 BeamWidth = Annotated[
     int | None,
-    typer.Option(min=1, help="Look for the most probable ones instead."),
+    typer.Option(min=1, help="Search for the most probable ones instead."),
 ]
 FirstOnly = Annotated[
-    int | None, typer.Option("--count", "-n", min=1, help="First n only.")
+    int | None,
+    typer.Option("--count", "-n", min=1, help="Only the first n images."),
 ]
-Keep = Annotated[Side, typer.Option(help="The side that is known.")]
+Keep = Annotated[Side, typer.Option(help="The known side.")]
 Fraction = Annotated[
-    float, typer.Option(min=0, max=1, help="How much of the image is known.")
+    float, typer.Option(min=0, max=1, help="The known fraction of the image.")
 ]
 Mask = Annotated[
     str | None,
@@ -145,13 +150,11 @@ RunFolder = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say what it would cost; train nothing."),
+    typer.Option("--dry-run", help="Print what it would cost; train nothing."),
 ]
-Resume = Annotated[
-    bool, typer.Option(help="Go on with a training found there.")
-]
+Resume = Annotated[bool, typer.Option(help="Resume a training found there.")]
 TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Write its events too.")
+    bool, typer.Option("--tensorboard", help="Write TensorBoard events, too.")
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Report no progress.")

@@ -1,4 +1,4 @@
-"""What the command line shows: tables, JSON and progress."""
+"""Output of the command line: tables, JSON and progress."""
 
 import contextlib
 import csv
@@ -7,17 +7,22 @@ import json
 import math
 import pathlib
 import sys
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 
 from keras_pixel import files
+from keras_pixel.files import PathLike
 from keras_pixel.start import import_keras
 
 
 @contextlib.contextmanager
-def progress(title, total):
-    """A progress bar on the terminal; nothing where there is none.
+def progress(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar, if there is a terminal.
 
     Yields:
-        A function to call with the numbers of images done and of all.
+        A function to call with the numbers of images done and in total.
     """
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -46,25 +51,25 @@ def progress(title, total):
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def start_keras():
+def start_keras() -> None:
     """Import Keras without the lines that TensorFlow writes as it starts."""
     import_keras()
 
 
-def load(model, image_shape=None):
-    """The model of a preset, with Keras started quietly."""
+def load(model: str, image_shape: tuple[int, ...] | None = None) -> Any:
+    """Load the model of a preset, with Keras started quietly."""
     start_keras()
     from keras_pixel import presets
 
     return presets.load(model, image_shape=image_shape)
 
 
-def print_json(value):
+def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_models(found):
-    """A table of the zoo: name -> metadata."""
+def print_models(found: dict[str, dict[str, Any]]) -> None:
+    """Print a table of the zoo, given as name -> metadata."""
     from rich.console import Console
     from rich.table import Table
 
@@ -80,8 +85,8 @@ def print_models(found):
     Console().print(table)
 
 
-def headline(metadata):
-    """The measured number that papers give for such a data set."""
+def headline(metadata: dict[str, Any]) -> str:
+    """Return the measured number, in the unit that papers use for the data."""
     measured = metadata.get("measured", {})
     unit = measured.get("headline", "bits_per_dim")
     if unit not in measured:
@@ -90,8 +95,8 @@ def headline(metadata):
     return f"{measured[unit]:.{3 if unit == 'bits_per_dim' else 2}f} {name}"
 
 
-def print_metadata(metadata):
-    """All that is known about a model, one line a fact."""
+def print_metadata(metadata: dict[str, Any]) -> None:
+    """Print all that is known about a model, one fact per line."""
     from rich.console import Console
     from rich.table import Table
 
@@ -103,17 +108,21 @@ def print_metadata(metadata):
     Console(highlight=False).print(table)
 
 
-def _facts(metadata, prefix=""):
+def _facts(
+    metadata: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str]]:
     for key, value in metadata.items():
-        # Hashes are for the machine; `--json` shows them.
+        # Hashes are for machines; `--json` shows them.
         if isinstance(value, dict) and key != "files":
             yield from _facts(value, f"{prefix}{key}.")
         elif key != "files":
             yield f"{prefix}{key}", str(value)
 
 
-def scores(names, log_prob, image_shape):
-    """Rows of names, nats per image and bits/dim, the mean last."""
+def scores(
+    names: list[str], log_prob: Iterable[float], image_shape: tuple[int, ...]
+) -> list[dict[str, Any]]:
+    """Make rows of names, nats per image and bits/dim, the mean last."""
     from keras_pixel.levels import nats_to_bits_per_dim
 
     values = [float(value) for value in log_prob]
@@ -129,7 +138,7 @@ def scores(names, log_prob, image_shape):
     ]
 
 
-def check_scores_path(output):
+def check_scores_path(output: PathLike) -> None:
     if pathlib.Path(output).suffix in (".csv", ".json"):
         return
     raise ValueError(
@@ -138,7 +147,7 @@ def check_scores_path(output):
     )
 
 
-def write_scores(rows, output):
+def write_scores(rows: list[dict[str, Any]], output: PathLike) -> None:
     path = pathlib.Path(output)
     if path.suffix == ".json":
         text = json.dumps(rows, indent=2, ensure_ascii=False)
@@ -156,7 +165,7 @@ def write_scores(rows, output):
     )
 
 
-def print_scores(rows):
+def print_scores(rows: list[dict[str, Any]]) -> None:
     print(f"{'nats':>12}  {'bits/dim':>9}  image")
     for row in rows:
         print(
@@ -164,7 +173,7 @@ def print_scores(rows):
         )
 
 
-def print_evaluation(result, data):
+def print_evaluation(result: dict[str, Any], data: Any) -> None:
     print(
         f"{result['bits_per_dim']:.4f} bits/dim, {result['nats']:.3f} nats "
         f"per image, on {result['num_images']:,} of {data.description}"

@@ -1,32 +1,37 @@
-"""Where the commands write: never over what they read."""
+"""Paths that the commands write to, which are never those they read."""
 
 import os
 import pathlib
+from collections.abc import Iterable
+
+from keras_pixel.files import PathLike
 
 
-def check_path(output):
-    """Refuses what names no file or folder."""
+def check_path(output: PathLike) -> None:
+    """Raise ValueError unless the output can be a file or a folder."""
     if output in ("", "-") or "\0" in str(output):
         raise ValueError(
             "`--output` must be the path of a file or a folder. Received: "
-            f"{output!r}, which is none. Give a path such as ./samples.png."
+            f"{output!r}, which is not. Give a path such as ./samples.png."
         )
 
 
-def check_output(output, inputs=(), overwrite=False):
-    """Refuses, before any work, an output that could not or must not be made.
+def check_output(
+    output: PathLike, inputs: Iterable[PathLike] = (), overwrite: bool = False
+) -> None:
+    """Raise an error, before any work, unless the output may be written.
 
     Args:
         output: path of the file or folder.
-        inputs: paths that are read; those that do not exist are left out.
-        overwrite: bool. Whether an output that exists is replaced.
+        inputs: paths that are read; those that do not exist are ignored.
+        overwrite: bool. Whether to replace an output that exists.
     """
     check_path(output)
     path = pathlib.Path(output)
     for given in map(pathlib.Path, inputs):
         if given.exists() and _would_harm(path, given):
             raise ValueError(
-                "`--output` must not be what is read. Received: "
+                "`--output` must not be an input. Received: "
                 f"{str(path)!r}, with the input {str(given)!r}. Give another "
                 "path."
             )
@@ -52,7 +57,7 @@ def check_output(output, inputs=(), overwrite=False):
         )
 
 
-def _would_harm(path, given):
+def _would_harm(path: pathlib.Path, given: pathlib.Path) -> bool:
     if not path.exists():
         return False
     target, source = path.resolve(), given.resolve()

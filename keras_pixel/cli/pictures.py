@@ -2,28 +2,37 @@
 
 import pathlib
 import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from keras_pixel import files
 from keras_pixel.cli import paths
+from keras_pixel.files import PathLike
 from keras_pixel.presets import folders
 
-# The files of `write_images`, and nobody else's photographs.
+# The names of files by `write_images`, unlike those of photographs.
 _OWN_PICTURE = re.compile(r"\d+\.png")
 
 
-def open_images(sources, model, resize=None, values=None, stream=False):
-    """Images of files, folders and .npy arrays, as integer levels.
+def open_images(
+    sources: Iterable[PathLike],
+    model: Any,
+    resize: str | None = None,
+    values: str | None = None,
+    stream: bool = False,
+) -> list[tuple[Any, list[str]]]:
+    """Open files, folders and .npy arrays as images of integer levels.
 
     Args:
         sources: paths of pictures, of folders of pictures, or of .npy files.
-        model: whose `image_shape` they must have, and to whose `num_levels`
-            pictures are quantised.
+        model: the model whose `image_shape` and `num_levels` they must have.
         resize: how to bring pictures to `image_shape`; see `load_data`.
         values: "pixels" or "levels", for arrays. Defaults to `None`: levels,
             as the commands write them.
-        stream: bool. Whether folders and arrays are read batch by batch.
+        stream: bool. Whether to read folders and arrays batch by batch.
 
     Returns:
         A list of `(data, names)`: an `ImageData` for each source, and a name
@@ -57,8 +66,13 @@ def open_images(sources, model, resize=None, values=None, stream=False):
     return opened
 
 
-def read_images(sources, model, resize=None, values=None):
-    """All images of files, folders and .npy arrays; see `open_images`.
+def read_images(
+    sources: Iterable[PathLike],
+    model: Any,
+    resize: str | None = None,
+    values: str | None = None,
+) -> tuple[np.ndarray, list[str]]:
+    """Read all images of files, folders and .npy arrays; see `open_images`.
 
     Returns:
         `(images, names)`: an array (batch, height, width, channels), and a
@@ -69,27 +83,29 @@ def read_images(sources, model, resize=None, values=None):
     return images, [name for _, names in opened for name in names]
 
 
-def stream_batches(opened, batch_size):
-    """The images of several sources, batch by batch.
+def stream_batches(
+    opened: list[tuple[Any, list[str]]], batch_size: int
+) -> Iterator[tuple[np.ndarray, list[str], list[str]]]:
+    """Yield the images of several sources, batch by batch.
 
     Args:
         opened: see `open_images`.
-        batch_size: int. Images of a batch, which may be of several sources.
+        batch_size: int. Images in a batch, which may span several sources.
 
     Yields:
         `(images, names, unreadable)`: an array, a name for each image, and
-        what is wrong with each file of the batch that could not be read.
+        what is wrong with each file of the batch that cannot be read.
     """
     from keras_pixel.data.folder import UnreadableError
 
-    places = [
+    positions = [
         (data, index, name)
         for data, names in opened
         for index, name in enumerate(names)
     ]
-    for start in range(0, len(places), batch_size):
+    for start in range(0, len(positions), batch_size):
         images, names, unreadable = [], [], []
-        for data, index, name in places[start : start + batch_size]:
+        for data, index, name in positions[start : start + batch_size]:
             try:
                 images.append(data.images[index])
             except UnreadableError as error:
@@ -100,16 +116,18 @@ def stream_batches(opened, batch_size):
         yield np.array(images), names, unreadable
 
 
-def read_split(data, split, preset, model, **options):
-    """Images of a split of a data set, as `ImageData`.
+def read_split(
+    data: str | None, split: str, preset: str, model: Any, **options: Any
+) -> Any:
+    """Read a split of a data set, as `ImageData`.
 
     Args:
-        data: TFDS name or path; None for the data set of the preset's recipe,
-            split as it was for training.
+        data: TFDS name or path; `None` for the data set of the preset's
+            recipe, split as in its training.
         split: "train", "validation", "test" or "all".
         preset: name or folder of the preset.
         model: the preset's model.
-        **options: arguments of `load_data`; those that are None are left out.
+        **options: arguments of `load_data`; those that are `None` are dropped.
     """
     options = {
         key: value for key, value in options.items() if value is not None
@@ -135,10 +153,10 @@ def read_split(data, split, preset, model, **options):
     return Recipe.from_json(path).load_data(split, **options)
 
 
-def read_mask(path, image_shape):
-    """A mask of known pixels, True = known: from a picture or a .npy file.
+def read_mask(path: PathLike, image_shape: tuple[int, ...]) -> np.ndarray:
+    """Read a mask of known pixels from a picture or a .npy file.
 
-    In a picture the light half of the grey levels is known.
+    True means known. In a picture the lighter half of the grey levels does.
 
     Returns:
         Boolean array (height, width), or (batch, height, width).
@@ -171,7 +189,7 @@ def read_mask(path, image_shape):
     return mask
 
 
-def _unreadable_mask(path, error):
+def _unreadable_mask(path: PathLike, error: Exception) -> ValueError:
     return ValueError(
         "`--mask` must be a picture or a .npy file of numbers. Received: "
         f"{str(path)!r}, which cannot be read: {error}. Save it again."
@@ -181,11 +199,11 @@ def _unreadable_mask(path, error):
 def half_mask(
     keep: str, fraction: float, image_shape: tuple[int, ...]
 ) -> np.ndarray:
-    """The mask which knows one side of an image.
+    """Make a mask whose known pixels are one side of an image.
 
     Args:
         keep: "top", "bottom", "left" or "right".
-        fraction: float in [0, 1]. How much of the image is known.
+        fraction: float in [0, 1]. The known fraction of the image.
         image_shape: `(height, width, channels)`.
     """
     height, width = image_shape[:2]
@@ -201,8 +219,10 @@ def half_mask(
     return mask
 
 
-def repeat(images, mask, count):
-    """Each image `count` times, with a mask for each.
+def repeat(
+    images: np.ndarray, mask: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Repeat each image `count` times, with a mask for each.
 
     Returns:
         `(images, masks)`: masks (batch, height, width).
@@ -210,33 +230,40 @@ def repeat(images, mask, count):
     if mask.ndim == 3 and len(mask) != len(images):
         raise ValueError(
             "`--mask` must hold one mask, or one for each image. "
-            f"Received: {len(mask)} masks for {len(images)} images."
+            f"Received: {len(mask)} masks for {len(images)} images. Give one "
+            "for all."
         )
     masks = np.broadcast_to(mask, (len(images), *mask.shape[-2:]))
     return np.repeat(images, count, axis=0), np.repeat(masks, count, axis=0)
 
 
-def output_format(output, chosen=None):
-    """The format of an output path: the one chosen, or what its name says."""
+def output_format(output: PathLike, chosen: str | None = None) -> str:
+    """Return the format of an output: the chosen one, or by its name."""
     suffix = pathlib.Path(output).suffix.lower()
     found = {".png": "grid", ".npy": "npy", "": "files"}.get(suffix)
-    if chosen is None and found is None:
+    form = chosen or found
+    if form is None:
         raise ValueError(
             "`--output` must end in .png (one grid), in .npy (an array), or "
             "have no ending (a folder of files). "
-            f"Received: {str(output)!r}. Change it, or say --format."
+            f"Received: {str(output)!r}. Change it, or give --format."
         )
-    return chosen or found
+    return form
 
 
-def check_output(output, file_format, inputs=(), overwrite=False):
-    """Refuses, before any work, what could not be written at its end.
+def check_output(
+    output: PathLike,
+    file_format: str,
+    inputs: Iterable[PathLike] = (),
+    overwrite: bool = False,
+) -> None:
+    """Raise an error, before any work, unless the output may be written.
 
     Args:
         output: path of the file or folder.
         file_format: "grid", "files" or "npy".
         inputs: paths that are read, which are never written to.
-        overwrite: bool. Whether an output that exists is replaced.
+        overwrite: bool. Whether to replace an output that exists.
     """
     paths.check_path(output)
     path = pathlib.Path(output)
@@ -256,8 +283,8 @@ def check_output(output, file_format, inputs=(), overwrite=False):
         _check_replaceable(path)
 
 
-def check_channels(file_format, channels):
-    """Refuses separate files of images that no picture file can hold."""
+def check_channels(file_format: str, channels: int) -> None:
+    """Raise ValueError unless picture files can hold so many channels."""
     if file_format == "files" and channels not in (1, 3):
         raise ValueError(
             "Separate picture files need images of 1 or 3 channels. "
@@ -265,8 +292,8 @@ def check_channels(file_format, channels):
         )
 
 
-def _check_replaceable(folder):
-    """Refuses to replace a folder with anything but pictures of ours."""
+def _check_replaceable(folder: pathlib.Path) -> None:
+    """Raise FileExistsError unless a folder holds only pictures of ours."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -279,18 +306,24 @@ def _check_replaceable(folder):
             )
 
 
-def write_images(images, num_levels, output, file_format, columns=None):
-    """Writes images as one PNG grid, as separate PNG files, or as an array.
+def write_images(
+    images: np.ndarray,
+    num_levels: int,
+    output: PathLike,
+    file_format: str,
+    columns: int | None = None,
+) -> str:
+    """Write images as one PNG grid, as separate PNG files, or as an array.
 
     Args:
         images: integer levels (batch, height, width, channels).
         num_levels: int. The highest level becomes white.
-        output: path of the file or folder, made with its parents.
+        output: path of the file or folder, created with its parents.
         file_format: "grid", "files" or "npy".
         columns: int. Images in a row of a grid.
 
     Returns:
-        One line that says what was written.
+        A line that says what was written.
     """
     path = pathlib.Path(output)
     images = np.asarray(images)
@@ -299,19 +332,19 @@ def write_images(images, num_levels, output, file_format, columns=None):
             np.save(file, images)
         return f"{len(images)} images of levels in {path}"
     if file_format == "grid":
-        from keras_pixel.training.pictures import image_sheet
-        from keras_pixel.training.pictures import save_picture
+        from keras_pixel.data.pictures import image_sheet
+        from keras_pixel.data.pictures import save_picture
 
         save_picture(image_sheet(images, num_levels, columns=columns), path)
         return f"{len(images)} images in {path}"
     from PIL import Image
 
-    from keras_pixel.training.pictures import save_picture
-    from keras_pixel.training.pictures import to_bytes
+    from keras_pixel.data.pictures import save_picture
+    from keras_pixel.data.pictures import to_bytes
 
     _check_replaceable(path)
     digits = len(str(len(images) - 1))
-    # Replaced as a whole, so that no picture of a former run stays.
+    # Replaced as a whole, so that no picture of an earlier run remains.
     with files.atomic_folder(path, replace=True) as new:
         for index, values in enumerate(to_bytes(images, num_levels)):
             values = values[..., 0] if values.shape[-1] == 1 else values

@@ -14,7 +14,7 @@ def list_command(
         str | None, typer.Argument(help='Such as "*cifar10*".')
     ] = None,
     as_json: options.AsJson = False,
-):
+) -> None:
     """List the trained models that come with the package."""
     names = folders.list_models(pattern)
     found = {name: folders.read_metadata(name) for name in names}
@@ -23,10 +23,12 @@ def list_command(
     elif found:
         output.print_models(found)
     else:
-        print("No models." if pattern is None else f"No model fits {pattern}.")
+        print(
+            "No models." if pattern is None else f"No model matches {pattern}."
+        )
 
 
-def info(model: options.Preset, as_json: options.AsJson = False):
+def info(model: options.Preset, as_json: options.AsJson = False) -> None:
     """Show what is known about a model."""
     metadata = folders.read_metadata(model)
     if as_json:

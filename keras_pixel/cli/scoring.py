@@ -1,6 +1,7 @@
-"""The commands `score` and `evaluate`: how likely images are."""
+"""The commands `score` and `evaluate`: how probable images are."""
 
 import sys
+from typing import Any
 
 import typer
 
@@ -20,8 +21,8 @@ def score(
     resize: options.ResizeOption = None,
     values: options.ValuesOption = None,
     as_json: options.AsJson = False,
-):
-    """Say how likely images are, in nats and bits/dim."""
+) -> None:
+    """Print how probable images are, in nats and bits/dim."""
     if output is not None:
         paths.check_path(output)
         terminal.check_scores_path(output)
@@ -45,7 +46,7 @@ def score(
                     names += found
                 done(len(names) + len(unreadable), total)
     finally:
-        # An interruption leaves the scores finished before it.
+        # An interruption keeps the finished scores.
         if log_prob:
             _show(names, log_prob, loaded, output, as_json)
         for problem in unreadable:
@@ -54,7 +55,13 @@ def score(
         raise typer.Exit(1 if log_prob else 2)
 
 
-def _show(names, log_prob, model, output, as_json):
+def _show(
+    names: list[str],
+    log_prob: list[float],
+    model: Any,
+    output: str | None,
+    as_json: bool,
+) -> None:
     scores = terminal.scores(names, log_prob, model.image_shape)
     if output is not None:
         terminal.write_scores(scores, output)
@@ -75,7 +82,7 @@ def evaluate(
     resize: options.ResizeOption = None,
     values: options.ValuesOption = None,
     as_json: options.AsJson = False,
-):
+) -> None:
     """Measure bits/dim and nats over a whole split."""
     terminal.start_keras()
     from keras_pixel import training

@@ -1,4 +1,4 @@
-"""The command `serve`: runs until it is told to stop."""
+"""The command `serve`, which runs until it is stopped."""
 
 import enum
 import signal
@@ -45,7 +45,7 @@ def serve(
         Engine,
         typer.Option(help="The development server, or TF-Serving itself."),
     ] = Engine.development,
-):
+) -> None:
     """Serve exported models as TF-Serving does, for development."""
     output.start_keras()
     from keras_pixel.serving import DevelopmentServer
@@ -83,8 +83,8 @@ def serve(
         print("Stopping.", flush=True)
 
 
-def _stop_on_signals():
-    """An event that SIGINT and SIGTERM set instead of ending the process."""
+def _stop_on_signals() -> threading.Event:
+    """Make an event that SIGINT and SIGTERM set, in place of ending."""
     event = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: event.set())

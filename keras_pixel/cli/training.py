@@ -16,22 +16,24 @@ def train(
     tensorboard: options.TensorBoard = False,
     quiet: options.Quiet = False,
     dry_run: options.DryRun = False,
-):
+) -> None:
     """Train a model, or resume a training that was stopped."""
-    if not dry_run and output is None:
+    if dry_run:
+        terminal.start_keras()
+        from keras_pixel.training import dry_run as measure
+
+        print(measure(recipe))
+        return
+    if output is None:
         raise typer.BadParameter(
             "It must be the folder of the training, unless there is "
             "--dry-run. Received: none.",
             param_hint="--output",
         )
-    if not dry_run:
-        paths.check_path(output)
+    paths.check_path(output)
     terminal.start_keras()
     from keras_pixel import training
 
-    if dry_run:
-        print(training.dry_run(recipe))
-        return
     result = training.train(
         recipe,
         output,

@@ -3,5 +3,13 @@
 from keras_pixel.data.batches import ImageBatches
 from keras_pixel.data.image_data import ImageData
 from keras_pixel.data.loading import load_data
+from keras_pixel.data.pictures import image_sheet
+from keras_pixel.data.pictures import save_picture
 
-__all__ = ["ImageBatches", "ImageData", "load_data"]
+__all__ = [
+    "ImageBatches",
+    "ImageData",
+    "image_sheet",
+    "load_data",
+    "save_picture",
+]

@@ -43,17 +43,17 @@ class ArraySource:
 
     @classmethod
     def from_arrays(cls, source):
-        """The source of an array, or of a pair `(images, labels)`."""
+        """Make the source of an array, or of a pair `(images, labels)`."""
         images, labels = source, None
         if isinstance(source, tuple) and len(source) == 2:
             images, labels = source
         return cls("array", {"train": (images, labels)})
 
     def ids(self, part: str) -> list[str]:
-        return [f"{part}/{place}" for place in range(self.sizes[part])]
+        return [f"{part}/{position}" for position in range(self.sizes[part])]
 
     def digests(self, part: str, exact: bool = False) -> np.ndarray:
-        """What stands for the content of each image, to find copies by."""
+        """Return digests of the images, by which copies are found."""
         images = self._parts[part][0]
         return np.array([digest(image.tobytes()) for image in images], "uint64")
 
@@ -66,18 +66,18 @@ class ArraySource:
         name = f"an array of {self.sizes[part]} images"
         images = as_bytes(images[positions], converter)
         images = converter.fit_shape(images, name)
-        ids = [f"{part}/{place}" for place in positions]
+        ids = [f"{part}/{position}" for position in positions]
         return images, labels if labels is None else labels[positions], ids, []
 
 
 def read_array_file(path: Path) -> ArraySource:
-    """The source in a .npy or .npz file; nothing in it is unpickled."""
+    """Open the source in a .npy or .npz file; nothing is unpickled."""
     name = f"file:{path.name}"
     try:
         # Opened here: NumPy leaves a broken file open.
         with open(path, "rb") as file:
             if file.read(6) == b"\x93NUMPY":
-                # Mapped: of a large file only the split asked for is read.
+                # Mapped: only the requested split of a large file is read.
                 images = np.load(path, mmap_mode="r", allow_pickle=False)
                 arrays = {"images": images}
             else:
@@ -162,7 +162,7 @@ def _checked(images, labels, name):
         )
     if labels.shape != (len(images),):
         raise ValueError(
-            "Labels must be one integer an image. Received: labels of shape "
+            "Labels must be one integer per image. Received: labels of shape "
             f"{labels.shape} with {len(images)} images ({name})."
         )
     return images, labels

@@ -1,4 +1,4 @@
-"""Batches without TensorFlow, each one a function of its number alone."""
+"""Batches without TensorFlow, each determined by its number alone."""
 
 import keras
 import numpy as np
@@ -9,31 +9,30 @@ from keras_pixel.checks import check_size
 class ImageBatches(keras.utils.PyDataset):
     """Batches of images for `fit` on any backend, resumable at any step.
 
-    Nothing is remembered from batch to batch. The order of epoch `e` comes
-    from `(seed, e)` and the flips of step `s` from `(seed, s)`, so a training
-    that stopped after `s` steps goes on with `start_step=s` as if it had never
-    stopped.
+    Batches have no state. The order of epoch `e` depends on `(seed, e)` and
+    the flips of step `s` on `(seed, s)`, so a training that stopped after `s`
+    steps continues with `start_step=s` as if it had never stopped.
 
-    With `repeat` the batches never end, epoch follows epoch within them, and
-    every batch is full: give `fit` its `steps_per_epoch`. This is the form for
-    trainings that must resume.
+    With `repeat` the batches never end: one epoch follows another, and every
+    batch is full. Give `fit` its `steps_per_epoch`. Use this for trainings that
+    may be resumed.
 
-    Without `repeat` one pass is one epoch and its last batch may be smaller.
+    Without `repeat` one pass is one epoch, whose last batch may be smaller.
     Keras calls `on_epoch_end` between passes (and once before the first pass
-    of a `fit`); the next pass then is the next epoch. `fit` would shuffle
-    these batches once more: give it `shuffle=False`.
+    of a `fit`); the next pass is the next epoch. Pass `shuffle=False` to
+    `fit`, which would otherwise shuffle these batches again.
 
     Args:
         images: uint8 array `(images, height, width, channels)`.
         labels: int32 array `(images,)`, or `None`.
-        batch_size: int. Images a batch.
-        shuffle: bool. Whether each epoch has an order of its own.
+        batch_size: int. Images per batch.
+        shuffle: bool. Whether to shuffle the images anew in each epoch.
         seed: int, 0 or more.
         start_step: int. Number of the first batch.
-        flip: bool. Whether each image is mirrored left to right with
+        flip: bool. Whether to mirror each image left to right with
             probability one half.
-        repeat: bool. Whether batches go on without end.
-        drop_remainder: bool. Whether a smaller last batch is left out.
+        repeat: bool. Whether to continue without end.
+        drop_remainder: bool. Whether to drop a smaller last batch.
         **kwargs: arguments of `keras.utils.PyDataset`, such as `workers`.
 
     Batches are `images`, or `{"images": …, "labels": …}` with labels.
@@ -75,14 +74,14 @@ class ImageBatches(keras.utils.PyDataset):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches in one pass over the images (with `repeat`: full ones)."""
+        """Batches in one pass over the images; with `repeat`, full ones."""
         if self.repeat or self.drop_remainder:
             return len(self.images) // self.batch_size
         return -(-len(self.images) // self.batch_size)
 
     @property
     def num_batches(self) -> int | None:
-        """See `keras.utils.PyDataset`: `None` where batches never end."""
+        """See `keras.utils.PyDataset`; `None` if the batches never end."""
         return None if self.repeat else self.batches_per_epoch
 
     def __len__(self):
@@ -112,7 +111,7 @@ class ImageBatches(keras.utils.PyDataset):
         return {"images": images, "labels": self.labels[chosen]}
 
     def on_epoch_end(self):
-        # Endless batches are read on by Keras, finite ones from 0 again.
+        # Keras continues to read endless batches, and starts others at 0.
         self.passes += 0 if self.repeat else 1
 
     def _positions(self, step):
@@ -133,7 +132,7 @@ class ImageBatches(keras.utils.PyDataset):
     def _epoch_order(self, epoch):
         if not self.shuffle:
             return self._order[1]
-        # Read and set as one object: several threads may ask at once.
+        # Read and set as one object, since several threads may ask at once.
         known, order = self._order
         if known != epoch:
             order = self._generator(0, epoch).permutation(len(self.images))
@@ -145,7 +144,7 @@ class ImageBatches(keras.utils.PyDataset):
 
 
 def check_batch_size(batch_size, num_images: int, drop: bool) -> int:
-    """Returns a batch size that gives at least one batch, as an `int`."""
+    """Return a batch size that gives at least one batch, as an `int`."""
     batch_size = check_size("batch_size", batch_size)
     if drop and batch_size > num_images:
         raise ValueError(

@@ -26,7 +26,7 @@ SUFFIXES = (
 
 
 class UnreadableError(ValueError):
-    """Picture files that cannot be read: `problems`, `(name, why)` of each."""
+    """Unreadable picture files; `problems` has `(name, why)` of each."""
 
     def __init__(self, message, problems):
         super().__init__(message)
@@ -34,13 +34,13 @@ class UnreadableError(ValueError):
 
 
 class FolderSource:
-    """Pictures in a folder; the folders within it are the labels.
+    """Pictures in a folder, whose sub-folders are the labels.
 
-    Where every folder within is called train, validation (or val, valid) or
-    test, they are splits instead, and the labels are the folders within those.
+    If every sub-folder is called train, validation (or val, valid) or test,
+    they are splits, and the labels are the folders within them.
 
     Args:
-        path: folder, or one picture.
+        path: a folder, or one picture.
     """
 
     ordered = False
@@ -54,12 +54,12 @@ class FolderSource:
             files = _find_pictures(path)
         if not files:
             raise FileNotFoundError(
-                "A folder of images must hold some, here or in its folders. "
-                f"Received: {path}, with no file that ends in "
+                "A folder of images must hold some, directly or in "
+                f"sub-folders. Received: {path}, with no file that ends in "
                 f"{', '.join(SUFFIXES)}."
             )
         self._files = _by_split(files, path)
-        # The folder that is the label: the first, or the one below the split.
+        # Depth of the folder that is the label: below the split, if any.
         self._depth = 1 if split_of(files[0].split("/")[0]) else 0
         self.sizes = {part: len(names) for part, names in self._files.items()}
         classes = {self._class_of(name) for name in files}
@@ -73,9 +73,9 @@ class FolderSource:
         return self._files[part]
 
     def digests(self, part: str, exact: bool = False) -> np.ndarray:
-        """What stands for the content of each file, to find copies by.
+        """Return digests of the files, by which copies are found.
 
-        Unless `exact`, only files of the same size are read: others cannot be
+        Unless `exact`, only files of equal size are read: others cannot be
         copies.
         """
         paths = [self._root / name for name in self._files[part]]
@@ -105,7 +105,7 @@ class FolderSource:
             except MemoryError:
                 raise
             # A broken file makes Pillow raise almost anything. Nothing is
-            # hidden: every such file is named, with the reason.
+            # hidden: every such file is named with the reason.
             except Exception as error:
                 unreadable.append((name, f"{type(error).__name__}: {error}"))
                 continue
@@ -138,22 +138,22 @@ class FolderSource:
 
 
 def read_picture(path: Path, channels: int | None) -> np.ndarray:
-    """One picture as 8-bit values, upright.
+    """Read one picture as 8-bit values, upright.
 
     Args:
         path: the file.
-        channels: `4` keeps transparency; otherwise a picture that has some is
-            refused, as its hidden colours mean nothing.
+        channels: int or None. `4` keeps transparency; otherwise a picture with
+            transparent parts is an error, as their colours mean nothing.
 
     Returns:
         uint8 array `(height, width, channels)`: 1 channel for a grey picture,
-        3 for a coloured one, 4 (RGB and opacity) when asked for.
+        3 for a coloured one, 4 (RGB and opacity) if requested.
     """
     from PIL import Image
     from PIL import ImageOps
 
     with Image.open(path) as file:
-        # A camera's MPO file is one photograph with previews behind it.
+        # An MPO file of a camera is one photograph followed by previews.
         frames = getattr(file, "n_frames", 1)
         if frames > 1 and file.format != "MPO":
             raise ValueError(f"an animation of {frames} pictures, not one")
@@ -180,7 +180,7 @@ _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
 def _find_pictures(root):
-    """Paths below `root`, as "a/b.png", in order of name."""
+    """Paths below `root`, such as "a/b.png", sorted."""
     files, seen = [], set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -203,7 +203,7 @@ def _by_split(files, path):
     firsts = sorted({name.rpartition("/")[0].split("/")[0] for name in files})
     splits = [split_of(first) for first in firsts]
     if not any(splits):
-        return {"train": files}  # folders are labels, or there are none
+        return {"train": files}  # folders are labels, if there are any
     if not all(splits) or len(set(splits)) < len(splits):
         raise ValueError(
             "The folders of a data set must be splits (train, validation, "

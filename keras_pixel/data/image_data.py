@@ -11,24 +11,23 @@ from keras_pixel.data.stored import StoredImages
 
 
 class ImageData:
-    """Images as integer levels, with their labels and where they come from.
+    """Images as integer levels, with their labels and their origin.
 
     Args:
         images: uint8 array `(images, height, width, channels)` of levels 0 to
-            `num_levels - 1`; or `StoredImages`, which are read when they are
-            asked for.
+            `num_levels - 1`; or `StoredImages`, which are read on demand.
         labels: int array `(images,)` from 0 up, or `None`.
         num_levels: int from 2 to 256.
-        num_classes: int, or `None` where it is not known.
-        class_names: sequence of str, one a class, or `None`.
+        num_classes: int, or `None` if unknown.
+        class_names: sequence of str, one per class, or `None`.
         source: str. What the images were read from.
         split: "train", "validation", "test" or "all".
         note: str. Which images of the source these are, in words.
-        ids: sequence of str, one an image: its TFDS id, its position or its
-            file, by which the splits of a source can be compared.
+        ids: sequence of str, one per image: its TFDS id, position or file, by
+            which the splits of a source can be compared.
         skipped_files: names of the files that could not be read.
 
-    Attributes beside these: `image_shape`, `(height, width, channels)`;
+    Further attributes: `image_shape`, `(height, width, channels)`;
     `skipped`, the number of files that could not be read; `description`, one
     line for a model's card.
 
@@ -74,8 +73,9 @@ class ImageData:
         for name, values in (("labels", labels), ("ids", ids)):
             if values is not None and len(values) != len(images):
                 raise ValueError(
-                    f"`{name}` must have one entry an image. Received: "
-                    f"{len(values)} {name}, {len(images)} images."
+                    f"`{name}` must have one entry per image. Received: "
+                    f"{len(values)} {name}, {len(images)} images. Give as "
+                    "many."
                 )
         self.images = images
         self.labels = labels
@@ -96,7 +96,7 @@ class ImageData:
 
     @property
     def description(self) -> str:
-        """What these images are, in one line."""
+        """One line that says what these images are."""
         words = f"{len(self):,} images, {self.source}, {self.split}"
         if self.note:
             words += f": {self.note}"
@@ -105,7 +105,7 @@ class ImageData:
         return words
 
     def fingerprint(self) -> str:
-        """SHA-256 of the ids, the levels and the labels, in their order."""
+        """Return the SHA-256 of the ids, levels and labels, in order."""
         found = hashlib.sha256()
         for name in self.ids or ():
             found.update(f"{name}\n".encode())
@@ -139,7 +139,7 @@ class ImageData:
         drop_remainder: bool = False,
         **kwargs,
     ) -> ImageBatches:
-        """Batches for any backend, without TensorFlow. See `ImageBatches`.
+        """Make batches for any backend, without TensorFlow; see `ImageBatches`.
 
         Returns:
             A `keras.utils.PyDataset` of `images`, or of
@@ -167,15 +167,15 @@ class ImageData:
         repeat: bool = False,
         drop_remainder: bool = False,
     ):
-        """A `tf.data.Dataset` of batches. Needs TensorFlow.
+        """Make a `tf.data.Dataset` of batches. Needs TensorFlow.
 
         Args:
-            batch_size: int. Images a batch; the last of an epoch may be
+            batch_size: int. Images per batch; the last of an epoch may be
                 smaller.
-            shuffle: bool. Whether each epoch has an order of its own.
-            seed: int, 0 or more: the same orders each time.
-            repeat: bool. Whether epochs follow each other without end.
-            drop_remainder: bool. Whether a smaller last batch is left out.
+            shuffle: bool. Whether to shuffle the images anew in each epoch.
+            seed: int, 0 or more. The same seed gives the same orders.
+            repeat: bool. Whether to repeat epochs without end.
+            drop_remainder: bool. Whether to drop a smaller last batch.
 
         Returns:
             Data set of `images`, or of `{"images": …, "labels": …}` where
@@ -205,7 +205,7 @@ class ImageData:
                     "images": arrays,
                     "labels": tf.constant(self.labels),
                 }
-        # Numbers are shuffled instead of images: the buffer holds them all.
+        # Shuffles positions rather than images: the buffer holds them all.
         dataset = tf.data.Dataset.range(len(self))
         if shuffle:
             dataset = dataset.shuffle(len(self), seed=seed)

@@ -1,4 +1,4 @@
-"""One function from any source of images to integer levels."""
+"""One function that loads any source of images as integer levels."""
 
 import warnings
 
@@ -32,7 +32,7 @@ def load_data(
     on_error: str = "raise",
     stream: bool = False,
 ) -> ImageData:
-    """Loads one split of a source of images as integer levels.
+    """Load one split of a source of images as integer levels.
 
     What `source` means is never guessed from what happens to load:
 
@@ -47,43 +47,43 @@ def load_data(
     and test with labels below. An .npz file holds `images` and `labels`, or
     such a pair for each split (`x_train`, `y_train`, `x_test`, …).
 
-    The splits are honest. A split of the source's own is used as it is. A
-    missing one is taken from the training images, which exclude it: the last
-    images by `id` or position where a TFDS data set has a test split of its
-    own, else images drawn by `seed` and by the image's id (file name,
-    position). "train", "validation" and "test" never overlap and cover the
-    source, given the same `validation`, `test` and `seed`. Copies of one
-    picture (the same bytes) among the images that are parted stay in one part.
+    Splits never overlap. A split that the source provides is used as it is. A
+    missing one is taken out of the training images: the last ones by `id` or
+    position if a TFDS data set has its own test split, else images drawn by
+    `seed` and the image's id (file name, position). Given the same
+    `validation`, `test` and `seed`, "train", "validation" and "test" together
+    cover the source. Copies of a picture (the same bytes) among the images that
+    are divided stay in one split.
 
     Args:
         source: see above.
         split: "train", "validation", "test", or "all" for every image.
-        data_dir: for a TFDS data set, the folder of prepared data sets.
+        data_dir: folder of prepared TFDS data sets.
         download: bool. Whether a TFDS data set may be downloaded.
         num_levels: int from 2 to 256. 8-bit values `v` become level
             `floor(v * num_levels / 256)`.
         image_shape: `(height, width, channels)` wanted; `None` for the shape
-            of the images, which must all have the same. Its last number turns
-            grey (1) into RGB (3) and back.
+            of the images, which must all be equal. The number of channels
+            turns grey (1) into RGB (3) and vice versa.
         resize: what to do with images of another height or width. `None`
-            refuses them; "resize" stretches them; "center_crop" scales the
-            largest centred part of the right proportions.
+            raises an error; "resize" stretches them; "center_crop" scales the
+            largest centred part with the right proportions.
         values: "pixels" for values from 0 to 255, "levels" for values that
-            are levels already. `None` for pixels; it takes data of 0 and 1 as
-            levels for `num_levels=2`, and refuses other data that may be
-            either.
-        labels: bool. Whether labels are wanted.
-        validation: number (int) or fraction of the training images (float) to
-            take for validation where the source brings none. Defaults to
-            2,000, or a tenth of the training images where that is fewer.
+            are already levels. `None` means pixels, except that data of 0 and
+            1 are levels for `num_levels=2`; other ambiguous data raise an
+            error.
+        labels: bool. Whether to load labels.
+        validation: number (int) or fraction (float) of the training images to
+            use for validation if the source provides none. Defaults to 2,000,
+            or a tenth of the training images if that is fewer.
         test: the same for the test split.
-        seed: int, 0 or more. Draws these parts, nothing else: keep it the
+        seed: int, 0 or more. Decides only which images these are: keep it the
             same for training and evaluation.
         on_error: "raise" names all unreadable image files in one error;
-            "skip" leaves them out, warns and counts them in `.skipped`.
-        stream: bool. Whether images stay in their files, and each is read when
-            a batch has it: for data larger than memory. With fewer than 256
-            levels it needs `values`.
+            "skip" leaves them out, warns, and counts them in `.skipped`.
+        stream: bool. Whether to leave images in their files and read each one
+            when a batch needs it, for data larger than memory. With fewer than
+            256 levels this needs `values`.
 
     Returns:
         `ImageData`.
@@ -91,8 +91,8 @@ def load_data(
     Raises:
         ValueError: if an argument, a shape, a value or a file is not as above.
         TypeError: if images are not integers.
-        FileNotFoundError: if a path or a prepared TFDS data set is not there.
-        ImportError: if a TFDS data set is asked for without its packages.
+        FileNotFoundError: if a path or prepared TFDS data set does not exist.
+        ImportError: if a TFDS data set is requested without its packages.
 
     Example:
 
@@ -109,7 +109,7 @@ def load_data(
     opened = open_source(source, data_dir=data_dir, download=download)
     if labels and not opened.has_labels:
         raise ValueError(
-            "`labels` needs a source with one label an image. Received: "
+            "`labels` needs a source with one label per image. Received: "
             f"labels=True, source={opened.name!r}, which has none. Leave it "
             "out, or give (images, labels), or a folder for each label."
         )
@@ -141,14 +141,14 @@ def load_data(
     if skipped:
         warnings.warn(
             f"{len(skipped):,} unreadable image files were skipped, the "
-            f"first is {skipped[0]}. See `skipped_files`.",
+            f"first of them {skipped[0]}. See `skipped_files`.",
             stacklevel=2,
         )
     if not any(map(len, images)):
         raise ValueError(
             "A split must have at least one readable image. Received: "
             f"source={opened.name!r}, split={split!r}, with {len(skipped):,} "
-            "unreadable files."
+            "unreadable files. Repair them, or ask for another split."
         )
     _check_labels(numbers, opened, split)
     return ImageData(
@@ -166,7 +166,7 @@ def load_data(
 
 
 def _joined(parts):
-    """One array of the images of several splits; a single one is not copied."""
+    """Join the images of several splits; a single array is not copied."""
     arrays = [
         part if isinstance(part, np.ndarray) else np.stack(part)
         for part in parts
@@ -187,7 +187,7 @@ def _check_labels(numbers, source, split):
 def _streamed(source, chosen, converter, labels, on_error, note, split):
     if on_error == "skip":
         raise ValueError(
-            "`stream` reads each file when a batch has it, so it cannot leave "
+            "`stream` reads each file when a batch needs it, so cannot leave "
             'out unreadable ones. Received: stream=True, on_error="skip". '
             "Remove those files, or load without `stream`."
         )
@@ -201,13 +201,16 @@ def _streamed(source, chosen, converter, labels, on_error, note, split):
     numbers = None
     if labels:
         numbers = np.concatenate(
-            [source.labels(part)[places] for part, places in chosen.items()]
+            [
+                source.labels(part)[positions]
+                for part, positions in chosen.items()
+            ]
         )
         _check_labels(numbers, source, split)
     ids: list[str] = []
-    for part, places in chosen.items():
+    for part, positions in chosen.items():
         names = source.ids(part)
-        ids += [names[place] for place in places]
+        ids += [names[position] for position in positions]
     return ImageData(
         StoredImages(source, chosen, converter),
         numbers,

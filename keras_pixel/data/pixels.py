@@ -1,4 +1,4 @@
-"""From what a source holds to integer levels of one image shape."""
+"""Conversion of a source's values to integer levels of one image shape."""
 
 import numpy as np
 
@@ -11,15 +11,15 @@ VALUES = (None, "pixels", "levels")
 
 
 class PixelConverter:
-    """Brings images to one shape, one number of channels and `num_levels`.
+    """Converts images to one shape, one number of channels and `num_levels`.
 
     Sizes and colours are changed on 8-bit values, before they are quantised:
     a level is `floor(value * num_levels / 256)`.
 
     Args:
         num_levels: int from 2 to 256.
-        image_shape: `(height, width, channels)`, or `None`: the shape of the
-            first image, which all the others must have too.
+        image_shape: `(height, width, channels)`, or `None` for the shape of
+            the first image, which all others must have, too.
         resize: `None`, "resize" or "center_crop". See `load_data`.
         values: `None`, "pixels" or "levels". See `load_data`.
     """
@@ -47,12 +47,12 @@ class PixelConverter:
         self._blended = False
 
     def fit_shape(self, image: np.ndarray, name: str) -> np.ndarray:
-        """One uint8 image, or many, of the shape asked for.
+        """Convert one uint8 image, or many, to the requested shape.
 
         Args:
             image: uint8 array `(height, width, channels)`, or
                 `(batch, height, width, channels)`.
-            name: what to call it in a message.
+            name: str. What to call it in messages.
         """
         shape = tuple(int(size) for size in image.shape[-3:])
         if self.image_shape is None:
@@ -68,7 +68,7 @@ class PixelConverter:
         return image
 
     def quantise(self, images: np.ndarray) -> np.ndarray:
-        """uint8 levels 0 to `num_levels - 1` of uint8 values."""
+        """Convert uint8 values to uint8 levels 0 to `num_levels - 1`."""
         if self.num_levels == 256:
             return images
         highest = int(images.max())
@@ -78,7 +78,7 @@ class PixelConverter:
         if values == "pixels":
             table = ((np.arange(256) * self.num_levels) // 256).astype("uint8")
             levels = np.empty_like(images)
-            # Part by part: NumPy makes eight bytes of each index.
+            # Part by part, because NumPy makes eight bytes of each index.
             for start in range(0, len(images), 256):
                 part = slice(start, start + 256)
                 levels[part] = table[images[part]]
@@ -99,7 +99,7 @@ class PixelConverter:
             # Read as 8-bit values, 0 and 1 would both become level 0.
             return "levels"
         raise ValueError(
-            "The values may be 8-bit values or levels already: `values` must "
+            "The values may be 8-bit values or already levels: `values` must "
             f"say which. Received: values=None, num_levels={self.num_levels}, "
             f'highest value={highest}. Pass values="levels" to take them as '
             'they are, or values="pixels" to quantise 8-bit values.'
@@ -109,15 +109,15 @@ class PixelConverter:
         if self.resize is None:
             raise ValueError(
                 "All images must have the height and width of `image_shape` "
-                "(without it: of the first image), as no `resize` is asked "
-                f"for. Received: {name} of shape {shape}, "
+                "(without it: of the first image) unless `resize` is given. "
+                f"Received: {name} of shape {shape}, "
                 f"image_shape={self.image_shape}, resize=None. Pass "
                 f'image_shape={self.image_shape} with resize="resize" '
                 '(stretches) or resize="center_crop" (keeps proportions).'
             )
         if self.values == "levels" and self.num_levels < 256:
             raise ValueError(
-                "Levels cannot be resized: a mean of levels is no level. "
+                "Levels cannot be resized: their means need not be levels. "
                 f'Received: values="levels", resize={self.resize!r}, {name} '
                 f"of shape {shape}, image_shape={self.image_shape}. Resize "
                 "before quantising, or pass 8-bit values."
@@ -129,8 +129,8 @@ class PixelConverter:
         channels, wanted = image.shape[-1], image_shape[2]
         if not self._asked:
             raise ValueError(
-                "All images must have the same number of channels, as no "
-                f"`image_shape` is asked for. Received: {name} of shape "
+                "All images must have the same number of channels unless "
+                f"`image_shape` is given. Received: {name} of shape "
                 f"{image.shape[-3:]}, after images of {image_shape}. Pass "
                 f"image_shape={(*image_shape[:2], 3)} to make all RGB, "
                 f"or {(*image_shape[:2], 1)} to make all grey."
@@ -164,14 +164,14 @@ class PixelConverter:
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """Luma (ITU-R 601) of 8-bit RGB, rounded as Pillow rounds it."""
+    """Return the luma (ITU-R 601) of 8-bit RGB, rounded as in Pillow."""
     weights = np.array([19595, 38470, 7471], "int32")  # of 65536
     luma = image.astype("int32") @ weights + 32768
     return (luma >> 16).astype("uint8")[..., None]  # (..., 1)
 
 
 def rescale(image: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
-    """One 8-bit image `(height, width, channels)` scaled to another size.
+    """Scale one 8-bit image to another size.
 
     Args:
         image: uint8 array `(height, width, channels)`.
@@ -193,8 +193,8 @@ def rescale(image: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
             min(left + width * scale, box[2]),
             min(top + height * scale, box[3]),
         )
-    # Channel by channel, so that any number of channels will do. Bicubic,
-    # and Pillow widens its kernel when it shrinks, so nothing aliases.
+    # Channel by channel, for any number of channels. Bicubic: Pillow widens
+    # the kernel when it shrinks an image, which prevents aliasing.
     channels = [
         np.asarray(
             Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
@@ -207,7 +207,7 @@ def rescale(image: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
 
 
 def as_bytes(values: np.ndarray, converter: PixelConverter) -> np.ndarray:
-    """An array of integers as uint8, refused where they do not fit.
+    """Convert an array of integers to uint8.
 
     Args:
         values: integer or boolean array of any shape.

@@ -1,19 +1,19 @@
-"""TFRecord files: every record by its number, without reading the others."""
+"""TFRecord files: any record by its number, without reading the others."""
 
 import mmap
 import struct
 
 import numpy as np
 
-# A record: its length (8 bytes), a checksum of that, content, a checksum.
+# A record: length (8 bytes), checksum of the length, content, checksum.
 _HEAD, _CHECKSUM = 12, 4
 
 
 class RecordFiles:
-    """Records of TFRecord files, which are mapped, not held in memory.
+    """Records of TFRecord files, which are memory-mapped.
 
     Args:
-        paths: of the files, in order.
+        paths: paths of the files, in order.
 
     Raises:
         ValueError: if a file ends within a record.
@@ -21,7 +21,7 @@ class RecordFiles:
 
     def __init__(self, paths):
         self._files = []
-        places = []
+        positions = []
         for number, path in enumerate(paths):
             with open(path, "rb") as file:
                 # An empty file cannot be mapped.
@@ -32,14 +32,16 @@ class RecordFiles:
                         file.fileno(), 0, access=mmap.ACCESS_READ
                     )
             self._files.append(mapped)
-            places += [(number, *place) for place in _records(mapped, path)]
-        self._places = np.array(places, "int64").reshape(-1, 3)
+            positions += [
+                (number, *position) for position in _records(mapped, path)
+            ]
+        self._positions = np.array(positions, "int64").reshape(-1, 3)
 
     def __len__(self):
-        return len(self._places)
+        return len(self._positions)
 
     def __getitem__(self, index) -> bytes:
-        file, start, size = self._places[index].tolist()
+        file, start, size = self._positions[index].tolist()
         return self._files[file][start : start + size]
 
 
@@ -52,8 +54,9 @@ def _records(content, path):
         after = at + _HEAD + size + _CHECKSUM
         if size < 0 or after > end:
             raise ValueError(
-                f"{path} must hold whole records. Received: one that begins "
-                f"at byte {at:,} and ends beyond the file's {end:,} bytes."
+                f"{path} must hold complete records. Received: one that "
+                f"begins at byte {at:,} and ends beyond the file's {end:,} "
+                "bytes. Prepare the data set again."
             )
         yield at + _HEAD, size
         at = after

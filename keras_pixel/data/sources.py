@@ -1,4 +1,4 @@
-"""What a source is: a TFDS name, a folder, an array file or an array."""
+"""Sources of images: a TFDS name, a folder, an array file or an array."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _TFDS_NAME = re.compile(r"\w[\w\-]*(/[\w.+\-]+)*(:[\w.*]+)?")
 
 
 def open_source(source, *, data_dir=None, download=False):
-    """The source that `source` means. See `load_data` for the rules."""
+    """Open the source that `source` means; see `load_data` for the rules."""
     if isinstance(source, str) and not is_path(source):
         if not _TFDS_NAME.fullmatch(source):
             raise ValueError(
@@ -41,10 +41,10 @@ def open_source(source, *, data_dir=None, download=False):
 def is_path(source: str) -> bool:
     """Whether a string means a path; if not, it names a TFDS data set.
 
-    What begins like a path (".", "~", "/", a drive), ends like a folder ("/")
-    or like a file ("x.npz", "x.png") is a path, existing or not. A string with
-    a slash within ("photos/cats") is one where that path exists. A bare word
-    ("mnist") never is.
+    A string that begins like a path (".", "~", "/", a drive) or ends like a
+    folder ("/") or a file ("x.npz", "x.png") is a path, existing or not. One
+    with a slash inside ("photos/cats") is a path if that path exists. A bare
+    word ("mnist") never is.
     """
     suffixes = ARRAY_SUFFIXES + SUFFIXES
     if source.startswith((".", "~")) or source.lower().endswith(suffixes):
@@ -59,7 +59,7 @@ def _open_path(source):
     if not path.exists():
         raise FileNotFoundError(
             "`source` must be a folder or file that exists. Received: "
-            f"source={str(source)!r}, which does not."
+            f"source={str(source)!r}, which does not. Check the path."
         )
     if path.suffix.lower() in ARRAY_SUFFIXES and path.is_file():
         return read_array_file(path)

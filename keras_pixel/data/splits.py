@@ -1,9 +1,9 @@
 """Which images belong to training, validation and test.
 
-The three parts never overlap and together are the whole source. A split that
-the source brings is used as it is; what is missing is taken from the training
-images, never from the test images. Copies of one picture among the training
-images stay together: none is trained on and measured on.
+The three parts never overlap and together make up the source. A split that the
+source provides is used as it is; a missing one is taken from the training
+images, never from the test images. Copies of a picture among the training
+images stay together, so that none is both trained on and measured on.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ DEFAULT_SIZE = 2000
 
 
 def split_of(name: str) -> str | None:
-    """The split that `name` ("val", "Train") stands for, or `None`."""
+    """Return the split that `name` ("val", "Train") means, or `None`."""
     for split, names in SPLIT_NAMES.items():
         if name.lower() in names:
             return split
@@ -34,7 +34,7 @@ def split_of(name: str) -> str | None:
 
 
 def check_split_size(name: str, size) -> None:
-    """Refuses what is neither a count nor a fraction."""
+    """Raise ValueError unless `size` is `None`, a count or a fraction."""
     if size is None:
         return
     is_count = is_integer(size) and size >= 0
@@ -44,16 +44,16 @@ def check_split_size(name: str, size) -> None:
             f"`{name}` must be a number of images (int, 0 or more) or a "
             "fraction of the training images (float, at least 0.0 and below "
             f"1.0). Received: {name}={size!r}. Leave it out for "
-            f"{DEFAULT_SIZE:,} images, or a tenth where that is fewer."
+            f"{DEFAULT_SIZE:,} images, or a tenth if that is fewer."
         )
 
 
 def hashed_order(ids: list[str], seed: int) -> np.ndarray:
-    """Positions of `ids` in an order that looks random and never changes.
+    """Return positions of `ids` in a random-looking order that never changes.
 
-    It depends on the ids and the seed alone: not on the version of NumPy, and
-    an image that is added or removed hardly moves the others, so yesterday's
-    test images do not become tomorrow's training images.
+    The order depends only on the ids and the seed, not on the version of NumPy.
+    An image that is added or removed hardly moves the others, so today's test
+    images do not become tomorrow's training images.
     """
     keys = [
         int.from_bytes(
@@ -66,7 +66,7 @@ def hashed_order(ids: list[str], seed: int) -> np.ndarray:
 
 
 def digest(content: bytes) -> int:
-    """64 bits that stand for the content of a picture."""
+    """Return 64 bits that identify the content of a picture."""
     return int.from_bytes(
         hashlib.blake2b(content, digest_size=8).digest(), "big"
     )
@@ -75,15 +75,15 @@ def digest(content: bytes) -> int:
 def keep_together(
     order: np.ndarray, digests: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An order in which the copies of a picture follow the first of them.
+    """Move the copies of a picture directly behind the first of them.
 
     Args:
         order: positions of images.
         digests: the `digest` of each image, by position.
 
     Returns:
-        The order, and the places in it where another picture begins, its end
-        included. Without copies these are all places.
+        The order, and the positions in it where another picture begins,
+        including its end. Without copies these are all positions.
     """
     _, picture = np.unique(digests[order], return_inverse=True)
     first = np.full(len(order), len(order))
@@ -111,20 +111,20 @@ def choose(
     ordered: bool,
     source: str,
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Positions of the images of `split`, and a sentence that says so.
+    """Choose the images of `split`.
 
     Args:
-        sizes: number of images of each split that the source brings.
-        ids: gives the ids of the images of one of these splits, in order.
+        sizes: number of images of each split that the source provides.
+        ids: function that returns the ids of such a split, in order.
         split: "train", "validation", "test" or "all".
-        digests: gives the digests of the images of a split of the source, in
-            order; equal ones never come to lie in two parts, whose sizes may
-            differ a little from those asked for. `None`: all differ.
-        validation: size of the validation part, where the source has none.
-        test: size of the test part, where the source has none.
-        seed: draws the parts, where they are drawn.
-        ordered: whether the source comes in an official order, so that the
-            last training images serve for validation.
+        digests: function that returns the digests of such a split, in order,
+            or `None` if all differ. Equal ones stay in one part, so the sizes
+            of the parts may differ a little from those requested.
+        validation: size of the validation part, if the source has none.
+        test: size of the test part, if the source has none.
+        seed: int by which the parts are drawn, if they are.
+        ordered: whether the source has an official order, so that the last
+            training images are used for validation.
         source: name of the source, for messages.
 
     Returns:
@@ -135,7 +135,7 @@ def choose(
         if name in sizes and size is not None:
             raise ValueError(
                 f"`{name}` is the size of a part taken from the training "
-                f"images, but this source brings its own {name} images. "
+                f"images, but this source has its own {name} images. "
                 f"Received: {name}={size}, source={source!r}, with "
                 f"{sizes[name]:,} {name} images. Leave `{name}` out."
             )
@@ -193,7 +193,7 @@ def choose(
     copies = total + 1 - len(allowed)
     if not len(positions):
         raise ValueError(
-            "Copies of one picture must lie in one part, so a source needs "
+            "Copies of one picture must stay in one part, so a source needs "
             f"different pictures for its parts. Received: split={split!r}, "
             f"source={source!r}, where {copies:,} of {total:,} training "
             f"images are copies of others, which leaves {split!r} empty. "
@@ -206,7 +206,7 @@ def choose(
         kept = " and ".join(name for name in counts if counts[name])
         note += f" without {total - start:,} kept for {kept}, {how}"
     if copies:
-        note += f"; {copies:,} copies kept with their like"
+        note += f"; {copies:,} copies kept with their originals"
     return {"train": np.sort(positions)}, note
 
 

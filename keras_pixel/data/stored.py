@@ -1,10 +1,10 @@
-"""Images that stay where they are, and are read when they are asked for."""
+"""Images that stay in their files and are read on demand."""
 
 import numpy as np
 
 from keras_pixel.data.pixels import PixelConverter
 
-# Images that are read at once where all of them are asked for.
+# Images that are read at once if all of them are requested.
 _CHUNK = 256
 
 
@@ -14,7 +14,7 @@ class StoredImages:
     Args:
         source: a source of images; see `sources`.
         chosen: dict from split of the source to positions in it.
-        converter: `PixelConverter` that says what the values are.
+        converter: `PixelConverter` of the values.
 
     Example:
 
@@ -34,11 +34,11 @@ class StoredImages:
         # (part, position) of each image.
         self._places = np.concatenate(
             [
-                np.stack([np.full(len(places), number), places], axis=1)
-                for number, places in enumerate(chosen.values())
+                np.stack([np.full(len(positions), number), positions], axis=1)
+                for number, positions in enumerate(chosen.values())
             ]
         )
-        # The first image says the shape where none is asked for.
+        # The first image determines the shape unless one was requested.
         image_shape = converter.image_shape or self[0].shape
         self.shape = (len(self), *image_shape)
 
@@ -61,8 +61,8 @@ class StoredImages:
                 found, *_ = self._source.read(
                     part, wanted[at, 1], self._converter, "raise"
                 )
-                for place, image in zip(at, found, strict=True):
-                    images[place] = image
+                for position, image in zip(at, found, strict=True):
+                    images[position] = image
         if not images:
             return np.zeros((0, *self.shape[1:]), self.dtype)
         return self._converter.quantise(np.stack(images))
@@ -72,7 +72,7 @@ class StoredImages:
         return images if dtype is None else images.astype(dtype)
 
     def digests(self):
-        """What stands for the content of each image as it is stored."""
+        """Return digests of the stored images."""
         return np.concatenate(
             [
                 self._source.digests(part, exact=True)[
@@ -83,6 +83,6 @@ class StoredImages:
         )
 
     def chunks(self):
-        """All images, a few hundred at a time."""
+        """Yield all images, a few hundred at a time."""
         for start in range(0, len(self), _CHUNK):
             yield self[start : start + _CHUNK]

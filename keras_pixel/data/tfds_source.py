@@ -12,22 +12,22 @@ from keras_pixel.data.records import RecordFiles
 from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
 
-# Pictures that are decoded one by one: setting up threads takes longer.
+# Fewer pictures than this are decoded one by one: threads cost more.
 _FEW = 100
-# Encoded pictures that are held at once.
+# Encoded pictures held in memory at once.
 _MANY = 10_000
 
 
 class TfdsSource:
     """A TFDS data set with one image feature.
 
-    Images come in order of their `id` where the data set has one (CIFAR-10),
-    else in the order in which they are stored. Needs TensorFlow.
+    Images are ordered by their `id` if the data set has one (CIFAR-10), else as
+    they are stored. Needs TensorFlow.
 
     Args:
         name: "name", "name/config" or either with ":version".
         data_dir: folder of prepared data sets, or `None` for TFDS' own.
-        download: bool. Whether to download and prepare what is not there.
+        download: bool. Whether to download and prepare a missing data set.
     """
 
     ordered = True
@@ -54,7 +54,7 @@ class TfdsSource:
         return [table.ids[position] for position in table.order]
 
     def digests(self, part: str, exact: bool = False) -> np.ndarray:
-        """What stands for each encoded picture, to find copies by."""
+        """Return digests of the encoded pictures, by which copies are found."""
         table = self._table(part)
         return table.digests[table.order]
 
@@ -68,13 +68,13 @@ class TfdsSource:
         """`(images, labels or None, ids, names of unreadable files)`."""
         table = self._table(part)
         stored = table.order[positions]  # positions in the files
-        ids = [table.ids[place] for place in stored]
+        ids = [table.ids[position] for position in stored]
         images = None
         decoded = self._decoded(table, stored)
         for at, (image, name) in enumerate(zip(decoded, ids, strict=True)):
             image = converter.fit_shape(image, f"image {name}")
             if images is None:
-                # Filled in place: a list and its array would be held twice.
+                # Filled in place: a list would be held besides its array.
                 images = np.empty((len(ids), *image.shape), "uint8")
             images[at] = image
         labels = self.labels(part)
@@ -90,8 +90,8 @@ class TfdsSource:
             with tf.device("CPU"):
                 for start in range(0, len(stored), _MANY):
                     encoded = [
-                        table.encoded(int(place))
-                        for place in stored[start : start + _MANY]
+                        table.encoded(int(position))
+                        for position in stored[start : start + _MANY]
                     ]
                     if len(encoded) <= _FEW:
                         for one in encoded:
@@ -135,7 +135,7 @@ class TfdsSource:
         dtype = info.features[self._image].np_dtype
         if dtype != np.uint8:
             raise TypeError(
-                "Images must be of 8 bits a channel. Received: "
+                "Images must have 8 bits per channel. Received: "
                 f"{self.name} with dtype={np.dtype(dtype)}. Convert it and "
                 "save it as a folder or an .npz file."
             )
@@ -155,7 +155,7 @@ class TfdsSource:
         return self._tables[part]
 
     def _read_table(self, part):
-        """What is known about each picture, read once; none is decoded."""
+        """Read what is known about each picture, without decoding any."""
         import tensorflow as tf
 
         split = self._builder.info.splits[self._names[part]]
@@ -187,7 +187,7 @@ class TfdsSource:
             raise self._unreadable(error) from error
         if len(digests) != self.sizes[part]:
             raise ValueError(
-                "A TFDS data set must hold as many images as it states. "
+                "A TFDS data set must hold as many images as it declares. "
                 f"Received: {self.name}, {part}, with {len(digests)} instead "
                 f"of {self.sizes[part]}. Prepare it again."
             )
@@ -195,16 +195,16 @@ class TfdsSource:
         if self._id:
             order = np.argsort(np.array(ids), kind="stable")
         else:
-            ids = [f"{part}/{place}" for place in range(len(digests))]
+            ids = [f"{part}/{position}" for position in range(len(digests))]
         return _Table(
             ids,
             order,
             np.array(digests, "uint64"),
             np.array(labels) if self._label else None,
-            lambda place: (
-                kept[place]
+            lambda position: (
+                kept[position]
                 if records is None
-                else self._picture_of(records[place])
+                else self._picture_of(records[position])
             ),
         )
 
@@ -212,7 +212,7 @@ class TfdsSource:
         return self._builder.info.file_format.value == "tfrecord"
 
     def _record_batches(self, paths):
-        """Examples as they lie in TFRecord files, checksums verified."""
+        """Examples as stored in TFRecord files, checksums verified."""
         import tensorflow as tf
 
         wanted = {self._image: tf.string}
@@ -225,19 +225,19 @@ class TfdsSource:
             for key, dtype in wanted.items()
         }
         dataset = tf.data.TFRecordDataset([os.fspath(path) for path in paths])
-        # Many at once: each step of the iterator costs more than a picture.
+        # Many at once: a step of the iterator costs more than a picture.
         return dataset.batch(200).map(
             lambda batch: tf.io.parse_example(batch, form)
         )
 
     def _raw_batches(self, split):
-        """The same for data sets in files of another kind, by way of TFDS."""
+        """The same for data sets in other file formats, through TFDS."""
         keys = [key for key in (self._image, self._id, self._label) if key]
         dataset = self._builder.as_dataset(
             split=split,
             shuffle_files=False,
             decoders={self._image: self._tfds.decode.SkipDecoding()},
-            # One file after the other: the order is that of the files.
+            # One file after the other, to keep their order.
             read_config=self._tfds.ReadConfig(
                 interleave_cycle_length=1, try_autocache=False
             ),
@@ -255,8 +255,8 @@ class TfdsSource:
 class _Table(NamedTuple):
     """The pictures of a split, in the order of the files.
 
-    `order` sorts them by their ids; `encoded` gives the bytes of the picture
-    at a place.
+    `order` sorts them by their ids; `encoded` returns the bytes of the picture
+    at a position.
     """
 
     ids: list[str]

@@ -1,7 +1,7 @@
-"""The folders of presets: found in the zoo or at a path, and checked.
+"""The folders of presets, found in the zoo or at a path, and checked.
 
-Nothing here builds a model or knows one. Files are JSON,
-Markdown, PNG and HDF5; nothing is ever unpickled.
+Nothing here builds a model or knows any. Files are JSON, Markdown, PNG and
+HDF5; nothing is ever unpickled.
 """
 
 import difflib
@@ -10,13 +10,16 @@ import os
 import pathlib
 import re
 import warnings
+from collections.abc import Container
+from typing import Any
 
 from keras_pixel import files
+from keras_pixel.files import PathLike
 
 CONFIG_FILE = "config.json"
 METADATA_FILE = "metadata.json"
 WEIGHTS_FILE = "model.weights.h5"
-# Raised when a reader of the old layout could not read the new one.
+# Raised when older readers could not read a new layout.
 FORMAT = 1
 # Bytes that file systems allow.
 _LONGEST_NAME = 255
@@ -24,15 +27,15 @@ _LONGEST_NAME = 255
 _ZOO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def zoo_dir():
-    """The zoo's folder: inside an installed package, beside a checkout's."""
+def zoo_dir() -> pathlib.Path:
+    """Return the zoo's folder, inside an installed package or beside it."""
     package = pathlib.Path(__file__).resolve().parents[1]
     inside = package / "zoo"
     return inside if inside.is_dir() else package.parent / "zoo"
 
 
-def zoo_names():
-    """Names of the zoo's presets, sorted."""
+def zoo_names() -> list[str]:
+    """Return the sorted names of the zoo's presets."""
     zoo = zoo_dir()
     if not zoo.is_dir():
         raise FileNotFoundError(
@@ -46,13 +49,14 @@ def zoo_names():
     )
 
 
-def list_models(pattern=None):
-    """Names of the trained models that come with the package.
+def list_models(pattern: str | None = None) -> list[str]:
+    """List the names of the trained models that come with the package.
 
     Args:
-        pattern: optional string with the wildcards `*`, `?` and `[...]`, such
-            as `"*cifar10*"`. Without any it may stand anywhere in a name,
-            as `"cifar"`. Capital and small letters are the same.
+        pattern: string with the wildcards `*`, `?` and `[...]`, such as
+            `"*cifar10*"`. A word without wildcards, such as `"cifar"`, may
+            stand anywhere in a name. Upper and lower case are the same.
+            Defaults to `None`: all names.
 
     Returns:
         A sorted list of names, each of which `load` takes.
@@ -78,10 +82,10 @@ def list_models(pattern=None):
     return [n for n in names if fnmatch.fnmatchcase(n.lower(), pattern)]
 
 
-def find(name_or_path):
-    """The folder of a preset, from a zoo name or a path.
+def find(name_or_path: PathLike) -> pathlib.Path:
+    """Find the folder of a preset by its name in the zoo or its path.
 
-    A string that is a name in the zoo means that preset, whatever lies in the
+    A string that is a name in the zoo means that preset, whatever is in the
     working directory (write "./name" for a folder there); anything else is a
     path. Path objects are always paths.
     """
@@ -104,7 +108,7 @@ def find(name_or_path):
     return path
 
 
-def _warn_of_namesake(folder, name):
+def _warn_of_namesake(folder: pathlib.Path, name: str) -> None:
     here = pathlib.Path(name)
     if (here / METADATA_FILE).is_file() and here.resolve() != folder:
         warnings.warn(
@@ -114,7 +118,7 @@ def _warn_of_namesake(folder, name):
         )
 
 
-def _inside_zoo(folder, name):
+def _inside_zoo(folder: pathlib.Path, name: str) -> pathlib.Path:
     resolved, zoo = folder.resolve(), zoo_dir().resolve()
     if resolved.parent != zoo:
         raise ValueError(
@@ -125,7 +129,7 @@ def _inside_zoo(folder, name):
     return resolved
 
 
-def _unknown_preset(name):
+def _unknown_preset(name: PathLike) -> ValueError:
     names = zoo_names()
     near = difflib.get_close_matches(os.fspath(name), names, n=3, cutoff=0.4)
     hint = f"Near names: {', '.join(near)}. " if near else ""
@@ -137,8 +141,8 @@ def _unknown_preset(name):
     )
 
 
-def read_json(folder, filename):
-    """A JSON object of the preset in `folder`, or a clear error."""
+def read_json(folder: pathlib.Path, filename: str) -> dict[str, Any]:
+    """Read a JSON object of the preset in `folder`."""
     path = folder / filename
     _check_inside(folder, filename)
     if not path.is_file():
@@ -158,41 +162,39 @@ def read_json(folder, filename):
     return value
 
 
-def read_metadata(name_or_path):
-    """What is known about a preset: its `metadata.json` as a dict.
+def read_metadata(name_or_path: PathLike) -> dict[str, Any]:
+    """Read what is known about a preset, its `metadata.json`, as a dict.
 
     Args:
         name_or_path: as for `load`.
     """
     folder = find(name_or_path)
     metadata = read_json(folder, METADATA_FILE)
-    versions = metadata.get("versions", {})
-    if not isinstance(versions, dict):
-        raise ValueError(
-            f"`{METADATA_FILE}` must have an object for its versions. "
-            f"Received: versions={versions!r} in {str(folder)!r}. Fetch or "
-            "save the preset again."
-        )
-    layout = metadata.get("format")
-    if layout != FORMAT:
-        raise ValueError(
-            f"`{METADATA_FILE}` must say format {FORMAT}, the one which this "
-            f"version of keras_pixel reads. Received: format={layout!r} in "
-            f"{str(folder)!r}, written by keras_pixel "
-            f"{versions.get('keras_pixel', 'unknown')}. "
-            "Install that version of keras_pixel, or save the preset again."
-        )
-    if not isinstance(metadata.get("files"), dict):
-        raise ValueError(
-            f"`{METADATA_FILE}` must list the preset's files with their "
-            f"sha256. Received: files={metadata.get('files')!r} in "
-            f"{str(folder)!r}. Fetch or save the preset again."
-        )
+    _check_metadata(metadata, folder)
     return metadata
 
 
-def check_files(folder, metadata, skip=()):
-    """Refuses, by name, a file that is missing, altered or elsewhere."""
+def _check_metadata(metadata: dict[str, Any], folder: pathlib.Path) -> None:
+    layout = metadata.get("format")
+    if layout != FORMAT:
+        versions = metadata.get("versions")
+        known = isinstance(versions, dict) and versions.get("keras_pixel")
+        raise ValueError(
+            f"`{METADATA_FILE}` must have format {FORMAT}, which this version "
+            f"of keras_pixel reads. Received: format={layout!r} in "
+            f"{str(folder)!r}, written by keras_pixel {known or 'unknown'}. "
+            "Install that version of keras_pixel, or save the preset again."
+        )
+    # Imported with the first preset: listing names needs no Pydantic.
+    from keras_pixel.presets import metadata as declared
+
+    declared.check(metadata, f"`{METADATA_FILE}` of {str(folder)!r}")
+
+
+def check_files(
+    folder: pathlib.Path, metadata: dict[str, Any], skip: Container[str] = ()
+) -> None:
+    """Raise an error naming the file if one is missing, altered or outside."""
     for filename in (CONFIG_FILE, WEIGHTS_FILE):
         if filename not in metadata["files"]:
             raise ValueError(
@@ -203,14 +205,13 @@ def check_files(folder, metadata, skip=()):
     for filename, entry in metadata["files"].items():
         _check_inside(folder, filename)
         if filename not in skip:
-            expected = entry.get("sha256") if isinstance(entry, dict) else None
-            _check_hash(folder / filename, expected)
+            _check_hash(folder / filename, entry["sha256"])
 
 
-def strangers(folder):
-    """Names in a preset's folder that its metadata does not list, sorted.
+def strangers(folder: pathlib.Path) -> list[str] | None:
+    """Return the sorted names in a preset's folder that it does not list.
 
-    `None` where the folder is no preset of this package.
+    `None` if the folder is not a preset of this package.
     """
     if folder.is_symlink() or not folder.is_dir():
         return None
@@ -230,15 +231,15 @@ def strangers(folder):
     )
 
 
-def is_plain(filename):
-    """Whether a name is that of a file in the folder itself."""
+def is_plain(filename: str) -> bool:
+    """Whether a name can only be that of a file in the folder itself."""
     if not filename.isprintable() or len(filename.encode()) > _LONGEST_NAME:
         return False
     plain = pathlib.PurePath(filename).name == filename
     return plain and filename not in ("", "..") and "\\" not in filename
 
 
-def _check_inside(folder, filename):
+def _check_inside(folder: pathlib.Path, filename: str) -> None:
     if not is_plain(filename):
         shown = filename if len(filename) < 80 else f"{filename[:80]}…"
         raise ValueError(
@@ -257,7 +258,7 @@ def _check_inside(folder, filename):
         )
 
 
-def _check_hash(path, expected):
+def _check_hash(path: pathlib.Path, expected: str) -> None:
     if not path.is_file():
         raise FileNotFoundError(
             f"The preset's file `{path.name}` must be there. Expected: "

@@ -1,12 +1,15 @@
 """Rebuilds a model from a preset's folder.
 
-A model is rebuilt by the name its class is registered under, so a user's own
-class works like the package's.
+Its class is found by the name it is registered under, so a user's own class
+works like the package's.
 """
 
 import inspect
+import pathlib
 import re
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import h5py
 import keras
@@ -14,11 +17,18 @@ import numpy as np
 
 from keras_pixel import __version__
 from keras_pixel.checks import did_you_mean
+from keras_pixel.files import PathLike
 from keras_pixel.presets import folders
 
 
-def load(name_or_path, *, image_shape=None, weights=True, **overrides):
-    """Rebuilds a trained model from the zoo or from a preset folder.
+def load(
+    name_or_path: PathLike,
+    *,
+    image_shape: Sequence[int] | None = None,
+    weights: bool = True,
+    **overrides: Any,
+) -> Any:
+    """Rebuild a trained model from the zoo or from a preset folder.
 
     Every file is checked against its sha256 first. What cannot be loaded
     raises an error: a model never comes back with random weights unless
@@ -30,8 +40,8 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
             `"./name"` for a folder of the same name.
         image_shape: optional `(height, width, channels)` instead of the
             preset's, for an architecture whose weights do not depend on it.
-        weights: False builds the model with new, random weights.
-        **overrides: other arguments of the model's class to change.
+        weights: bool. `False` builds the model with new, random weights.
+        **overrides: other arguments of the model's class, to change them.
 
     Returns:
         A model of the class that was saved, not compiled. Its `name` is the
@@ -39,7 +49,7 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
 
     Raises:
         ValueError: for an unknown name, an altered file, an unknown class,
-            or overrides which the weights do not fit.
+            or overrides that the weights do not fit.
         FileNotFoundError: for a file of the preset that is not there.
 
     Example:
@@ -62,7 +72,7 @@ def load(name_or_path, *, image_shape=None, weights=True, **overrides):
     return model
 
 
-def _warn_of_strangers(folder):
+def _warn_of_strangers(folder: pathlib.Path) -> None:
     unlisted = folders.strangers(folder) or ()
     unlisted = [name for name in unlisted if not name.startswith(".")]
     if unlisted:
@@ -73,7 +83,9 @@ def _warn_of_strangers(folder):
         )
 
 
-def _check_agree(folder, metadata, arguments):
+def _check_agree(
+    folder: pathlib.Path, metadata: dict[str, Any], arguments: dict[str, Any]
+) -> None:
     for key in ("image_shape", "num_levels"):
         said, is_so = metadata.get(key), arguments.get(key)
         if None not in (said, is_so) and said != is_so:
@@ -85,14 +97,14 @@ def _check_agree(folder, metadata, arguments):
             )
 
 
-def _check_weights(path, name):
+def _check_weights(path: pathlib.Path, name: str) -> None:
     try:
         file = h5py.File(path)
     except OSError:
         return  # Keras says what is wrong with the file.
     with file:
 
-        def check(key, item):
+        def check(key: str, item: Any) -> None:
             if not isinstance(item, h5py.Dataset):
                 return
             problem = None
@@ -110,7 +122,9 @@ def _check_weights(path, name):
         file.visititems(check)
 
 
-def _build(folder, metadata, overrides):
+def _build(
+    folder: pathlib.Path, metadata: dict[str, Any], overrides: dict[str, Any]
+) -> keras.Model:
     config = folders.read_json(folder, folders.CONFIG_FILE)
     model_class = _model_class(folder, config)
     arguments = config.get("config")
@@ -128,17 +142,21 @@ def _build(folder, metadata, overrides):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{model_class.__name__} must accept the arguments of the preset "
-            f"{folder.name!r}; it said: {error} Received: "
+            f"{folder.name!r}, but raised: {error} Received: "
             f"{_arguments(overrides)}, for a preset of "
             f"{metadata.get('versions')}, in keras_pixel {__version__} with "
             f"Keras {keras.__version__}. Change the arguments, or install the "
-            "version which saved it."
+            "version that saved it."
         ) from error
     _check_agree(folder, metadata, arguments)
     return model
 
 
-def _check_overrides(model_class, arguments, overrides):
+def _check_overrides(
+    model_class: type[keras.Model],
+    arguments: dict[str, Any],
+    overrides: dict[str, Any],
+) -> None:
     known = {"name", *arguments}
     for name, parameter in inspect.signature(model_class).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -155,7 +173,7 @@ def _check_overrides(model_class, arguments, overrides):
             )
 
 
-def _model_name(folder, metadata):
+def _model_name(folder: pathlib.Path, metadata: dict[str, Any]) -> str:
     """The preset's name, as far as Keras allows it."""
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
@@ -164,7 +182,9 @@ def _model_name(folder, metadata):
     return name if name[:1].isalnum() else f"preset_{name}"
 
 
-def _model_class(folder, config):
+def _model_class(
+    folder: pathlib.Path, config: dict[str, Any]
+) -> type[keras.Model]:
     name = config.get("registered_name")
     if isinstance(name, str) and name.startswith("keras_pixel>"):
         # Registers the package's own classes, if nobody has imported them.
@@ -183,7 +203,12 @@ def _model_class(folder, config):
     )
 
 
-def _load_weights(model, folder, metadata, overrides):
+def _load_weights(
+    model: keras.Model,
+    folder: pathlib.Path,
+    metadata: dict[str, Any],
+    overrides: dict[str, Any],
+) -> None:
     _check_weights(folder / folders.WEIGHTS_FILE, folder.name)
     expected, received = metadata.get("num_parameters"), model.count_params()
     problem = f"the preset has {expected} parameters, this model {received}."
@@ -193,7 +218,7 @@ def _load_weights(model, folder, metadata, overrides):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 model.load_weights(folder / folders.WEIGHTS_FILE)
-            # Keras only warns where it leaves a nested layer as initialized.
+            # Where Keras skips a nested layer, it merely warns.
             skipped = [w.message for w in caught if w.category is UserWarning]
             if not skipped:
                 return
@@ -201,8 +226,8 @@ def _load_weights(model, folder, metadata, overrides):
         except (KeyError, OSError, ValueError) as error:
             problem, cause = " ".join(str(error).split()), error
     way_out = (
-        "Change what the weights do not depend on only, or build it anew with "
-        "`weights=False`."
+        "Change only arguments that the weights do not depend on, or build the "
+        "model anew with `weights=False`."
         if overrides
         else "Fetch or save the preset again."
     )
@@ -212,6 +237,6 @@ def _load_weights(model, folder, metadata, overrides):
     ) from cause
 
 
-def _arguments(overrides):
+def _arguments(overrides: dict[str, Any]) -> str:
     given = ", ".join(f"{key}={value!r}" for key, value in overrides.items())
     return given or "no changed arguments"

@@ -1,15 +1,18 @@
-"""Saves a model as a preset's folder, whole or not at all."""
+"""Saves a model as a preset folder, completely or not at all."""
 
 import hashlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
+from typing import Any
 
 import h5py
 import keras
 import numpy as np
 
 from keras_pixel import __version__
+from keras_pixel.files import PathLike
 from keras_pixel.files import atomic_folder
 from keras_pixel.files import is_free
 from keras_pixel.files import to_json
@@ -21,23 +24,28 @@ _SHAPE_KEYS = ("image_shape", "num_levels")
 
 
 def save_preset(
-    model, path, metadata=None, dtype="float32", overwrite=False, files=None
-):
-    """Saves a model as a preset folder, which `load(path)` gives back.
+    model: keras.Model,
+    path: PathLike,
+    metadata: dict[str, Any] | None = None,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    files: dict[str, bytes] | None = None,
+) -> pathlib.Path:
+    """Save a model as a preset folder, which `load(path)` gives back.
 
     The folder is written under another name beside `path` and then renamed:
-    what is at `path` is always whole.
+    what is at `path` is always complete.
 
     Args:
         model: a built Keras model of a registered class.
-        path: the folder to make.
-        metadata: optional dict of what is worth knowing about the model
-            (JSON values), kept in `metadata.json`.
+        path: the folder to create.
+        metadata: dict of what is worth knowing about the model (JSON values),
+            kept in `metadata.json`, or `None`.
         dtype: "float32" keeps the weights exactly. "float16" halves the file
-            and rounds them; they are loaded as float32 all the same.
-        overwrite: whether a preset that is at `path` already is replaced. A
-            folder with any other file in it is not.
-        files: optional dict of other files for the folder: name to bytes.
+            and rounds them; they are still loaded as float32.
+        overwrite: bool. Whether to replace a preset that exists at `path`. A
+            folder with any other file in it is never replaced.
+        files: dict of other files for the folder, name to bytes, or `None`.
 
     Returns:
         The folder's absolute path, a `pathlib.Path`.
@@ -67,7 +75,7 @@ def save_preset(
     taken = sorted({"files", *described} & set(metadata))
     if taken:
         raise ValueError(
-            "`metadata` must not hold what is found from the model itself. "
+            "`metadata` must not hold what the model itself determines. "
             f"Received: metadata with {taken}. Rename those entries."
         )
     _check_names(files or {})
@@ -84,10 +92,10 @@ def save_preset(
     return _write_folder(path, {**metadata, **described}, contents, overwrite)
 
 
-def describe(model, dtype="float32"):
-    """The entries of `metadata.json` that are found from the model itself."""
+def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
+    """Return the entries of `metadata.json` that the model determines."""
     config = model.get_config()
-    # A graph of the user's own has its shape in the graph alone.
+    # A graph of the user's own has its shape only in the graph.
     found = {k: config.get(k, getattr(model, k, None)) for k in _SHAPE_KEYS}
     return {
         "format": folders.FORMAT,
@@ -103,7 +111,7 @@ def describe(model, dtype="float32"):
     }
 
 
-def _check_model(model):
+def _check_model(model: keras.Model) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a Keras model. "
@@ -125,7 +133,7 @@ def _check_model(model):
         )
 
 
-def _check_names(names):
+def _check_names(names: Iterable[str]) -> None:
     own = (
         folders.CONFIG_FILE,
         folders.METADATA_FILE,
@@ -140,7 +148,7 @@ def _check_names(names):
             )
 
 
-def _weights(model, dtype):
+def _weights(model: keras.Model, dtype: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         whole = pathlib.Path(folder) / "whole.weights.h5"
         stored = pathlib.Path(folder) / folders.WEIGHTS_FILE
@@ -149,14 +157,19 @@ def _weights(model, dtype):
         return stored.read_bytes()
 
 
-def _write_folder(path, metadata, contents, overwrite):
-    """Writes a preset's files and its metadata, then puts them in place.
+def _write_folder(
+    path: PathLike,
+    metadata: dict[str, Any],
+    contents: dict[str, bytes],
+    overwrite: bool,
+) -> pathlib.Path:
+    """Write a preset's files and its metadata, then move them into place.
 
     Args:
-        path: the folder to make.
+        path: the folder to create.
         metadata: dict; the size and sha256 of each file are added to it.
         contents: dict of file name to bytes.
-        overwrite: whether a preset that is there already is replaced.
+        overwrite: bool. Whether to replace a preset that exists there.
 
     Returns:
         The folder's absolute path.
@@ -175,7 +188,7 @@ def _write_folder(path, metadata, contents, overwrite):
     return path
 
 
-def check_free(path, overwrite):
+def check_free(path: PathLike, overwrite: bool) -> None:
     """Raise FileExistsError unless a preset may be written to a path."""
     path = pathlib.Path(path)
     if is_free(path) and not path.is_symlink():
@@ -186,7 +199,7 @@ def check_free(path, overwrite):
             f"path={str(path)!r}, which exists. Give another path, or "
             "`overwrite=True` to replace the preset there."
         )
-    # Never remove what somebody else put there.
+    # Never remove what someone else put there.
     strangers = folders.strangers(path)
     if strangers is None:
         raise FileExistsError(
@@ -204,8 +217,10 @@ def check_free(path, overwrite):
         )
 
 
-def _copy_weights(source, target, dtype):
-    """Copies a Keras weights file, its float32 values stored as `dtype`.
+def _copy_weights(
+    source: pathlib.Path, target: pathlib.Path, dtype: str
+) -> None:
+    """Copy a Keras weights file, storing its float32 values as `dtype`.
 
     The optimizer's state of a compiled model is left out. Keras reads the
     float16 values into float32 variables exactly, so the copy stays a plain
@@ -213,7 +228,7 @@ def _copy_weights(source, target, dtype):
     """
     with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
 
-        def copy(name, item):
+        def copy(name: str, item: Any) -> None:
             if name.split("/")[0] == "optimizer":
                 return
             if isinstance(item, h5py.Dataset):
@@ -226,11 +241,11 @@ def _copy_weights(source, target, dtype):
         old.visititems(copy)
 
 
-def _cast(values, dtype, name):
+def _cast(values: np.ndarray, dtype: str, name: str) -> np.ndarray:
     if values.dtype.kind in "fc" and np.isnan(values).any():
         raise ValueError(
             "A model's weights must be numbers to be saved. Received: "
-            f"{name!r} with NaN. Go back to a state before the training "
+            f"{name!r} with NaN. Return to a state from before the training "
             "failed."
         )
     if dtype == "float32" or values.dtype != np.float32:

@@ -17,44 +17,44 @@ MEBIBYTE = 2**20
 class DevelopmentServer:
     """Serves exported models on this machine, to develop clients with.
 
-    It speaks the REST and gRPC of TF-Serving, so that a client that works
-    here works there. It does not batch requests, and is not made for the
-    open network: use TF-Serving for that.
+    It speaks TF-Serving's REST and gRPC, so a client that works here works
+    there. It does not batch requests and is not meant for an open network: use
+    TF-Serving for that.
 
-    Of each model the latest version is served. A new one is loaded and warmed
-    up beside the requests, and replaces the old one then; one that cannot be
-    loaded changes nothing but the model's status.
+    The latest version of each model is served. A new version is loaded and
+    warmed up while requests are answered, and then replaces the old one; a
+    version that cannot be loaded changes only the model's status.
 
-    Scores and drawing are computed by threads of their own, so that a score
-    does not wait for samples.
+    Scores and samples are computed by separate threads, so a score does not
+    wait for samples.
 
     Args:
-        folder: folder that `tf_serving` wrote: NAME/VERSION/saved_model.pb.
+        folder: folder written by `tf_serving`: NAME/VERSION/saved_model.pb.
         host: address to listen on. Defaults to "127.0.0.1": only programs
             on this machine can connect.
         rest_port: int, 0 for any free one. Defaults to `8501`.
         grpc_port: int, 0 for any free one. Defaults to `8500`.
-        max_request_bytes: int. The longest request, and the longest answer
-            in JSON. Defaults to 64 MiB.
-        max_batch_size: int. Rows of a request. Defaults to `None`: as many
-            as TF-Serving takes by the folder's batching.config, or any number
-            where there is none.
-        max_requests: int. Requests at once, running and waiting, by each
-            protocol. Defaults to `64`.
-        num_threads: int. Scores computed at once, and beside them as many
-            requests that draw. Defaults to `4`.
-        read_timeout: seconds within which a REST request must have come.
+        max_request_bytes: int. Largest size of a request, and of an answer in
+            JSON. Defaults to 64 MiB.
+        max_batch_size: int. Most rows of a request. Defaults to `None`: as
+            many as TF-Serving accepts by the folder's batching.config, or any
+            number if there is none.
+        max_requests: int. Requests accepted at once over each protocol,
+            running and waiting. Defaults to `64`.
+        num_threads: int. Scores computed at once, and likewise requests that
+            draw. Defaults to `4`.
+        read_timeout: seconds within which a REST request must arrive.
             Defaults to `60`.
-        poll_seconds: seconds after which the folder is looked at again for
-            new versions. Defaults to `1`.
-        stop_timeout: seconds after which `stop` breaks off what is still
-            being computed. Defaults to `60`.
+        poll_seconds: seconds between looks for new versions in the folder.
+            Defaults to `1`.
+        stop_timeout: seconds after which `stop` aborts requests that are
+            still being computed. Defaults to `60`.
 
     Raises:
         ValueError: if a number is out of range.
 
-    The ports that were taken are in `rest_port` and `grpc_port` after
-    `start()`; `with` starts and stops it.
+    After `start()`, `rest_port` and `grpc_port` are the ports in use; `with`
+    starts and stops the server.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class DevelopmentServer:
         self._stopping = threading.Event()
 
     def start(self):
-        """Load the latest version of every model, and listen.
+        """Load the latest version of every model, and start to listen.
 
         Returns:
             The server itself.
@@ -120,7 +120,7 @@ class DevelopmentServer:
         self.repository.refresh()
         self.repository.check()
         pools = Pools(self._num_threads)
-        # They wait for the pools that compute.
+        # These threads wait for the pools that compute.
         grpc_pool, rest_pool = (
             concurrent.futures.ThreadPoolExecutor(self._max_requests, name)
             for name in ("grpc", "rest")
@@ -162,10 +162,10 @@ class DevelopmentServer:
         return self
 
     def stop(self):
-        """Take no more requests, and end when those begun are answered."""
+        """Accept no more requests, and end when the others are answered."""
         if self._loop is None or self._grpc is None:
             return
-        # The watcher may be loading a model: it ends by itself.
+        # The watcher may be loading a model: it ends on its own.
         self._stopping.set()
         stopped = self._grpc.stop(self._stop_timeout)
         if self._rest is not None:
@@ -194,7 +194,7 @@ class DevelopmentServer:
                 self.repository.refresh()
                 problem = None
             except Exception as error:
-                # What is loaded is served as before.
+                # Loaded models are served as before.
                 if str(error) != problem:
                     print(error, file=sys.stderr, flush=True)
                 problem = str(error)
@@ -217,7 +217,7 @@ class DevelopmentServer:
             app,
             access_log=None,
             shutdown_timeout=self._stop_timeout,
-            # For the rest of a body that is refused.
+            # Seconds for the rest of a refused body.
             lingering_time=1,
         )
         await self._rest.setup()
@@ -238,7 +238,7 @@ def _run(coroutine, loop):
 
 
 def _import_services():
-    """The modules that need the extra."""
+    """Import the modules that need the extra `serve`."""
     try:
         import tensorflow_serving.apis  # noqa: F401
 
@@ -247,7 +247,7 @@ def _import_services():
     except ImportError as error:
         raise ImportError(
             "The server needs aiohttp, grpcio and tensorflow-serving-api. "
-            f"Received: {error}. Install them by "
+            f"Received: {error}. Install them with "
             '`pip install "keras-pixel[serve]"`.'
         ) from error
     return rest, grpc_service

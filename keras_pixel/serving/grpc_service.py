@@ -13,7 +13,7 @@ from keras_pixel.serving import protocol
 
 
 def make_server(repository, pools, pool, max_request_bytes, max_requests):
-    """The gRPC server, without a port.
+    """Make the gRPC server, without a port.
 
     Args:
         repository: `ModelRepository`.
@@ -34,7 +34,7 @@ def make_server(repository, pools, pool, max_request_bytes, max_requests):
         options=[
             ("grpc.max_receive_message_length", max_request_bytes),
             ("grpc.max_send_message_length", -1),
-            # A second server on the same port would take half the requests.
+            # A second server on the same port would take half of the requests.
             ("grpc.so_reuseport", 0),
         ],
     )
@@ -57,7 +57,7 @@ def _answers(method):
         except RequestError as error:
             code, message = grpc.StatusCode[error.code], str(error)
         except Exception as error:
-            # The server goes on; whoever runs it sees why.
+            # The server keeps running; its operator sees why.
             traceback.print_exc(file=sys.stderr)
             message = f"{type(error).__name__}: {error}"
             code = grpc.StatusCode.INTERNAL
@@ -140,7 +140,7 @@ class ModelService:
 
 
 def _address(spec):
-    """Name, version or `None`, and label of a ModelSpec."""
+    """Return name, version (or `None`) and label of a ModelSpec."""
     if not spec.name:
         raise invalid("`model_spec` must have a name. Received: none.")
     version = spec.version.value if spec.HasField("version") else None
@@ -148,13 +148,13 @@ def _address(spec):
 
 
 def _declared(name, proto):
-    """Dtype and shape of a TensorProto."""
+    """Return dtype and shape of a TensorProto."""
 
     dtypes = {x.as_datatype_enum: x for x in _plain_dtypes()}
     if proto.dtype not in dtypes:
         raise invalid(
             f"The input {name!r} must have a dtype of numbers or strings. "
-            f"Received: dtype={proto.dtype}. Make it by "
+            f"Received: dtype={proto.dtype}. Make it with "
             "`tf.make_tensor_proto`."
         )
     dtype = dtypes[proto.dtype].as_numpy_dtype
@@ -178,9 +178,9 @@ def _plain_dtypes():
 
 
 def _decode(name, proto):
-    """Array of a TensorProto, which must have as many values as it says.
+    """Return the array of a TensorProto, whose values must fill its shape.
 
-    One value for the whole tensor, as in constants of graphs, will do.
+    A single value may stand for the whole tensor, as in constants of graphs.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""TF-Serving itself, where its program is installed."""
+"""TF-Serving itself, if its program is installed."""
 
 import pathlib
 import shutil
@@ -17,14 +17,14 @@ class ModelServer:
     """Runs `tensorflow_model_server` on a folder of models.
 
     Args:
-        folder: folder that `tf_serving` wrote.
-        host: must be "0.0.0.0": the program listens on all interfaces, and
-            cannot be told otherwise.
+        folder: folder written by `tf_serving`.
+        host: must be "0.0.0.0": the program always listens on all
+            interfaces.
         rest_port: int. Defaults to `8501`.
         grpc_port: int. Defaults to `8500`.
 
     Raises:
-        ValueError: if `host` is another one, or there is no model.
+        ValueError: if `host` is another address, or there is no model.
         FileNotFoundError: if there is no such program or folder.
     """
 
@@ -43,15 +43,15 @@ class ModelServer:
             )
         if host != "0.0.0.0":
             raise ValueError(
-                f"{PROGRAM} listens on all interfaces, and cannot be told "
-                f"otherwise. Received: host={host!r}. Agree by "
+                f"{PROGRAM} always listens on all interfaces. "
+                f"Received: host={host!r}. Agree with "
                 'host="0.0.0.0", or use Docker, whose ports are bound to '
                 "this machine."
             )
         self._program = program
 
     def command(self, config):
-        """The program and its arguments.
+        """Return the program and its arguments.
 
         Args:
             config: path of models.config.
@@ -66,7 +66,7 @@ class ModelServer:
             self._program,
             f"--port={self.grpc_port}",
             f"--rest_api_port={self.rest_port}",
-            # A folder put together by hand may lack a file.
+            # A folder that was put together by hand may lack a file.
             *(flag for flag in flags if self._has_file_of(flag)),
         ]
 
@@ -76,7 +76,7 @@ class ModelServer:
         Returns:
             The server itself.
         """
-        # The one in the folder has the paths of a container.
+        # The paths in the folder's own file are those of a container.
         self._own_files = tempfile.TemporaryDirectory()
         config = pathlib.Path(self._own_files.name) / "models.config"
         config.write_text(serving_files.models_config(self.models))
@@ -84,14 +84,14 @@ class ModelServer:
         return self
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Exit code of the program, or `None` if it still runs."""
+        """Return the exit code of the program, or `None` while it runs."""
         try:
             return self._started().wait(timeout)
         except subprocess.TimeoutExpired:
             return None
 
     def stop(self) -> None:
-        """Ask the program to end, and wait until it has."""
+        """Ask the program to end, and wait until it has ended."""
         process = self._started()
         process.terminate()
         process.wait()

@@ -1,4 +1,4 @@
-"""The threads that compute: some for scores, others for drawing."""
+"""The threads that compute: some for scores, others for samples."""
 
 import concurrent.futures
 
@@ -19,7 +19,7 @@ class Pools:
         )
 
     def predict(self, servable, signature_name, inputs, output_filter=()):
-        """`Servable.predict`, when its turn has come."""
+        """Run `Servable.predict` when its turn comes."""
         is_drawing = signature_name in DRAWING_SIGNATURES
         pool = self._drawing if is_drawing else self._scores
         return pool.submit(
@@ -27,6 +27,6 @@ class Pools:
         ).result()
 
     def shutdown(self):
-        """End the threads; what waits is never computed."""
+        """End the threads; waiting requests are never computed."""
         for pool in (self._scores, self._drawing):
             pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What REST and gRPC answer alike, as the official messages."""
+"""Answers that REST and gRPC share, as the official messages."""
 
 from keras_pixel.export.servable import RequestError
 
@@ -9,7 +9,7 @@ MAX_ERROR_LENGTH = 500
 
 
 def shortened(text):
-    """An error's text without its middle, where it quotes too much."""
+    """Shorten an error's text in the middle, if it quotes too much."""
     if len(text) <= MAX_ERROR_LENGTH:
         return text
     half = MAX_ERROR_LENGTH // 2
@@ -17,7 +17,7 @@ def shortened(text):
 
 
 def status_response(repository, name, version=None, label=""):
-    """GetModelStatusResponse: every version, or the one asked for."""
+    """Make a GetModelStatusResponse of all versions or the one asked for."""
     from tensorflow_serving.apis import get_model_status_pb2
 
     if version is None and not label:
@@ -39,7 +39,7 @@ def status_response(repository, name, version=None, label=""):
 
 
 def metadata_response(repository, name, version=None, label=""):
-    """GetModelMetadataResponse: the signatures of a version."""
+    """Make a GetModelMetadataResponse with the signatures of a version."""
     from tensorflow_serving.apis import get_model_metadata_pb2
 
     version, servable = repository.servable(name, version, label)
@@ -54,7 +54,7 @@ def metadata_response(repository, name, version=None, label=""):
 
 
 def status_json(response):
-    """The JSON of a GetModelStatusResponse."""
+    """Return the JSON of a GetModelStatusResponse."""
     from google.protobuf import json_format
 
     return json_format.MessageToDict(
@@ -65,7 +65,7 @@ def status_json(response):
 
 
 def metadata_json(response):
-    """The JSON of a GetModelMetadataResponse, as TF-Serving writes it."""
+    """Return a GetModelMetadataResponse's JSON as TF-Serving writes it."""
     from google.protobuf import json_format
     from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -83,7 +83,7 @@ def metadata_json(response):
 
 
 def check_metadata_fields(fields):
-    """Refuse what TF-Serving refuses."""
+    """Raise `RequestError` where TF-Serving does."""
     if set(fields) != {SIGNATURE_DEF}:
         raise RequestError(
             "INVALID_ARGUMENT",

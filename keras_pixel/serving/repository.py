@@ -1,4 +1,4 @@
-"""Which models and versions of a folder are served."""
+"""The models and versions of a folder that are served."""
 
 import dataclasses
 import pathlib
@@ -15,14 +15,14 @@ from keras_pixel.export.warmup import replay_warmup
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """What has become of one version.
+    """The state of one version.
 
     Args:
         folder: `pathlib.Path`.
         state: "LOADING", "AVAILABLE" or "END", as TF-Serving calls them.
-        servable: `Servable` of what is available, else `None`.
+        servable: its `Servable` if it is available, else `None`.
         error: why it could not be loaded, or `None`.
-        contents: names, sizes and times of the files at that time.
+        contents: names, sizes and times of its files when it was loaded.
     """
 
     folder: pathlib.Path
@@ -33,12 +33,12 @@ class Version:
 
 
 class ModelRepository:
-    """The models of a folder: of each the latest version that loads.
+    """The models of a folder, each in the latest version that can be loaded.
 
-    As TF-Serving does by the models.config that `tf_serving` writes, one
-    version of a model is served: a new one replaces the old one when it is
-    loaded and warm, never before. One that cannot be loaded is reported as
-    ended with the error, and tried again when its files have changed.
+    As in TF-Serving with the models.config that `tf_serving` writes, one
+    version of a model is served: a new version replaces the old one once it is
+    loaded and warm, never before. A version that cannot be loaded is reported
+    as ended, with the error, and tried again when its files have changed.
 
     Args:
         folder: see `find_models`.
@@ -52,12 +52,12 @@ class ModelRepository:
     ):
         self.folder = folder
         self._limits = (max_batch_size, max_bytes, num_threads)
-        # Replaced as a whole for each change: requests read without a lock.
+        # Replaced as a whole at each change: requests read without a lock.
         self._models: dict[str, dict[int, Version]] = {}
         self._lock = threading.Lock()
 
     def refresh(self):
-        """Load what is new in the folder, and drop what has gone.
+        """Load what is new in the folder, and drop what is gone.
 
         Raises:
             FileNotFoundError: if there is no such folder.
@@ -81,7 +81,7 @@ class ModelRepository:
         return sorted(self._models)
 
     def versions(self, name):
-        """Every version of a model: number to `Version`, ascending.
+        """Return every version of a model, number to `Version`, ascending.
 
         Raises:
             RequestError: if there is no such model.
@@ -95,7 +95,7 @@ class ModelRepository:
         return dict(sorted(self._models[name].items()))
 
     def find(self, name, version=None, label=""):
-        """Number and `Version` asked for, loaded or not.
+        """Return the number and `Version` asked for, loaded or not.
 
         Raises:
             RequestError: if there is none.
@@ -107,7 +107,7 @@ class ModelRepository:
         return version, versions[version]
 
     def servable(self, name, version=None, label=""):
-        """Number and `Servable` of a version; the latest one by default.
+        """Return number and `Servable` of a version, by default the latest.
 
         Raises:
             RequestError: if it is not served.
@@ -179,7 +179,7 @@ def _available(versions):
 def _check_label(label):
     if label:
         raise invalid(
-            "This development server knows no version labels. "
+            "This development server does not know version labels. "
             f"Received: label={label!r}. Ask for a version by its number."
         )
 
@@ -189,7 +189,7 @@ def _no_version(name, version, served, error=None):
     return RequestError(
         "NOT_FOUND",
         f"The version of {name!r} must be one of {list(served)}. "
-        f"Received: {version}{reason}. Ask for the latest one by none.",
+        f"Received: {version}{reason}. Leave it out for the latest one.",
     )
 
 

@@ -32,14 +32,14 @@ _HTTP_STATUS = {
 SERVER_HEADER = "keras-pixel-development-server"
 
 
-# Bodies being read take at most this many times the longest request.
+# All bodies being read take at most this many times the longest request.
 _BODIES = 8
 
 
 def make_app(
     repository, pools, pool, max_request_bytes, max_requests, read_timeout
 ):
-    """The web application.
+    """Make the web application.
 
     Args:
         repository: `ModelRepository`.
@@ -47,9 +47,9 @@ def make_app(
         pool: `concurrent.futures.Executor` with a thread for each request.
         max_request_bytes: int. A longer request is refused, and so is a
             longer answer.
-        max_requests: int. Requests at once; more are refused. One whose body
-            has not come yet does not count.
-        read_timeout: seconds within which a request must have come.
+        max_requests: int. Requests at once; more are refused. A request whose
+            body has not arrived yet does not count.
+        read_timeout: seconds within which a request must arrive.
 
     Returns:
         `aiohttp.web.Application`.
@@ -65,11 +65,11 @@ def make_app(
                     raise RequestError(
                         "RESOURCE_EXHAUSTED",
                         f"At most {max_requests} requests are answered at "
-                        f"once. Received: {running} already. Ask again later.",
+                        f"once. Received: {running} already. Try again later.",
                     )
                 running += 1
                 try:
-                    # Long JSON is parsed there too: others do not wait.
+                    # Long JSON is parsed there, too, so others do not wait.
                     loop = asyncio.get_running_loop()
                     answer = functools.partial(
                         _answer, repository, pools, max_request_bytes
@@ -83,7 +83,7 @@ def make_app(
             status, text = _HTTP_STATUS[error.code], str(error)
         return _response(status, text)
 
-    # The length of a body is held to `max_request_bytes` by `_Bodies`.
+    # `_Bodies` limits the length of a body to `max_request_bytes`.
     app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{path:.*}", handle)
     app.on_shutdown.append(bodies.stop)
@@ -95,7 +95,7 @@ class _Bodies:
 
     Args:
         max_request_bytes: int. A longer one is refused.
-        timeout: seconds within which one must have come.
+        timeout: seconds within which one must arrive.
     """
 
     def __init__(self, max_request_bytes, timeout):
@@ -107,10 +107,10 @@ class _Bodies:
 
     @contextlib.asynccontextmanager
     async def read(self, request):
-        """The body, whose bytes are counted until it is done with.
+        """Yield the body, whose bytes count until it has been answered.
 
         Raises:
-            RequestError: if it does not come, or is too long.
+            RequestError: if it does not arrive in time, or is too long.
         """
         body = bytearray()
         task = asyncio.ensure_future(self._fill(body, request))
@@ -121,7 +121,7 @@ class _Bodies:
             except TimeoutError as error:
                 raise RequestError(
                     "DEADLINE_EXCEEDED",
-                    f"A request must come within {self.timeout} seconds. "
+                    f"A request must arrive within {self.timeout} seconds. "
                     f"Received: {len(body)} bytes of it. Send it again.",
                 ) from error
             except asyncio.CancelledError:
@@ -130,7 +130,7 @@ class _Bodies:
                 raise RequestError(
                     "UNAVAILABLE",
                     "The server must be running. Received: a request while "
-                    "it stops. Ask again when it has started.",
+                    "it stops. Send it again when the server has started.",
                 ) from None
             finally:
                 self._tasks.discard(task)
@@ -139,7 +139,7 @@ class _Bodies:
             self._num_bytes -= len(body)
 
     async def stop(self, app):
-        """Wait for no more of what is being sent."""
+        """Stop waiting for requests that are being sent."""
         self._is_stopping = True
         for task in self._tasks:
             task.cancel()
@@ -163,7 +163,7 @@ class _Bodies:
                     raise RequestError(
                         "RESOURCE_EXHAUSTED",
                         f"At most {_BODIES * limit} bytes of requests are "
-                        "kept at once. Received: more. Ask again later.",
+                        "kept at once. Received: more. Try again later.",
                     )
                 body += chunk
                 self._num_bytes += len(chunk)
@@ -181,7 +181,7 @@ def _answer(repository, pools, max_bytes, method, path, body):
     except RequestError as error:
         return _HTTP_STATUS[error.code], str(error)
     except Exception as error:
-        # The server goes on; whoever runs it sees why.
+        # The server keeps running; its operator sees why.
         traceback.print_exc(file=sys.stderr)
         return 500, f"{type(error).__name__}: {error}"
 
@@ -200,7 +200,7 @@ def _dispatch(repository, pools, max_bytes, method, path, body):
         if verb != "predict":
             raise RequestError(
                 "UNIMPLEMENTED",
-                f"The models have no examples to {verb}. Use :predict.",
+                f"The models cannot {verb} examples. Use :predict.",
             )
         return _predict(
             repository, pools, max_bytes, name, version, label, body

@@ -1,4 +1,4 @@
-"""The JSON of TF-Serving's REST interface, to arrays and back."""
+"""Conversion between TF-Serving's JSON and arrays."""
 
 import base64
 import binascii
@@ -17,24 +17,24 @@ _LEAVES = {
     "i": ({int}, "integers"),
     "u": ({int}, "integers"),
 }
-# NumPy's arrays have no more dimensions.
+# Arrays of NumPy have no more dimensions.
 _MAX_DEPTH = 32
-# Characters of a value in JSON, with its comma.
+# Characters of a value in JSON, including its comma.
 _JSON_SIZES = {"b": 6, "f": 22, "i": 12, "u": 5}
 
 
 def parse_request(body):
-    """A predict request.
+    """Parse a predict request.
 
     Args:
         body: bytes of the JSON.
 
     Returns:
-        Tuple of the signature's name, "" for the default one, "instances" or
-        "inputs", and what stands there.
+        Tuple of the signature's name ("" for the default one), the style
+        ("instances" or "inputs"), and the value given for it.
 
     Raises:
-        RequestError: if it is no such request.
+        RequestError: if it is not such a request.
     """
     try:
         request = json.loads(body)
@@ -58,11 +58,11 @@ def parse_request(body):
 
 
 def decode_inputs(style, value, specs):
-    """Arrays of a request.
+    """Decode the arrays of a request.
 
     Args:
         style: "instances" or "inputs".
-        value: what stands there in the JSON.
+        value: what the JSON has for it.
         specs: dict from an input's name to its `TensorSpec`.
 
     Returns:
@@ -84,9 +84,9 @@ def decode_inputs(style, value, specs):
 
 
 def encode_outputs(style, outputs):
-    """The answer: "predictions" by row or "outputs" by name.
+    """Encode the answer: "predictions" by row or "outputs" by name.
 
-    One output stands without its name, as TF-Serving writes it.
+    A single output is written without its name, as in TF-Serving.
     """
     columns = {name: _encode(name, value) for name, value in outputs.items()}
     if style == "inputs":
@@ -108,15 +108,15 @@ def encode_outputs(style, outputs):
 
 
 def check_answer(inputs, outputs, max_bytes):
-    """Refuse a request whose answer would be too long in JSON.
+    """Raise `RequestError` if the answer would be too long in JSON.
 
     Args:
-        inputs: dict of the arrays asked with.
+        inputs: dict of the arrays in the request.
         outputs: dict of the outputs' `TensorSpec`.
         max_bytes: int.
 
     Raises:
-        RequestError: if it would be longer.
+        RequestError: if it would be longer than that.
     """
     rows = max((len(x) for x in inputs.values() if x.ndim), default=1)
     size = sum(
@@ -175,7 +175,7 @@ def _decode(value, spec):
             "hold. Use gRPC.",
         )
     leaves, wanted = _LEAVES[spec.dtype.kind]
-    # First: NumPy would make every value as long as the longest string.
+    # Checked first: NumPy would make every value as long as the longest string.
     if not _leaf_types(value) <= leaves:
         raise invalid(
             f"The input {spec.name!r} must hold {wanted} ({spec.dtype_name}). "
@@ -207,7 +207,7 @@ def _decode(value, spec):
 
 
 def _check_depth(value, spec):
-    """Refuse lists in lists that no tensor of the signature has."""
+    """Raise `RequestError` if lists are nested deeper than the tensor."""
     most = _MAX_DEPTH if spec.shape is None else len(spec.shape)
     depth, lists = 0, [value]
     while lists := [x for x in lists if type(x) is list]:
@@ -224,7 +224,7 @@ def _check_depth(value, spec):
 
 
 def _leaf_types(value):
-    """Types of all that stands in lists of lists."""
+    """Types of all values in nested lists."""
     found = set()
     waiting = [value]
     while waiting:
@@ -253,7 +253,7 @@ def _decode_strings(value, spec):
                 f'{{"b64": "…"}} with base64. Received: {_shown(one)}.'
             ) from error
 
-    # Through fixed-size bytes the trailing zeros would be lost.
+    # Fixed-size bytes would lose trailing zeros.
     try:
         array = np.array(decode(value), dtype=object)
     except ValueError:

@@ -1,12 +1,12 @@
 """From a recipe to a fitted model: training, resuming, evaluation."""
 
+from keras_pixel.data import image_sheet
+from keras_pixel.data import save_picture
+from keras_pixel.training.curve import learning_curve
 from keras_pixel.training.dry_run import DryRun
 from keras_pixel.training.dry_run import dry_run
 from keras_pixel.training.evaluation import evaluate
 from keras_pixel.training.operations import count_operations
-from keras_pixel.training.pictures import image_sheet
-from keras_pixel.training.pictures import learning_curve
-from keras_pixel.training.pictures import save_picture
 from keras_pixel.training.recipe import Recipe
 from keras_pixel.training.schedule import WarmupDecay
 from keras_pixel.training.trainer import TrainingResult

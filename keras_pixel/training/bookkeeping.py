@@ -6,44 +6,46 @@ import time
 
 import keras
 
+from keras_pixel.data import image_sheet
+from keras_pixel.data import save_picture
 from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.training.building import copy_average
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
+from keras_pixel.training.curve import learning_curve
 from keras_pixel.training.evaluation import evaluate
-from keras_pixel.training.pictures import image_sheet
-from keras_pixel.training.pictures import learning_curve
-from keras_pixel.training.pictures import save_picture
 from keras_pixel.training.progress import Pace
 
 SAMPLES = 16
 
 
 class Bookkeeping(keras.callbacks.Callback):
-    """Keras callback: at the end of every logging window, one `fit` epoch.
+    """Keras callback that acts at the end of every logging window.
+
+    A window is one epoch of `fit`.
 
     Args:
         recipe: a `Recipe`.
         output_dir: path of the training's folder.
-        twin: the same model in float32, for evaluation and samples.
+        eval_model: the same model in float32, for evaluation and samples.
         validation: images to evaluate on, or `None`.
         checkpoints: a `Checkpoints`.
         history: a `History`.
         progress: a `Progress`.
         tensorboard: a `TensorBoard`, or `None`.
-        origin: dict of what each checkpoint says beside its step.
+        origin: dict of what each checkpoint says besides its step.
         stop: an `Interruption`.
     """
 
-    # `on_train_batch_end` needs no lockstep with training: Keras may call it
-    # from a thread, and the device is not kept waiting for the loss.
+    # `on_train_batch_end` may lag behind training: Keras may call it from a
+    # thread, and the device does not wait for the loss.
     async_safe = True
 
     def __init__(
         self,
         recipe,
         output_dir,
-        twin,
+        eval_model,
         validation,
         checkpoints,
         history,
@@ -56,7 +58,7 @@ class Bookkeeping(keras.callbacks.Callback):
         super().__init__()
         self.recipe = recipe
         self.output_dir = output_dir
-        self.twin = twin
+        self.eval_model = eval_model
         self.validation = validation
         self.checkpoints = checkpoints
         self.history = history
@@ -67,6 +69,7 @@ class Bookkeeping(keras.callbacks.Callback):
         self.stopped = False
         self.schedule = recipe.make_schedule()
         self.best = self._read_best()
+        self._draws = True
         self._lock = threading.Lock()
         self._first_bad = None
         self._epoch = 0
@@ -79,15 +82,15 @@ class Bookkeeping(keras.callbacks.Callback):
         return self.checkpoints.folder / "best.npz"
 
     def of_span(self, begun, done):
-        """Say where the next `fit` begins; returns the callback itself.
+        """Set where the next `fit` begins, and return the callback itself.
 
         Args:
-            begun: int. Batches of its first window that are done already.
-            done: dict. What the checkpoint says that it begins with.
+            begun: int. Batches of its first window that are already done.
+            done: dict. Metadata of the checkpoint that it begins with.
         """
         former = done.get("window", {}) if begun else {}
         self._begun = begun
-        # Of another length where `log_every` was changed since.
+        # Of another length if `log_every` has been changed since.
         self._former = former if former.get("batches") == begun else {}
         self._seconds_before = self.history.seconds + self._former.get(
             "seconds", 0
@@ -119,8 +122,8 @@ class Bookkeeping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.perf_counter()
-        # A signal that comes from here on waits for the end of this method,
-        # or for the next window's beginning.
+        # A signal that arrives from here on waits for the end of this method,
+        # or for the beginning of the next window.
         self.stop.model = None
         batches = self._begun + self._batches
         seconds = self._former.get("seconds", 0) + now - self._window_began
@@ -150,10 +153,10 @@ class Bookkeeping(keras.callbacks.Callback):
             step % self.recipe.sample_every
         )
         if stopping:
-            # Whoever sent the signal may not wait for long.
+            # The sender of the signal may not wait for long.
             evaluates = samples = False
         if evaluates or samples:
-            copy_average(self.model, self.twin)
+            copy_average(self.model, self.eval_model)
         if evaluates:
             row["validation_bits_per_dim"] = self._evaluate(step)
         if samples:
@@ -166,13 +169,13 @@ class Bookkeeping(keras.callbacks.Callback):
         self.progress.report(row, left)
         if self.stop.is_set() and step < self.recipe.steps:
             self._save_and_stop(step)
-        # A `fit` that finished an interrupted window hands on to the next.
+        # A `fit` that finished an interrupted window is followed by another.
         elif self._begun or self._due(self.recipe.checkpoint_every, step):
             self._checkpoint(step)
         self._begun, self._former = 0, {}
 
     def _of_window(self, logs):
-        """Means over the whole window, where a part was trained before."""
+        """Means over the whole window, some of it trained in another run."""
         former = self._former.get("logs", {})
         begun = self._begun if former else 0
         whole = begun + self._batches
@@ -187,7 +190,7 @@ class Bookkeeping(keras.callbacks.Callback):
         self.stopped = True
         self.model.stop_training = True
         self.progress.say(
-            f"Stopped and saved at step {step:,}. The same command goes on."
+            f"Stopped and saved at step {step:,}. The same command resumes it."
         )
 
     def _due(self, every, step):
@@ -213,7 +216,7 @@ class Bookkeeping(keras.callbacks.Callback):
 
     def _evaluate(self, step):
         value = evaluate(
-            self.twin,
+            self.eval_model,
             self.validation,
             batch_size=self.recipe.batch_size,
             num_images=self.recipe.validation_images,
@@ -230,7 +233,7 @@ class Bookkeeping(keras.callbacks.Callback):
             }
             weights = {
                 f"{index:05d}": keras.ops.convert_to_numpy(weight.value)
-                for index, weight in enumerate(self.twin.weights)
+                for index, weight in enumerate(self.eval_model.weights)
             }
             save_arrays(self.best_path, weights, self.best)
         return value
@@ -241,15 +244,15 @@ class Bookkeeping(keras.callbacks.Callback):
         try:
             best = load_arrays(self.best_path)[1]
         except ValueError as error:
-            self.progress.say(f"{error} Going on without it.")
+            self.progress.say(f"{error} Continuing without it.")
             return None
-        # A number of other images does not compare.
+        # Values measured on other images cannot be compared.
         images = self.recipe.validation_images
         return best if best.get("validation_images", images) == images else None
 
     def _sample(self, step):
-        images = self.twin.sample(SAMPLES, seed=self.recipe.seed)
-        sheet = image_sheet(images, self.twin.num_levels)
+        images = self.eval_model.sample(SAMPLES, seed=self.recipe.seed)
+        sheet = image_sheet(images, self.eval_model.num_levels)
         path = self.output_dir / "samples" / f"step-{step:09d}.png"
         save_picture(sheet, path)
 
@@ -260,6 +263,18 @@ class Bookkeeping(keras.callbacks.Callback):
             )
         except FloatingPointError as error:
             raise FloatingPointError(self._stop(step, error)) from error
-        save_picture(
-            learning_curve(self.history), self.output_dir / "curve.png"
-        )
+        self._draw_curve()
+
+    def _draw_curve(self):
+        if not self._draws:
+            return
+        try:
+            curve = learning_curve(self.history)
+        except ImportError as error:
+            self._draws = False
+            self.progress.say(
+                f"No learning curve is drawn: {error} The numbers are in "
+                "history.csv."
+            )
+            return
+        save_picture(curve, self.output_dir / "curve.png")

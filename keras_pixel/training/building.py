@@ -1,4 +1,4 @@
-"""From a recipe to a compiled model, and to its float32 twin."""
+"""From a recipe to a compiled model, and to the one that is evaluated."""
 
 import contextlib
 
@@ -9,12 +9,22 @@ from keras import ops
 from keras_pixel import models
 from keras_pixel.checks import did_you_mean
 from keras_pixel.training.averaging import WarmAverage
-from keras_pixel.training.recipe import OPTIMIZERS
+
+# By their names in recipes.
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamax": keras.optimizers.Adamax,
+    "adamw": keras.optimizers.AdamW,
+    "lion": keras.optimizers.Lion,
+    "nadam": keras.optimizers.Nadam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 
 
 @contextlib.contextmanager
 def dtype_policy(name):
-    """Build layers under a dtype policy, then go back to the former one."""
+    """Build layers under a dtype policy, then restore the previous one."""
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -24,7 +34,7 @@ def dtype_policy(name):
 
 
 def model_class(name):
-    """The model class of a recipe: the package's, or a registered one.
+    """Return a recipe's model class: one of the package's, or a registered one.
 
     Args:
         name: "PixelCNN", or "package>Name" of a class registered with
@@ -38,7 +48,7 @@ def model_class(name):
         for key, value in vars(models).items()
         if isinstance(value, type)
         and issubclass(value, models.PixelModel)
-        # A graph of somebody's own, which no arguments describe.
+        # A graph of the user's own is not described by arguments.
         and value is not models.PixelModel
     }
     found = own.get(name) or keras.saving.get_registered_object(name)
@@ -56,7 +66,7 @@ def model_class(name):
 
 
 def build_model(recipe, policy="float32"):
-    """The recipe's model with random weights, under a dtype policy."""
+    """Build the recipe's model with random weights, under a dtype policy."""
     found = model_class(recipe.model["class_name"])
     with dtype_policy(policy):
         return found.from_config(dict(recipe.model["config"]))
@@ -70,7 +80,7 @@ def compile_model(model, recipe):
 
 
 def make_optimizer(recipe):
-    """The recipe's optimizer."""
+    """Make the recipe's optimizer."""
     arguments = dict(recipe.optimizer)
     optimizer_class = OPTIMIZERS[arguments.pop("name")]
     arguments["learning_rate"] = recipe.make_schedule()
@@ -87,16 +97,18 @@ def make_optimizer(recipe):
     return optimizer_class(**arguments)
 
 
-def copy_average(model, twin):
-    """Give the twin the averaged weights of a model in training.
+def copy_average(model, eval_model):
+    """Copy the averaged weights of a model in training to `eval_model`.
 
-    Without an average in the optimizer, these are the weights as they are.
+    Without an average in the optimizer, these are the current weights.
     """
-    for target, source in zip(twin.variables, model.variables, strict=True):
+    for target, source in zip(
+        eval_model.variables, model.variables, strict=True
+    ):
         target.assign(_own_copy(source))
-    model.optimizer.finalize_variable_values(twin.trainable_variables)
+    model.optimizer.finalize_variable_values(eval_model.trainable_variables)
     # JAX may let two variables share memory, which training then gives away.
-    for variable in twin.trainable_variables:
+    for variable in eval_model.trainable_variables:
         variable.assign(_own_copy(variable))
 
 
@@ -112,8 +124,8 @@ def copy_initial_weights(model, source, name):
         raise ValueError(
             "`initial_weights` must come from a model of the recipe's "
             f"architecture. Received: initial_weights={name!r} with "
-            f"{len(theirs)} weights, for a model with {len(ours)}, or of "
-            "other shapes. Use the `model` of the preset's own recipe."
+            f"{len(theirs)} weights, which differ in number or shape from the "
+            f"model's {len(ours)}. Use the `model` of the preset's recipe."
         )
     for target, value in zip(model.weights, source.weights, strict=True):
         target.assign(_own_copy(value))

@@ -1,9 +1,9 @@
 """Checkpoints: the whole state of a training in one file, written atomically.
 
 A file is an uncompressed `.npz` (a zip with a checksum for each array, nothing
-pickled). It is written under another name, flushed to the disk and renamed, so
-a file with the final name is complete unless the disk lost it later; the two
-newest are kept, so that even then one is left.
+pickled). It is written under another name, flushed to disk and renamed, so a
+file with the final name is complete unless the disk damages it later; the two
+newest are kept, so that even then one remains.
 """
 
 import json
@@ -28,7 +28,7 @@ def save_arrays(path, arrays, metadata):
     for name, value in arrays.items():
         value = np.asarray(value)
         dtypes[name] = value.dtype.name
-        if value.dtype.name == "bfloat16":  # a type .npy cannot name
+        if value.dtype.name == "bfloat16":  # a dtype that .npy cannot name
             value = value.view("uint16")
         stored[name] = value
     text = json.dumps({"metadata": metadata, "dtypes": dtypes})
@@ -50,7 +50,7 @@ def load_arrays(path):
         content = json.loads(arrays.pop("json").tobytes().decode())
         for name, dtype in content["dtypes"].items():
             if dtype == "bfloat16":
-                # Known to NumPy by this name once Keras is imported.
+                # NumPy knows this name once Keras is imported.
                 arrays[name] = arrays[name].view(np.dtype("bfloat16"))
         return arrays, content["metadata"]
     except (
@@ -106,20 +106,20 @@ class Checkpoints:
                     "Weights must be finite to be saved. Received: "
                     f"variable={path!r} with NaN or infinite values."
                 )
-        # A name of fixed width, so that names sort like steps.
+        # Names have a fixed width, so that they sort by step.
         name = f"checkpoint-{metadata['step']:09d}.npz"
         save_arrays(self.folder / name, arrays, metadata)
         for path in self.paths()[KEPT:]:
             path.unlink()
 
     def restore(self, model, say=print):
-        """Give a model the newest state that can be read.
+        """Load the newest readable state into a model.
 
         Args:
             model: compiled model whose optimizer is built.
             say: function called with each message. A checkpoint that cannot
-                be read is named, renamed to `….damaged`, and the one before
-                it is taken.
+                be read is reported and renamed to `….damaged`, and the one
+                before it is used.
 
         Returns:
             The checkpoint's metadata, or `None` where there is no checkpoint.
@@ -141,7 +141,7 @@ class Checkpoints:
             return metadata
         if paths or any(self.folder.glob("*.damaged")):
             raise ValueError(
-                "A training must go on from a checkpoint that can be read. "
+                "A training must resume from a checkpoint that can be read. "
                 f"Received: folder={str(self.folder)!r}, where none can. "
                 "Train into another folder to start again."
             )
@@ -149,7 +149,7 @@ class Checkpoints:
 
 
 def state(model):
-    """Every variable that decides how training goes on, by a stable name.
+    """Return every variable that training depends on, by a stable name.
 
     Names are positions, because Keras' own names depend on what else was
     built in the same process.
@@ -165,7 +165,7 @@ def state(model):
 
 
 def assign(model, arrays, path):
-    """Give a model the arrays of a checkpoint, all or none."""
+    """Assign the arrays of a checkpoint to a model, all or none."""
     variables = state(model)
     expected = {n: tuple(v.shape) for n, v in variables.items()}
     received = {n: v.shape for n, v in arrays.items()}
@@ -180,7 +180,8 @@ def assign(model, arrays, path):
             "A checkpoint must fit the model it is loaded into. Received: "
             f"path={str(path)!r} with {len(received)} variables, {name} of "
             f"shape {received.get(name)}, for a model with {len(expected)}, "
-            f"{name} of shape {expected.get(name)}."
+            f"{name} of shape {expected.get(name)}. Use the recipe that the "
+            "training was started with."
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -1,4 +1,4 @@
-"""What a training would cost, measured on a few of its steps."""
+"""The cost of a training, measured on a few steps."""
 
 import dataclasses
 import resource
@@ -20,18 +20,18 @@ _WARM_UP = 2
 
 @dataclasses.dataclass(frozen=True)
 class DryRun:
-    """What `dry_run` measures.
+    """The cost of a training.
 
     Args:
         parameters: int. Numbers in the model's weights.
-        operations: int. Multiplications and additions of the products in a
-            forward pass, an image.
-        trained_operations: int. The same with the backward pass.
-        state_bytes: int. Weights, optimizer and average.
-        peak_bytes: int. The most memory that the process has taken.
-        images_per_second: float. Of the training step, after a warm-up.
-        images: int. Images in the whole training, each time they are seen.
-        seconds: float. Of the whole training at this speed, without
+        operations: int. Multiplications and additions in a forward pass of
+            one image.
+        trained_operations: int. The same including the backward pass.
+        state_bytes: int. Size of weights, optimizer and average.
+        peak_bytes: int. Peak memory of the process.
+        images_per_second: float. Speed of a training step, after a warm-up.
+        images: int. Images seen in the whole training, repetitions included.
+        seconds: float. Duration of the whole training at this speed, without
             evaluations and samples.
     """
 
@@ -62,12 +62,12 @@ class DryRun:
 def dry_run(recipe, steps=8):
     """Measure what a training would cost, without starting it.
 
-    The recipe's model is built and trained for a few steps on random images,
-    so no data set is needed and nothing is written.
+    The recipe's model is built and trained for a few steps on random images:
+    no data set is needed, and nothing is written.
 
     Args:
         recipe: a `Recipe`, a dict, or the path of a JSON file.
-        steps: int, at least 1. Steps that are timed, after a warm-up.
+        steps: int, at least 1. Number of steps to time, after a warm-up.
 
     Returns:
         A `DryRun`; its text is a table.
@@ -99,7 +99,7 @@ def dry_run(recipe, steps=8):
     images = random.integers(model.num_levels, size=shape, dtype="int32")
 
     def step():
-        # Waits for the result: a step may only have been queued.
+        # Wait for the result: the step may only have been queued.
         float(ops.convert_to_numpy(model.train_on_batch(images)[0]))
 
     for _ in range(_WARM_UP):

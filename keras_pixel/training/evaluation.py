@@ -10,20 +10,20 @@ from keras_pixel.levels import nats_to_bits_per_dim
 
 
 def evaluate(model, data, batch_size=100, num_images=None, progress=None):
-    """Mean negative log-likelihood of images under a model.
+    """Measure the mean negative log-likelihood of images under a model.
 
-    Every image counts once, in the last partial batch too; sums are kept in
-    float64. The network runs in the model's own precision: build the model
-    under the policy "float32" for numbers that are to be published.
+    Every image counts once, including those of a last, smaller batch; sums are
+    kept in float64. The network runs in the model's own precision: build the
+    model under the policy "float32" for numbers to be published.
 
     Args:
         model: a `PixelModel`.
         data: `ImageData`, or integer levels `(images, height, width,
             channels)`.
         batch_size: int. Images scored at once. Defaults to `100`.
-        num_images: int. Score only the first so many. Defaults to `None`: all.
-        progress: function called with the numbers of images done and of all,
-            now and then. Defaults to `None`.
+        num_images: int. Score only the first ones. Defaults to `None`: all.
+        progress: function called from time to time with the number of images
+            done and their total number. Defaults to `None`.
 
     Returns:
         A dict: `bits_per_dim`, `nats` (per image), `num_images`.
@@ -38,7 +38,8 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
     if images.ndim != 4 or not len(images):
         raise ValueError(
             "`data` must hold at least one image, as (images, height, width, "
-            f"channels). Received: data of shape {images.shape}."
+            f"channels). Received: data of shape {images.shape}. Give an array "
+            "of that shape, or what `load_data` returns."
         )
     batch_size = check_size("batch_size", batch_size)
     if num_images is not None:
@@ -51,8 +52,8 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
     for start in range(0, total_images, stride):
         part = images[start : min(start + stride, total_images)]
         count = len(part)
-        # The last batch is filled up, so that one compiled function serves
-        # for all; what fills it is not counted.
+        # The last batch is padded, so that one compiled function serves them
+        # all; the padding is not counted.
         filled = -(-count // batch_size) * batch_size
         part = np.resize(part, (filled, *part.shape[1:]))
         log_prob = np.asarray(model.log_prob(part, batch_size=batch_size))

@@ -20,12 +20,12 @@ class History:
     """Rows of `history.csv`, kept in memory and appended to the file.
 
     Args:
-        path: path of the CSV file. Read if it is there.
+        path: path of the CSV file, which is read if it exists.
 
     Columns: `step` (steps done), `bits_per_dim` (mean over the window, of the
     training images), `validation_bits_per_dim` (empty where not measured),
     `learning_rate` (of the window's last step), `images_per_second`, `seconds`
-    (since the training's beginning, without the time between two runs).
+    (since the start of the training, without the time between runs).
     """
 
     def __init__(self, path):
@@ -33,19 +33,19 @@ class History:
         self.rows = []
         if self.path.exists():
             text = self.path.read_text(encoding="utf-8")
-            # A line without an end was cut off by a kill.
+            # A last line without an end was cut off by a kill.
             complete = text[: text.rfind("\n") + 1]
             for row in csv.DictReader(io.StringIO(complete)):
                 self.rows.append({k: _number(v) for k, v in row.items()})
 
     def keep_until(self, step):
-        """Forget the rows after a step: they will be made again."""
+        """Drop the rows after a step, which will be written again."""
         self.rows = [row for row in self.rows if row["step"] <= step]
         lines = [",".join(COLUMNS) + "\n", *map(_line, self.rows)]
         write_text(self.path, "".join(lines))
 
     def append(self, row):
-        """Add a row, a dict of the columns, to memory and file."""
+        """Add a row, a dict of the columns, in memory and to the file."""
         self.rows.append({name: row.get(name) for name in COLUMNS})
         with open(self.path, "a", encoding="utf-8", newline="") as file:
             file.write(_line(row))
@@ -57,7 +57,7 @@ class History:
         return self.rows[-1]["seconds"] if self.rows else 0.0
 
     def column(self, name):
-        """Steps and values of a column where it was measured."""
+        """Return steps and values of a column, where it was measured."""
         rows = [row for row in self.rows if row[name] is not None]
         return [row["step"] for row in rows], [row[name] for row in rows]
 

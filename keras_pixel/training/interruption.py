@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: a training is saved before it ends."""
+"""SIGINT and SIGTERM: a training is saved before it stops."""
 
 import signal
 import threading
@@ -8,10 +8,10 @@ from typing import Any
 class Interruption:
     """Holds back SIGINT and SIGTERM while a training runs.
 
-    A context manager. The first signal is noted, and asks the model that is
-    being fitted to stop after its batch; a second one acts at once, as it
-    would without this class. Python handles signals in its main thread only;
-    elsewhere nothing is held back.
+    A context manager. The first signal is noted, and asks the model being
+    fitted to stop after the current batch; a second one acts at once, as it
+    would without this class. Python handles signals in the main thread only;
+    in other threads nothing is held back.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Interruption:
         return self.number is not None
 
     def deliver(self) -> None:
-        """Let a signal that came do what it would have done; then end."""
+        """Let a signal that has come take effect, and end."""
         if self.number is None:
             return
         signal.raise_signal(self.number)

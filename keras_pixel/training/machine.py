@@ -1,4 +1,4 @@
-"""What a training's last bits depend on beside its recipe: threads."""
+"""What a training's last bits depend on besides its recipe: threads."""
 
 import os
 
@@ -6,10 +6,10 @@ import keras
 
 
 def num_threads():
-    """Threads that the backend shares a sum among, on a CPU.
+    """Return the number of threads among which the backend splits a sum.
 
-    Sums of floats depend on how they are split, so a training is bit for bit
-    the same only with the same number.
+    Sums of floats depend on how they are split, so on a CPU a training is
+    reproduced bit for bit only with the same number.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -24,12 +24,12 @@ def num_threads():
 
 
 def compare_threads(former, now, say):
-    """Say so where a training goes on with another number of threads."""
+    """Report that a training resumes with another number of threads."""
     if former is not None and former != now:
         say(
-            "On a CPU a training is bit for bit the same with the same number "
-            f"of threads only. Received: {now}, after {former} until the "
-            "checkpoint. It goes on, and ends with slightly other weights; "
-            f"for the same ones allow it {former} "
+            "On a CPU a training is reproduced bit for bit only with the same "
+            f"number of threads. Received: {now}, after {former} until the "
+            "checkpoint. It continues, and ends with slightly different "
+            f"weights; for the same ones give it {former} "
             f"{'core' if former == 1 else 'cores'}."
         )

@@ -1,9 +1,9 @@
-"""How many floating-point operations a model's pass takes.
+"""How many floating-point operations a pass through a model takes.
 
-Counted are the products of matrices and the convolutions of the graph that
-the backend traces, two operations for each multiply-add. Everything else,
-element by element, is left out: it is small, but not free. Weights that a
-causal mask sets to zero count, for they are multiplied all the same.
+Matrix products and convolutions of the traced graph are counted, with two
+operations for each multiply-add. Everything else, element by element, is left
+out: it is small, but not free. Weights that a causal mask sets to zero count,
+because they are multiplied all the same.
 """
 
 import math
@@ -16,21 +16,21 @@ PRODUCTS_IN_TRAINING = 3
 
 
 def count_operations(model, training=False):
-    """Floating-point operations that one image takes.
+    """Count the floating-point operations that one image takes.
 
     Args:
-        model: built `PixelModel`, or any Keras model of one input of known
+        model: built `PixelModel`, or any Keras model with one input of known
             shape.
         training: bool. Whether to count the backward pass too, as twice the
-            forward pass: what recomputing and the optimizer add is not
-            counted. Defaults to `False`.
+            forward pass; recomputation and the optimizer are not counted.
+            Defaults to `False`.
 
     Returns:
         int.
 
     Raises:
-        ValueError: if the backend is neither TensorFlow nor JAX, a shape
-            stays unknown, or a loop does not tell how often it runs.
+        ValueError: if the backend is neither TensorFlow nor JAX, a shape is
+            unknown, or the number of iterations of a loop is.
 
     Example:
 
@@ -42,8 +42,9 @@ def count_operations(model, training=False):
     backend = keras.backend.backend()
     if backend not in counters:
         raise ValueError(
-            "Operations are counted on TensorFlow and JAX. "
-            f"Received: backend={backend!r}"
+            "Operations can be counted on TensorFlow and JAX only. "
+            f"Received: backend={backend!r}. Choose one of these with the "
+            "environment variable KERAS_BACKEND."
         )
     inputs = model.inputs[0]
     shape = (1, *inputs.shape[1:])
@@ -64,7 +65,7 @@ def _of_tensorflow(model, shape, dtype):
 
 
 class _Graph:
-    """A `GraphDef` with shapes: its operations, those of its functions too."""
+    """A `GraphDef` with shapes, whose operations are counted."""
 
     def __init__(self, graph):
         self.nodes = graph.node
@@ -85,7 +86,7 @@ class _Graph:
                 self._count_function(node.attr["body"].func.name)
                 + self._count_function(node.attr["cond"].func.name)
             )
-        # A call, or a choice, of which the longest way counts.
+        # A call, or a branch, of which the longest one counts.
         names = []
         for attribute in node.attr.values():
             names += [attribute.func.name, *(f.name for f in _list(attribute))]
@@ -97,7 +98,7 @@ class _Graph:
         return self._count(function.node_def, _shapes_of_function(function))
 
     def _trips(self, node, by_name):
-        """How often a loop runs that counts up to a constant by ones."""
+        """Iterations of a loop that counts up to a constant by ones."""
         condition = self.functions[node.attr["cond"].func.name]
         arguments = [a.name for a in condition.signature.input_arg]
         inside = {n.name: n for n in condition.node_def}
@@ -117,7 +118,7 @@ class _Graph:
                 bounds.append(sides[1] - sides[0])
         if not bounds:
             raise ValueError(
-                "A loop does not tell how often it runs. "
+                "The number of iterations of a loop must be known. "
                 f'Received: {node.op} "{node.name}". Use `keras.ops.scan`, or '
                 "`maximum_iterations`."
             )
@@ -177,7 +178,7 @@ def _sizes(shape):
 
 
 class _Shapes:
-    """Shapes of what a node takes and gives."""
+    """Shapes of the inputs and outputs of a node."""
 
     def __init__(self, node, shapes):
         self.node = node
@@ -194,8 +195,9 @@ class _Shapes:
     def _known(self, key):
         if self.shapes.get(key) is None:
             raise ValueError(
-                "All shapes but the batch's must be known. Received: an "
-                f'unknown one at {self.node.op} "{self.node.name}".'
+                "All sizes but the batch size must be known. Received: an "
+                f'unknown shape at {self.node.op} "{self.node.name}". Give '
+                "the model an input of known shape."
             )
         return self.shapes[key]
 
@@ -214,7 +216,7 @@ def _convolution(node, shapes):
 
 
 def _transposed_convolution(node, shapes):
-    # Each value that comes in goes through a kernel (rows, columns, filters).
+    # Each input value is multiplied by a kernel (rows, columns, filters).
     return (
         2 * math.prod(shapes.of_input(2)) * math.prod(shapes.of_input(1)[:-1])
     )
@@ -298,10 +300,10 @@ def _count_equation(equation):
     counts = [_count_jaxpr(jaxpr) for jaxpr in inner]
     if name == "while" and any(counts):
         raise ValueError(
-            "A loop does not tell how often it runs. Received: "
+            "The number of iterations of a loop must be known. Received: "
             "`jax.lax.while_loop`. Use `keras.ops.scan`."
         )
-    # Of a choice the longest way counts.
+    # Of several branches the longest one counts.
     count = max(counts, default=0)
     return count * parameters["length"] if name == "scan" else count
 

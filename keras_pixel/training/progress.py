@@ -1,4 +1,4 @@
-"""How far a training is: a live line in a terminal, plain lines elsewhere."""
+"""Progress of a training: a live line in a terminal, else plain lines."""
 
 import sys
 
@@ -10,7 +10,7 @@ class Progress:
         steps: int. Steps of the whole training.
         shown: bool. `False` reports nothing.
 
-    Used as a context manager, so that a terminal is left in order.
+    Use it as a context manager, which leaves the terminal in order.
     """
 
     def __init__(self, steps, shown=True):
@@ -45,7 +45,7 @@ class Progress:
             print(message, file=sys.stderr, flush=True)
 
     def move(self, step):
-        """Move the live line to a step, with no new numbers."""
+        """Move the live line to a step, without new numbers."""
         if self._bar is not None:
             self._bar.update(self._task, completed=step)
 
@@ -75,7 +75,7 @@ class Progress:
 
 
 class Pace:
-    """How fast a training is, without the time its first batch compiles.
+    """Speed of a training, without the time to compile its first batch.
 
     Args:
         steps: int. Steps of the whole training.
@@ -98,7 +98,7 @@ class Pace:
             self._begin = step, now
 
     def seconds_left(self, step, now):
-        """Seconds to the end of the training, or `None` if nobody knows."""
+        """Return the seconds left in the training, or `None` if unknown."""
         if self._begin is None or step <= self._begin[0]:
             return None
         first, began = self._begin
@@ -106,7 +106,7 @@ class Pace:
 
 
 def duration(seconds):
-    """Seconds in words: "1 h 05 min", "4 min 09 s", "7 s"."""
+    """Write seconds as "1 h 05 min", "4 min 09 s" or "7 s"."""
     seconds = round(seconds)
     if seconds >= 3600:
         return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"

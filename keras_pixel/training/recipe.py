@@ -1,41 +1,29 @@
 """A recipe: everything that decides what a training does, as one JSON file."""
 
-import dataclasses
+import copy
 import hashlib
-import inspect
 import json
 import os
 from pathlib import Path
+from typing import Annotated
+from typing import Any
+from typing import Literal
 
-import keras
+import pydantic
 
 from keras_pixel import files
-from keras_pixel.checks import check_choice
-from keras_pixel.checks import check_keys
+from keras_pixel import schemas
 from keras_pixel.checks import check_multiple
-from keras_pixel.checks import check_number
-from keras_pixel.checks import check_probability
-from keras_pixel.checks import check_size
 from keras_pixel.checks import check_type
 from keras_pixel.data import load_data
 from keras_pixel.data.sources import is_path
 from keras_pixel.presets import folders
-from keras_pixel.training.schedule import DECAYS
+from keras_pixel.training import recipe_fields
 from keras_pixel.training.schedule import WarmupDecay
 
-OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamax": keras.optimizers.Adamax,
-    "adamw": keras.optimizers.AdamW,
-    "lion": keras.optimizers.Lion,
-    "nadam": keras.optimizers.Nadam,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-# What may change between two runs into the same folder. `steps` is among
-# them so that a training can be prolonged; the learning rates still to come
-# then follow the new length.
+# What may change between two runs in the same folder. `steps` is among them,
+# so that a training can be prolonged; the remaining learning rates then follow
+# the new length.
 CHANGEABLE = (
     "name",
     "description",
@@ -48,34 +36,11 @@ CHANGEABLE = (
     "publish",
     "notes",
 )
-# Arguments that other fields, or the command, already decide.
-_TAKEN = (
-    "split",
-    "data_dir",
-    "download",
-    "image_shape",
-    "num_levels",
-    "self",
-    "learning_rate",
-    "name",
-    "kwargs",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-)
-
-# Arguments of Keras' optimizers, by what they must be.
-_FRACTIONS = ("beta_1", "beta_2", "momentum", "rho")
-_SWITCHES = ("amsgrad", "centered", "nesterov")
+# Editors look here for the recipe's JSON schema.
+SCHEMA_KEY = "$schema"
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(pydantic.BaseModel):
     """Everything that decides what a training does.
 
     A step is one update of the weights, from `accumulation_steps` batches of
@@ -85,7 +50,7 @@ class Recipe:
         name: str. Name of the training, and of the preset it makes.
         model: dict with `class_name` ("PixelCNN", or "package>Name" of a
             registered class of your own) and `config`, the arguments of the
-            class, `image_shape` and `num_levels` among them.
+            class, including `image_shape` and `num_levels`.
         data: dict. `source` as in `keras_pixel.data.load_data` (a relative
             path is looked for beside the recipe's file first, then in the
             working directory), `flip` (mirror half of the training images;
@@ -100,20 +65,20 @@ class Recipe:
         accumulation_steps: int. Batches per step. Defaults to `1`.
         ema_momentum: float in [0, 1). Highest momentum per step of the moving
             average of the weights that is evaluated and published; step `s`
-            (from 0) uses at most `(1 + s) / (10 + s)`, so that a young
-            average forgets its beginnings. Defaults to `0`: no average.
-        clip_norm: float. Greatest global norm of a step's gradients. Defaults
+            (from 0) uses at most `(1 + s) / (10 + s)`, so that an
+            early average forgets its first values. Defaults to `0`: no average.
+        clip_norm: float. Largest global norm of a step's gradients. Defaults
             to `null`: no clipping.
         precision: "float32", "mixed_bfloat16" or "mixed_float16". Evaluation
             and the published weights are always float32.
-        seed: int. Decides first weights, order of images and dropout.
+        seed: int. Decides initial weights, order of images and dropout.
         log_every: int. Steps per line of the history. Defaults to `100`.
         checkpoint_every: int. Steps between checkpoints, a multiple of
             `log_every`. Defaults to `1000`.
         evaluate_every: int. Steps between evaluations on validation images,
             a multiple of `log_every`; `0` for none. Defaults to `1000`.
-        validation_images: int. Images of such an evaluation, the first of the
-            split. Defaults to `null`: all.
+        validation_images: int. Images to evaluate on, the first of the split.
+            Defaults to `null`: all.
         sample_every: int. Steps between sample sheets, a multiple of
             `log_every`; `0` for none. Defaults to `1000`.
         publish: "last" weights, or the "best" by validation. Defaults to
@@ -127,118 +92,67 @@ class Recipe:
         TypeError, ValueError: if an argument has the wrong type or value.
     """
 
-    name: str
-    model: dict
-    data: dict
-    optimizer: dict
-    batch_size: int
-    steps: int
-    schedule: dict = dataclasses.field(default_factory=dict)
-    accumulation_steps: int = 1
-    ema_momentum: float = 0.0
-    clip_norm: float | None = None
-    precision: str = "float32"
-    seed: int = 0
-    log_every: int = 100
-    checkpoint_every: int = 1000
-    evaluate_every: int = 1000
-    validation_images: int | None = None
-    sample_every: int = 1000
-    publish: str = "last"
+    model_config = pydantic.ConfigDict(**schemas.STRICT, frozen=True)
+
+    name: Annotated[str, pydantic.Field(json_schema_extra={"minLength": 1})]
+    model: recipe_fields.Model
+    data: recipe_fields.Data
+    optimizer: recipe_fields.Optimizer
+    batch_size: schemas.Count
+    steps: schemas.Count
+    schedule: recipe_fields.Schedule = recipe_fields.Schedule()
+    accumulation_steps: schemas.Count = 1
+    ema_momentum: schemas.Probability = 0.0
+    clip_norm: Annotated[
+        schemas.Positive | None, schemas.way_out("Use null for no clipping.")
+    ] = None
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    seed: schemas.CountOrZero = 0
+    log_every: schemas.Count = 100
+    checkpoint_every: schemas.Count = 1000
+    evaluate_every: schemas.CountOrZero = 1000
+    validation_images: schemas.Count | None = None
+    sample_every: schemas.CountOrZero = 1000
+    publish: Literal["last", "best"] = "last"
     initial_weights: str | None = None
     description: str = ""
-    notes: object = None
+    notes: Any = None
+    # The folder of the file that it was read from.
+    _folder: Path | None = pydantic.PrivateAttr(None)
 
-    def __post_init__(self):
-        for field in ("name", "description"):
-            check_type(field, getattr(self, field), str)
+    def __init__(self, **fields):
+        try:
+            super().__init__(**fields)
+        except pydantic.ValidationError as error:
+            raise schemas.one_line(
+                error, self.model_json_schema(), "recipe", fields
+            ) from None
+
+    def __eq__(self, other):
+        # Wherever they were read.
+        same = isinstance(other, Recipe)
+        return same and self.to_dict() == other.to_dict()
+
+    @pydantic.model_validator(mode="after")
+    def _check_together(self):
         if not self.name:
-            raise ValueError("`name` must not be empty. Received: name=''.")
-        for field in ("batch_size", "steps", "accumulation_steps"):
-            check_size(field, getattr(self, field))
-        for field in ("log_every", "checkpoint_every"):
-            check_size(field, getattr(self, field))
-        for field in ("evaluate_every", "sample_every", "seed"):
-            check_size(field, getattr(self, field), 0)
-        if self.validation_images is not None:
-            check_size("validation_images", self.validation_images)
-        check_probability("ema_momentum", self.ema_momentum)
-        if self.clip_norm is not None:
-            way_out = "Use null for no clipping."
-            check_number("clip_norm", self.clip_norm, None, 0, way_out)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_choice("publish", self.publish, ("last", "best"))
+            raise ValueError(
+                "`name` must not be empty. Received: name=''. Name the preset "
+                "that the training is to make."
+            )
         if self.publish == "best" and not self.evaluate_every:
             raise ValueError(
                 '`publish` may be "best" only with evaluations to choose by. '
                 "Received: publish='best', evaluate_every=0. Use "
                 'publish="last" or a positive `evaluate_every`.'
             )
-        if self.initial_weights is not None:
-            check_type("initial_weights", self.initial_weights, str)
-        for field in ("steps", "checkpoint_every", "evaluate_every"):
-            check_multiple(field, getattr(self, field), self.log_every)
+        check_multiple("steps", self.steps, self.log_every)
+        check_multiple(
+            "checkpoint_every", self.checkpoint_every, self.log_every
+        )
+        check_multiple("evaluate_every", self.evaluate_every, self.log_every)
         check_multiple("sample_every", self.sample_every, self.log_every)
-        self._check_model()
-        self._check_data()
-        self._check_optimizer()
-        self._check_schedule()
-
-    def _check_model(self):
-        check_keys("model", self.model, ("class_name", "config"), ())
-        check_type("model.class_name", self.model["class_name"], str)
-        check_type("model.config", self.model["config"], dict)
-        for key in ("image_shape", "num_levels"):
-            if key not in self.model["config"]:
-                raise ValueError(
-                    f"`model.config` must have {key!r}. Received: "
-                    f"model.config={self.model['config']}."
-                )
-
-    def _check_data(self):
-        arguments = inspect.signature(load_data).parameters
-        check_keys(
-            "data",
-            self.data,
-            ("source",),
-            [key for key in (*arguments, "flip") if key not in _TAKEN],
-        )
-        check_type("data.flip", self.data.get("flip", False), bool)
-
-    def _check_optimizer(self):
-        check_type("optimizer", self.optimizer, dict)
-        check_choice("optimizer.name", self.optimizer.get("name"), OPTIMIZERS)
-        optimizer_class = OPTIMIZERS[self.optimizer["name"]]
-        arguments = inspect.signature(optimizer_class.__init__).parameters
-        check_keys(
-            "optimizer",
-            self.optimizer,
-            ("name", "learning_rate"),
-            [key for key in arguments if key not in _TAKEN],
-        )
-        learning_rate = self.optimizer["learning_rate"]
-        check_number("optimizer.learning_rate", learning_rate, least=0)
-        for key, value in self.optimizer.items():
-            name = f"optimizer.{key}"
-            if key in _FRACTIONS:
-                check_probability(name, value)
-            elif key in _SWITCHES:
-                check_type(name, value, bool)
-            elif key == "epsilon":
-                check_number(name, value, above=0)
-            elif key == "weight_decay" and value is not None:
-                way_out = "Use null for no decay."
-                check_number(name, value, 0, way_out=way_out)
-
-    def _check_schedule(self):
-        keys = ("warmup_steps", "decay", "final_fraction")
-        check_keys("schedule", self.schedule, (), keys)
         warmup_steps = self.schedule.get("warmup_steps", 0)
-        check_size("schedule.warmup_steps", warmup_steps, 0)
-        decay = self.schedule.get("decay", "constant")
-        check_choice("schedule.decay", decay, DECAYS)
-        fraction = self.schedule.get("final_fraction", 0.0)
-        check_number("schedule.final_fraction", fraction, least=0, most=1)
         if warmup_steps > self.steps:
             raise ValueError(
                 "`schedule.warmup_steps` must not be more than `steps`. "
@@ -246,32 +160,29 @@ class Recipe:
                 f"steps={self.steps}. Use a shorter warm-up, or more steps."
             )
         self.make_schedule()
+        return self
 
     @classmethod
     def from_dict(cls, config):
-        """Make a recipe from a dict, refusing unknown and missing keys."""
-        fields = dataclasses.fields(cls)
-        required = [
-            field.name
-            for field in fields
-            if field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
-        ]
-        optional = [field.name for field in fields]
-        check_keys("recipe", config, required, optional)
-        return cls(**config)
+        """Make a recipe from a dict.
+
+        Raises:
+            TypeError, ValueError: for unknown and missing keys, too.
+        """
+        check_type("recipe", config, dict)
+        return cls(**{k: v for k, v in config.items() if k != SCHEMA_KEY})
 
     @classmethod
     def from_json(cls, path):
         """Read a recipe from a JSON file; paths are relative to its folder."""
         path = Path(path).expanduser()
         recipe = cls.from_dict(files.read_json(path, "A recipe"))
-        object.__setattr__(recipe, "_folder", path.resolve().parent)
+        recipe._folder = path.resolve().parent
         return recipe
 
     @classmethod
     def of(cls, recipe):
-        """A recipe of a `Recipe`, a dict, or the path of a JSON file."""
+        """Make a recipe from a `Recipe`, a dict, or the path of a JSON file."""
         if isinstance(recipe, cls):
             return recipe
         if isinstance(recipe, dict):
@@ -279,15 +190,17 @@ class Recipe:
         return cls.from_json(recipe)
 
     def to_dict(self):
-        """The recipe as plain values, every default written out."""
-        return dataclasses.asdict(self)
+        """Return the recipe as plain values, with all defaults."""
+        fields = type(self).model_fields
+        return {key: copy.deepcopy(getattr(self, key)) for key in fields}
 
     def to_json(self, path=None, folder=None):
-        """The recipe as JSON text.
+        """Return the recipe as JSON text.
 
         Args:
-            path: file to write it to; the text alone where it is `None`.
-            folder: folder that the text is for. Defaults to that of `path`.
+            path: file to write it to, or `None`.
+            folder: folder that paths are made relative to. Defaults to that of
+                `path`.
         """
         config = self.to_dict()
         if path is not None and folder is None:
@@ -304,12 +217,9 @@ class Recipe:
             files.write_text(path, text)
         return text
 
-    # The folder of the file that it was read from.
-    _folder = None
-
     @property
     def source(self):
-        """The source of the images; a file beside the recipe by its path."""
+        """Source of the images; the full path if it lies beside the recipe."""
         source = self.data["source"]
         if isinstance(source, str) and (
             is_path(source) or "/" in source or os.sep in source
@@ -319,7 +229,7 @@ class Recipe:
 
     @property
     def weights(self):
-        """The preset to start from; a folder beside the recipe by its path."""
+        """Preset to start from; the full path if it lies beside the recipe."""
         name = self.initial_weights
         if name is None or name in folders.zoo_names():
             return name
@@ -333,10 +243,10 @@ class Recipe:
         return os.path.normpath(found) if found.exists() else path
 
     def fixed(self):
-        """The part that may not change between two runs into one folder.
+        """Return the part that may not change between two runs in a folder.
 
-        Of a path only its last name counts: a folder that was moved with its
-        pictures is the same, and the pictures are compared by content.
+        Only the last name of a path counts: the folder of pictures may have
+        been moved, and the pictures are compared by content.
         """
         config = json.loads(json.dumps(self.to_dict()))
         config["data"]["source"] = _last_name(self.source)
@@ -345,16 +255,16 @@ class Recipe:
         return {k: v for k, v in config.items() if k not in CHANGEABLE}
 
     def fingerprint(self):
-        """SHA-256 of the part that may not change."""
+        """Return the SHA-256 of the part that may not change."""
         return _sha256(self.fixed())
 
     def former_fingerprint(self):
-        """The same as earlier versions made it: with paths as written."""
+        """Return the fingerprint of earlier versions, with paths as written."""
         config = self.to_dict()
         return _sha256({k: config[k] for k in self.fixed()})
 
     def load_data(self, split, **options):
-        """The images of a split, as `keras_pixel.data.load_data` gives them.
+        """Load the images of a split with `keras_pixel.data.load_data`.
 
         Args:
             split: "train", "validation", "test" or "all".
@@ -368,7 +278,7 @@ class Recipe:
         return load_data(split=split, **{**own, **options})
 
     def make_schedule(self):
-        """The learning rate over the whole training."""
+        """Make the learning rate schedule of the whole training."""
         return WarmupDecay(
             self.optimizer["learning_rate"],
             steps=self.steps,
@@ -390,7 +300,7 @@ def _relative(path, folder):
 
 
 def _last_name(source):
-    """Of a path its last part, whether it exists or not; a name as it is."""
+    """The last part of a path, existing or not; a name as it is."""
     if not isinstance(source, str):
         return source
     return os.path.basename(os.path.abspath(source))

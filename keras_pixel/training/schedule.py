@@ -1,4 +1,4 @@
-"""Learning rate: a linear warm-up, then a decay to the end of training."""
+"""The learning rate: a linear warm-up, then a decay until training ends."""
 
 import math
 
@@ -12,23 +12,23 @@ DECAYS = ("constant", "linear", "cosine", "exponential")
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate that rises for a while, then falls until the last step.
+    """Learning rate that rises linearly, then falls until the last step.
 
     Warm-up: step `s` (from 0) uses `learning_rate * (s + 1) / warmup_steps`.
-    After it, with `p` the part of the remaining steps already done:
+    Then, with `p` the fraction of the remaining steps already done:
 
     - `"constant"`: `learning_rate`;
     - `"linear"`: `learning_rate * (1 - (1 - final_fraction) * p)`;
-    - `"cosine"`: the same two ends, joined by half a cosine;
+    - `"cosine"`: between the same two values, along half a cosine;
     - `"exponential"`: `learning_rate * final_fraction ** p`.
 
     Args:
         learning_rate: float. The highest learning rate.
-        steps: int. Steps of the whole training; later ones keep the last
-            learning rate.
+        steps: int. Steps of the whole training; after them the learning rate
+            stays at its last value.
         warmup_steps: int. Steps of the warm-up. Defaults to `0`.
         decay: str, one of the four above. Defaults to `"constant"`.
-        final_fraction: float. Part of `learning_rate` left at the end.
+        final_fraction: float. Fraction of `learning_rate` left at the end.
             Defaults to `0.0`; must be positive for `"exponential"`.
         batches_per_step: int. Batches whose gradients are accumulated into
             one step: the optimizer counts batches. Defaults to `1`.
@@ -59,7 +59,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             raise ValueError(
                 "`final_fraction` must be positive for an exponential decay, "
                 "which never reaches 0. Received: "
-                f"final_fraction={final_fraction}."
+                f"final_fraction={final_fraction}. Use for example 0.01."
             )
         self.learning_rate = learning_rate
         self.steps = steps
@@ -89,7 +89,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return ops.cast(self.learning_rate * factor, "float32")
 
     def at(self, step):
-        """Learning rate of a step, as a Python float (steps, not batches)."""
+        """Return the learning rate of a step (not batch) as a Python float."""
         return float(
             ops.convert_to_numpy(self(int(step) * self.batches_per_step))
         )

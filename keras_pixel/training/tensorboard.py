@@ -6,7 +6,7 @@ from pathlib import Path
 class TensorBoard:
     """Writes rows of the history as TensorBoard's event files.
 
-    It needs the package `tensorboard`, and no TensorFlow.
+    It needs the package `tensorboard`, but not TensorFlow.
 
     Args:
         folder: path of the folder for the event files.
@@ -21,7 +21,7 @@ class TensorBoard:
         except ImportError as error:
             raise ImportError(
                 "`tensorboard` must be False where TensorBoard is not "
-                "installed. Received: tensorboard=True. Use "
+                "installed. Received: tensorboard=True. Install it with "
                 "`pip install tensorboard`."
             ) from error
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""From a recipe to a trained preset, in one folder that can be resumed."""
+"""From a recipe to a trained preset, in one folder, resumable at any time."""
 
 import contextlib
 import dataclasses
@@ -25,15 +25,16 @@ from keras_pixel.training.tensorboard import TensorBoard
 
 @dataclasses.dataclass(frozen=True)
 class TrainingResult:
-    """What a training made.
+    """The result of a training.
 
     Args:
         preset_dir: path of the preset folder, for `keras_pixel.load`.
         step: int. Step of the published weights.
-        bits_per_dim: float. Of the training images, over the last window;
-            `None` where nothing was trained.
-        validation_bits_per_dim: float. Of the published weights, or `None`.
-        seconds: float. Seconds of training, all runs together.
+        bits_per_dim: float. Mean over the training images of the last
+            window; `None` if nothing was trained.
+        validation_bits_per_dim: float. That of the published weights, or
+            `None`.
+        seconds: float. Seconds of training, over all runs.
     """
 
     preset_dir: Path
@@ -54,23 +55,24 @@ def train(
 ):
     """Train a model as a recipe says, and save it as a preset.
 
-    The same call goes on where a stopped training, however it was stopped,
-    had its last checkpoint; on a CPU, with the same number of threads, it ends
-    with the same weights, bit for bit, as a training that was never stopped.
-    SIGINT (Ctrl-C) and SIGTERM stop it after the batch at hand, with a
-    checkpoint; a second one stops it at once.
+    The same call resumes a stopped training from its last checkpoint, however
+    it was stopped; on a CPU, with the same number of threads, it ends with the
+    same weights, bit for bit, as a training that was never stopped. SIGINT
+    (Ctrl-C) and SIGTERM save a checkpoint after the current batch and stop; a
+    second one stops at once.
 
-    `output_dir` gets `recipe.json`, `history.csv`, `curve.png`,
-    `checkpoints/` (the two newest, and the best by validation), `samples/`
-    and at the end `preset/`: the averaged weights in float32.
+    `output_dir` gets `recipe.json`, `history.csv`, `curve.png` (where
+    matplotlib is installed), `checkpoints/` (the two newest, and the best by
+    validation), `samples/` and at the end `preset/`: the averaged weights in
+    float32.
 
-    Keras' seed for random numbers is set to the recipe's.
+    Keras' random seed is set to the recipe's.
 
     Args:
         recipe: a `Recipe`, a dict, or the path of a JSON file.
-        output_dir: path of the training's folder, made if it is not there.
-        resume: bool. Whether to go on with a training found in `output_dir`.
-            `False` refuses a folder that has one. Defaults to `True`.
+        output_dir: path of the training's folder, created if necessary.
+        resume: bool. Whether to resume a training found in `output_dir`;
+            with `False` finding one is an error. Defaults to `True`.
         data_dir: path of a folder for data sets; see `load_data`.
         download: bool. Whether a data set may be downloaded. Defaults to
             `False`.
@@ -82,10 +84,10 @@ def train(
         A `TrainingResult`.
 
     Raises:
-        ValueError: if the recipe differs from the one `output_dir` was begun
-            with in more than names, number of steps, and how often to log,
-            save, evaluate and sample; if the images differ from those it was
-            begun with; or if no checkpoint there is whole.
+        ValueError: if the recipe differs from the one that `output_dir` was
+            started with in more than names, number of steps, and how often to
+            log, save, evaluate and sample; if the images differ from those it
+            was started with; or if none of its checkpoints can be read.
         FloatingPointError: if the loss or a weight becomes NaN or infinite.
     """
     recipe = Recipe.of(recipe)
@@ -106,7 +108,7 @@ def train(
         options = {"data_dir": data_dir, "download": download}
         stop = Interruption()
         result = _train(recipe, output_dir, options, report, board, stop)
-    # With the folder and the terminal in order.
+    # Only once the folder and the terminal are in order.
     if stop.is_set():
         stop.deliver()
     return result
@@ -115,13 +117,13 @@ def train(
 def _train(recipe, output_dir, options, report, board, stop):
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
-    twin = building.build_model(recipe, "float32")
+    eval_model = building.build_model(recipe, "float32")
     building.compile_model(model, recipe)
     checkpoints = Checkpoints(output_dir / "checkpoints")
     for folder in (output_dir, output_dir / "samples"):
         remove_leftovers(folder)
     done = _restore(recipe, model, checkpoints, report)
-    # Read last: whatever is wrong with the model is said before.
+    # Read last: errors in the model are reported first.
     images = recipe.load_data("train", **options)
     validation = None
     if recipe.evaluate_every:
@@ -140,7 +142,7 @@ def _train(recipe, output_dir, options, report, board, stop):
             done.get("threads"), origin["threads"], report.say
         )
     elif (checkpoints.folder / "best.npz").exists():
-        # Of a training that ended before its first checkpoint.
+        # Left by a training that ended before its first checkpoint.
         best = checkpoints.folder / "best.npz"
         best.replace(best.with_name("best.former.npz"))
     done = done or {"step": 0}
@@ -150,7 +152,7 @@ def _train(recipe, output_dir, options, report, board, stop):
     bookkeeping = Bookkeeping(
         recipe,
         output_dir,
-        twin,
+        eval_model,
         validation,
         checkpoints,
         history,
@@ -164,21 +166,22 @@ def _train(recipe, output_dir, options, report, board, stop):
             _fit(recipe, model, images, bookkeeping, done)
         if bookkeeping.stopped:
             return None
-    # `fit` leaves the model with its averaged weights; those that are
-    # published come from the checkpoint, which a resumed run has as well.
+    # `fit` leaves the averaged weights in the model; what is published comes
+    # from the checkpoint, which a resumed run has as well.
     checkpoints.restore(model, report.say)
-    building.copy_average(model, twin)
-    return _publish(recipe, output_dir, twin, bookkeeping, history)
+    building.copy_average(model, eval_model)
+    return _publish(recipe, output_dir, eval_model, bookkeeping, history)
 
 
 def _fit(recipe, model, images, bookkeeping, done):
-    """Train from where a checkpoint was written to the end of the recipe."""
+    """Train from the last checkpoint to the end of the recipe."""
     window = recipe.log_every * recipe.accumulation_steps
     batches = done.get("batches", done["step"] * recipe.accumulation_steps)
     first, begun = divmod(batches, window)
     rest = first + (begun > 0)
-    # An epoch of Keras is a window of the history. One that was interrupted
-    # is finished by a `fit` of its own, as all epochs of one are equally long.
+    # An epoch of Keras is a window of the history. An interrupted one is
+    # finished by a `fit` of its own, because all epochs of a `fit` are equally
+    # long.
     spans = [(first, rest, window - begun)] if begun else []
     spans.append((rest, recipe.steps // recipe.log_every, window))
     for start, end, length in spans:
@@ -204,24 +207,24 @@ def _fit(recipe, model, images, bookkeeping, done):
             return
         batches = end * window
         if length < window:
-            # `fit` has put the averaged weights in the place of the weights.
+            # `fit` has replaced the weights by their average.
             bookkeeping.checkpoints.restore(model, bookkeeping.progress.say)
 
 
 def _check_folder(recipe, output_dir, resume):
-    # Written at the end: refused now rather than after hours.
+    # It is written at the end: fail now rather than after hours.
     check_free(output_dir / "preset", overwrite=True)
     path = output_dir / "recipe.json"
     if not path.exists():
         return
     if not resume:
         raise ValueError(
-            "`output_dir` must not hold a training where `resume` is False. "
+            "`output_dir` must not hold a training if `resume` is False. "
             f"Received: output_dir={str(output_dir)!r}, resume=False. Use "
-            "another folder, or `resume=True` to go on."
+            "another folder, or `resume=True` to continue it."
         )
     if not Checkpoints(output_dir / "checkpoints").paths():
-        return  # nothing to go on with: begun anew, with any recipe
+        return  # nothing to resume: start again, with any recipe
     former = Recipe.from_json(path).fixed()
     now = recipe.fixed()
     differ = [key for key in now if now[key] != former[key]]
@@ -231,8 +234,8 @@ def _check_folder(recipe, output_dir, resume):
             for k in differ
         )
         raise ValueError(
-            "A training must go on with the recipe it was begun with, except "
-            f"for {sorted(CHANGEABLE)}. Received: {values} in "
+            "A training must be resumed with the recipe it was started with, "
+            f"except for {sorted(CHANGEABLE)}. Received: {values} in "
             f"output_dir={str(output_dir)!r}. Use another folder for another "
             "recipe."
         )
@@ -251,25 +254,25 @@ def _restore(recipe, model, checkpoints, report):
             )
         return None
     step = metadata["step"]
-    # What a path leads to is compared by content, where a checkpoint can.
+    # The images at a path are compared by content, if a checkpoint allows it.
     same = [recipe.former_fingerprint()]
     if "data" in metadata:
         same.append(recipe.fingerprint())
     if metadata["fingerprint"] not in same:
         raise ValueError(
-            "A checkpoint must come from the recipe that goes on with it. "
+            "A checkpoint must come from the recipe that resumes it. "
             f"Received: folder={str(checkpoints.folder)!r} with checkpoints "
             "of another recipe. Use another folder."
         )
     within_window = step % recipe.log_every and "batches" not in metadata
     if step > recipe.steps or within_window:
         raise ValueError(
-            "A training goes on from a step that is a multiple of "
+            "A training can be resumed from a step that is a multiple of "
             "`log_every` and not beyond `steps`. Received: "
             f"log_every={recipe.log_every}, steps={recipe.steps}, with a "
-            f"checkpoint of step {step}."
+            f"checkpoint of step {step}. Change them back."
         )
-    report.say(f"Going on from step {step:,}.")
+    report.say(f"Resuming from step {step:,}.")
     return metadata
 
 
@@ -277,31 +280,31 @@ def _check_data(former, now, images, report):
     if former is None:
         report.say(
             "The checkpoint does not say which images it was trained on, so "
-            "they are not compared."
+            "they cannot be compared."
         )
         return
     for split, found in now.items():
         # Validation may be switched on or off between two runs.
         if found and former[split] and found != former[split]:
             raise ValueError(
-                "A training must go on with the images it was begun with. "
-                f"Received: other {split} images than those of the "
-                f"checkpoint, from {images.source}. Restore them, or train "
-                "into another folder."
+                "A training must be resumed with the images it was started "
+                f"with. Received: {split} images that differ from those of "
+                f"the checkpoint, from {images.source}. Restore them, or "
+                "train into another folder."
             )
 
 
-def _publish(recipe, output_dir, twin, bookkeeping, history):
+def _publish(recipe, output_dir, eval_model, bookkeeping, history):
     step = recipe.steps
     steps, values = history.column("validation_bits_per_dim")
     value = values[-1] if steps and steps[-1] == step else None
     if recipe.publish == "best":
         arrays, best = load_arrays(bookkeeping.best_path)
         step, value = best["step"], best["bits_per_dim"]
-        for index, weight in enumerate(twin.weights):
+        for index, weight in enumerate(eval_model.weights):
             weight.assign(arrays[f"{index:05d}"])
     preset_dir = output_dir / "preset"
-    twin.save_preset(
+    eval_model.save_preset(
         preset_dir,
         metadata={
             "name": recipe.name,

@@ -11,8 +11,8 @@ from PIL import Image
 from keras_pixel import cli
 from keras_pixel import presets
 from keras_pixel.cli import pictures
+from keras_pixel.data.pictures import to_bytes
 from keras_pixel.presets import folders
-from keras_pixel.training.pictures import to_bytes
 from tests.cli import test_commands
 from tests.cli.test_commands import refused
 from tests.cli.test_commands import run

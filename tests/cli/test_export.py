@@ -31,16 +31,17 @@ def run(*args):
 def test_formats(preset, tmp_path, capsys, arguments, files):
     output = str(tmp_path / "out")
     assert run(preset, "--to", output, *arguments) == 0
-    assert capsys.readouterr().out == f"{output}: gives what Keras gives\n"
+    words = "gives the same results as Keras"
+    assert capsys.readouterr().out == f"{output}: {words}\n"
     assert all((tmp_path / name).is_file() for name in files)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--format", "onnx", "--xla"], "`--xla` goes with --format saved"),
-        (["--version", "3"], "`--version` goes with --format tf_serving"),
-        (["--step-batch-size", "3"], "goes with --format onnx only"),
+        (["--format", "onnx", "--xla"], "`--xla` applies to --format saved"),
+        (["--version", "3"], "`--version` applies to --format tf_serving"),
+        (["--step-batch-size", "3"], "applies to --format onnx only"),
     ],
 )
 def test_options_of_another_format_are_refused(

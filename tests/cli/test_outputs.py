@@ -35,7 +35,7 @@ def test_an_input_is_never_overwritten(capsys, tiny, images, args, flag):
     for name in ("photo.png", "m.png"):
         Image.new("L", (4, 4)).save(name)
     os.link("photo.png", "link.png")
-    assert "must not be what is read" in refused(capsys, *args, *flag)
+    assert "must not be an input" in refused(capsys, *args, *flag)
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.npy", "folder"])

@@ -60,7 +60,7 @@ def test_the_data_are_copied():
         (None, TypeError, "images of type NoneType"),
         ((images(), [1] * 20), TypeError, "labels of type list"),
         ((images(), np.zeros(20)), TypeError, "Labels must be integers"),
-        ((images(), np.zeros(9, int)), ValueError, "one integer an image"),
+        ((images(), np.zeros(9, int)), ValueError, "one integer per image"),
         (np.array([None]), TypeError, "dtype=object"),
     ],
     ids=[

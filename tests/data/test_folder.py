@@ -67,7 +67,7 @@ def test_hidden_and_other_files_are_no_images(pets):
 def test_loose_files_have_no_label(pets):
     save(pets / "loose.png")
     assert len(load_data(pets, "all")) == 21
-    with pytest.raises(ValueError, match="one label an image"):
+    with pytest.raises(ValueError, match="one label per image"):
         load_data(pets, "all", labels=True)
 
 

@@ -1,16 +1,13 @@
 """`load_data` as a whole: its arguments, and what works without TensorFlow."""
 
-import os
 import pathlib
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_pixel.data import load_data
+from tests.support.programs import run_program
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -93,36 +90,8 @@ def test_negative_labels_mean_none():
 def test_arrays_and_folders_need_no_tensorflow(tmp_path):
     for number in range(10):
         Image.new("L", (2, 2), number).save(tmp_path / f"{number}.png")
-    program = """
-    import sys
-
-    sys.modules["tensorflow"] = None
-    sys.modules["tensorflow_datasets"] = None
-    import keras
-    import numpy as np
-    from keras_pixel.data import load_data
-
-    folder = load_data(sys.argv[1], "all")
-    array = load_data((folder.images, np.arange(10)), "all", labels=True)
-    assert keras.backend.backend() == "jax"
-    inputs = keras.Input((2, 2, 1))
-    outputs = keras.layers.Dense(1)(keras.layers.Flatten()(inputs))
-    model = keras.Model(inputs, outputs)
-    assert model.predict(folder.batches(4), verbose=0).shape == (10, 1)
-    batch = array.batches(4, shuffle=True, repeat=True, flip=True)[7]
-    assert batch["images"].shape == (4, 2, 2, 1)
-    for work in (lambda: load_data("mnist"), lambda: array.tf_dataset(2)):
-        try:
-            work()
-        except ImportError as error:
-            print(error)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
+    done = run_program(
+        "read_without_tensorflow.py", tmp_path, KERAS_BACKEND="jax"
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -147,7 +147,7 @@ def test_levels_cannot_be_blended(shape, words):
 def test_resized_binary_values_are_refused():
     converter = PixelConverter(2, (2, 2, 1), "resize")
     small = converter.fit_shape(np.ones((1, 4, 4, 1), "uint8"), "array")
-    with pytest.raises(ValueError, match="may be 8-bit values or levels"):
+    with pytest.raises(ValueError, match="may be 8-bit values or already"):
         converter.quantise(small)
 
 

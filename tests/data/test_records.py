@@ -28,5 +28,5 @@ def test_any_record(paths):
 @pytest.mark.parametrize("cut", [1, 5, 17])
 def test_a_file_that_was_cut_off(paths, cut):
     paths[0].write_bytes(paths[0].read_bytes()[:-cut])
-    with pytest.raises(ValueError, match="0.tfrecord must hold whole records"):
+    with pytest.raises(ValueError, match="0.tfrecord must hold complete"):
         RecordFiles(paths)

@@ -165,8 +165,8 @@ def test_all_is_every_image_of_every_split():
 @pytest.mark.parametrize(
     "sizes, options, words",
     [
-        ({"train": 9, "test": 1}, {"test": 2}, "brings its own test"),
-        ({"train": 9, "validation": 1}, {"validation": 2}, "brings its own"),
+        ({"train": 9, "test": 1}, {"test": 2}, "has its own test"),
+        ({"train": 9, "validation": 1}, {"validation": 2}, "has its own"),
         ({"test": 9}, {}, "needs training images"),
         ({"train": 9}, {"validation": 5, "test": 4}, "leave some images"),
         ({"train": 30}, {"validation": 0}, "'validation' would be empty"),

@@ -107,7 +107,19 @@ def test_file_linked_to_elsewhere(folder, tmp_path):
         ({"format": None}, "format=None"),
         ({"files": None}, "files=None"),
         ({"files": {}}, "sha256 of `config.json`"),
-        ({"files": {"config.json": 1, "model.weights.h5": 2}}, "sha256=None"),
+        (
+            {"files": {"config.json": 1, "model.weights.h5": 2}},
+            "`files.config.json` must be an object .*files.config.json=1",
+        ),
+        (
+            {"files": {"config.json": {}, "model.weights.h5": {}}},
+            r"`files.config.json` must have the keys \['sha256'\]",
+        ),
+        (
+            {"files": {"config.json": {"sha256": 3}}},
+            "metadata.json` of .* must be a string.*sha256=3 of type int",
+        ),
+        ({"num_parameters": "many"}, "num_parameters='many'.*the preset again"),
     ],
 )
 def test_metadata_that_cannot_be_trusted(folder, changes, words):
@@ -248,7 +260,7 @@ def test_metadata_that_json_cannot_hold_leaves_nothing(model, tmp_path):
     ("changes", "words"),
     [
         ({"versions": "x"}, "versions='x'"),
-        ({"format": 9, "versions": "x"}, "versions='x'"),
+        ({"format": 9, "versions": "x"}, "format=9 .* keras_pixel unknown"),
         ({"num_levels": 7}, "agree on `num_levels`. Received: num_levels=7"),
         ({"image_shape": [9, 9, 1]}, "agree on `image_shape`"),
     ],

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import h5py
 import keras
@@ -12,6 +10,7 @@ import pytest
 
 from keras_pixel import presets
 from keras_pixel.presets import folders
+from tests.support.programs import run_program
 
 
 @keras.saving.register_keras_serializable(package="test_presets")
@@ -220,19 +219,11 @@ def test_zoo_name_comes_before_a_folder_here(zoo, tmp_path, monkeypatch):
 
 
 def test_loads_with_jax_and_without_tensorflow(folder):
-    code = (
-        "import sys; sys.modules['tensorflow'] = None\n"
-        f"sys.path[:0] = [{os.getcwd()!r}, {os.path.dirname(__file__)!r}]\n"
-        "import keras, test_loading\n"
-        f"model = test_loading.presets.load({str(folder)!r})\n"
-        "print(keras.backend.backend(), model(test_loading.IMAGES).shape)\n"
+    result = run_program(
+        "load_without_tensorflow.py",
+        folder,
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
     )
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "jax (2, 4, 4, 4)"

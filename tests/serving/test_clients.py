@@ -5,11 +5,12 @@ import importlib
 import pathlib
 import socket
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.support.programs import command
 
 CLIENTS = pathlib.Path(__file__).parents[2] / "export" / "clients"
 pytest.importorskip("requests", reason="needs the extra serve")
@@ -159,20 +160,10 @@ def test_number_out_of_range_is_refused(run, words, capsys):
     assert "must be at least" in capsys.readouterr().err
 
 
-# Runs a script, and then looks at what it has imported.
-CONSUMER = """
-import runpy, sys
-script, *sys.argv[1:] = sys.argv[1:]
-runpy.run_path(script, run_name="__main__")
-heavy = {"keras", "keras_pixel", "numpy", "tensorflow"} & set(sys.modules)
-sys.exit(f"imported: {heavy}" if heavy else 0)
-"""
-
-
 def test_rest_client_needs_requests_and_pillow_alone(server, tmp_path):
     subprocess.run(
         [
-            *(sys.executable, "-c", CONSUMER, str(CLIENTS / "rest_client.py")),
+            *command("run_light_script.py", CLIENTS / "rest_client.py"),
             *("sample", "--count", "2", "--output", str(tmp_path)),
             *("--server", address_of(server), "--model", "tiny"),
         ],

@@ -185,7 +185,7 @@ def test_broken_json_is_refused(base):
         ("GET", "/%2e%2e%2f", 400, "Malformed request"),
         ("GET", "/tiny/versions/2", 404, "must be one of [1]"),
         ("GET", "/tiny/versions/2/metadata", 404, "must be one of [1]"),
-        ("GET", "/tiny/labels/stable", 400, "no version labels"),
+        ("GET", "/tiny/labels/stable", 400, "not know version labels"),
         ("POST", "/huge:predict", 404, "must be one of ['tiny']"),
         ("POST", "/tiny/versions/2:predict", 404, "must be one of [1]"),
         ("POST", "/tiny:classify", 501, "Use :predict"),

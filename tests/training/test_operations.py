@@ -98,7 +98,7 @@ def test_loop_without_bound_is_refused():
         def compute_output_shape(self, input_shape):
             return input_shape
 
-    with pytest.raises(ValueError, match="how often"):
+    with pytest.raises(ValueError, match="number of iterations"):
         count_operations(model_of((5,), Loop()))
 
 

@@ -64,7 +64,7 @@ def test_defaults_and_json_round_trip(tmp_path):
         (
             {"model": {"class_name": "A", "config": {"num_levels": 2}}},
             ValueError,
-            "must have 'image_shape'",
+            r"`model.config` must have.*Add \['image_shape'\]",
         ),
         (
             {"data": {"flip": True}},

@@ -1,8 +1,6 @@
 """Trainings that go wrong, start elsewhere, or run on another backend."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,27 +15,9 @@ from keras_pixel.training.checkpoint import save_arrays
 from keras_pixel.training.progress import Pace
 from keras_pixel.training.progress import Progress
 from keras_pixel.training.progress import duration
+from tests.support.programs import run_program
 
 ROOT = Path(__file__).parents[2]
-
-ON_JAX = """
-import json, sys
-sys.modules["tensorflow"] = None
-import keras
-from keras_pixel.training import train
-from keras_pixel.training.checkpoint import load_arrays
-config = json.loads(sys.argv[1])
-ends = []
-for folder, lengths in (("resumed", (4, 8)), ("whole", (8,))):
-    folder = f"{sys.argv[2]}/{folder}"
-    for steps in lengths:
-        result = train({**config, "steps": steps}, folder, progress=False)
-    ends.append(load_arrays(folder + "/checkpoints/checkpoint-000000008.npz"))
-(ours, _), (theirs, _) = ends
-same = all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
-print(keras.backend.backend(), result.step, len(ours) == len(theirs) and same)
-print("tensorflow.python" in sys.modules)
-"""
 
 
 @pytest.fixture
@@ -118,7 +98,7 @@ def test_paths_are_relative_to_the_recipe(config, tmp_path, monkeypatch):
         written = keras_pixel.training.Recipe.from_json(f"{folder}/recipe.json")
         assert written.data["source"] == source
         assert len(written.load_data("train")) == 24
-    # The whole project may move, and the training go on.
+    # The whole project may move; the training still resumes.
     moved = tmp_path.parent / f"{tmp_path.name}_moved"
     monkeypatch.chdir(tmp_path.parent)
     tmp_path.rename(moved)
@@ -209,12 +189,11 @@ def test_works_on_jax_without_tensorflow(config, tmp_path):
 
     config.update(evaluate_every=4, checkpoint_every=4, accumulation_steps=2)
     config.update(ema_momentum=0.9)
-    done = subprocess.run(
-        [sys.executable, "-c", ON_JAX, json.dumps(config), str(tmp_path / "r")],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
+    done = run_program(
+        "train_without_tensorflow.py",
+        json.dumps(config),
+        tmp_path / "r",
+        KERAS_BACKEND="jax",
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["jax", "8", "True", "False"]
