@@ -73,8 +73,8 @@ def write_steps(model, folder, metadata, batch_size):
         return {"levels": levels, "logits": parameters, **new}
 
     layout = stepper.layout()
-    shape = (layout["steps_per_call"], layout["lanes"], batch_size)
-    shape = (*shape, model.image_shape[-1])
+    channels = model.image_shape[-1]
+    shape = (layout["steps_per_call"], layout["lanes"], batch_size, channels)
     specs += [tf.TensorSpec(x.shape, x.dtype, k) for k, x in rows.items()]
     specs += [
         tf.TensorSpec((), "int32", "call"),

@@ -69,12 +69,15 @@ class CausalLayer(keras.layers.Layer):
             other in the same lanes.
     """
 
-    sees_pixel = True
     fills_lanes = True
 
     def __init__(self, channels=1, **kwargs):
         super().__init__(**kwargs)
         self.channels = check_size("channels", channels)
+
+    @property
+    def sees_pixel(self):
+        return True
 
     @property
     def has_cache(self):

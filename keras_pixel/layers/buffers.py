@@ -79,6 +79,15 @@ def _check_known(layer, inputs, number):
         )
 
 
+def most_registers():
+    """Steps of a history that are best kept as one tensor each.
+
+    XLA writes to a ring in place, and would copy tensors that are handed on
+    from step to step; without XLA it is the other way round.
+    """
+    return 16 if is_portable() else 1
+
+
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
     if is_portable():

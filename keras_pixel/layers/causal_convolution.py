@@ -33,7 +33,7 @@ class CausalConvolution(CausalLayer):
         raise NotImplementedError
 
     def decode_bias(self):
-        """Bias `(filters,)`, likewise, or `None`."""
+        """Bias `(filters,)`, likewise; zeros if there is none."""
         raise NotImplementedError
 
     def groups_seen(self, group):
@@ -81,17 +81,18 @@ class CausalConvolution(CausalLayer):
     def decode_step(self, weights, state, step, group, inputs):
         if group == 0:
             state = {**state, "seen": self._seen(weights, state, step, inputs)}
-        outputs = state["seen"]
-        if self.channels == 1:
-            return [outputs], state
-        outputs = outputs[:, self._part(group, outputs.shape[-1])]
+        outputs = state["seen"][group]
         number = self.groups_seen(group)
-        if number:
+        if self.channels > 1 and number:
             own = known_groups(self, inputs[0], number)
-            outputs = outputs + ops.matmul(own, weights["own"][group])
+            outputs = ops.matmul(own, weights["own"][group]) + outputs
+        elif len(outputs.shape) == 1:  # nothing but a bias
+            grid = step.grid.coarser(self.strides)
+            outputs = grid.zeros(outputs.shape[0], outputs.dtype) + outputs
         return [outputs], state  # (positions, filters / channels)
 
     def _seen(self, weights, state, step, inputs):
+        """What a pixel's past, or else the bias alone, adds to each group."""
         taps = step.grid.taps(self.past())
         features = taps.read(state["history"], step, self.strides)
         if self.channels == 1 and self.sees_pixel:
@@ -99,13 +100,12 @@ class CausalConvolution(CausalLayer):
             if features or self.strides > 1:
                 own = step.by_lane(own)[:: self.strides]
             features.append(own)
-        bias = weights["bias"]
-        if not features:
-            grid = step.grid.coarser(self.strides)
-            outputs = grid.zeros(self.filters, self.compute_dtype)
-        else:
-            outputs = matmul_joined(features, weights["seen"])
-        return outputs if bias is None else outputs + bias
+        outputs = weights["bias"]
+        if features:
+            outputs = matmul_joined(features, weights["seen"]) + outputs
+        if self.channels == 1:
+            return (outputs,)
+        return tuple(ops.split(outputs, self.channels, axis=-1))
 
     def finish_pixel(self, weights, state, step, inputs):
         taps = step.grid.taps(self.past())

@@ -20,10 +20,6 @@ from keras import ops
 
 from keras_pixel.layers import buffers
 
-# A history of up to so many steps is kept as one tensor a step, which are
-# handed on from step to step without a copy. Longer ones lie in a ring.
-_MOST_REGISTERS = 16
-
 
 class Grid:
     """The positions of one resolution, and when each has its turn.
@@ -201,6 +197,8 @@ class Taps:
     A history holds the features of the last steps, `(lanes, batch, features)`
     each: for every number of rows above the lanes in an order of its own, so
     that each lane finds the features of that lane above in its own place.
+    Steps are tensors of their own, which are handed on, or lie in a ring, of
+    which one place is written (`buffers.most_registers`).
 
     Args:
         grid: `Grid`.
@@ -262,7 +260,7 @@ class Taps:
             self._exists  # noqa: B018 - made here, before the loop begins
         shape = (grid.lanes, grid.batch_size, features)
         for above, steps in self._steps_kept.items():
-            if steps > _MOST_REGISTERS:
+            if steps > buffers.most_registers():
                 history[above] = ops.zeros((steps, *shape), dtype)
             else:
                 history[above] = (ops.zeros(shape, dtype),) * steps

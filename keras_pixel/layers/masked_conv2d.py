@@ -154,7 +154,7 @@ class MaskedConv2D(CausalConvolution):
 
     def decode_bias(self):
         if not self.use_bias:
-            return None
+            return ops.zeros((self.filters,), self.compute_dtype)
         bias = ops.cast(self.bias, self.compute_dtype)
         return channel_major(bias, self.channels, axes=(0,))
 

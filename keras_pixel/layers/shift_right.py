@@ -70,7 +70,9 @@ class ShiftRight(CausalLayer):
 
     # === Cached decoding ===
 
-    sees_pixel = False
+    @property
+    def sees_pixel(self):
+        return False
 
     @property
     def least_lag(self):

@@ -174,7 +174,8 @@ class ShiftedConv2DTranspose(CausalLayer):
             of the block; the coarse steps since it was known; the kernel's
             tap.
         """
-        stride, taps = self.strides, {}
+        stride = self.strides
+        taps: dict[tuple, list] = {}
         left = self.kernel_size[1] // 2 if self.stack == "vertical" else 0
         kept = [tuple(place) for place in np.argwhere(self.mask).tolist()]
         for place in np.ndindex(stride, stride):

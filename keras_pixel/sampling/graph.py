@@ -43,11 +43,11 @@ class DecodingGraph:
     def __init__(self, model):
         self.image_shape = tuple(model.inputs[0].shape[1:])
         self.channels = self.image_shape[-1]
-        self.nodes = []
-        self.available = {}  # number of a tensor -> `Available`
-        self.strides = {}  # number of a tensor -> int
-        self._numbers = {}  # id of a symbolic tensor -> its number
-        self._kept = []  # those tensors, so that ids stay unique
+        self.nodes: list[_Node] = []
+        self.available: dict[int, Available] = {}  # by a tensor's number
+        self.strides: dict[int, int] = {}  # likewise
+        self._numbers: dict[int, int] = {}  # of tensors, by their ids
+        self._kept: list = []  # those tensors, so that ids stay unique
         image, *conditions = (
             keras.Input(batch_shape=x.shape, dtype=x.dtype)
             for x in model.inputs
@@ -191,7 +191,8 @@ class DecodingGraph:
             conditions: list of tensors, the model's inputs after the image.
         """
         known = dict(zip(self.conditions, conditions, strict=True))
-        weights, states = [], []
+        weights: list = []
+        states: list = []
         for node in self.nodes:
             if isinstance(node, _StartNode):
                 node.compute(known)
@@ -313,6 +314,13 @@ class _Node:
         works_at: int, the stride of the finer of its grids.
     """
 
+    inputs: list[int]
+    outputs: list[int]
+    known: dict[int, Available]
+    available: list[Available]
+    stride: int
+    works_at: int
+
     def __init__(self, layer):
         self.layer = layer
 
@@ -324,6 +332,10 @@ class _Node:
 
     def start_row(self, weights, state, rows):
         return [None] * len(self.outputs), state
+
+    def decode_step(self, weights, state, values, step, group, finished=False):
+        """Adds outputs to `values`; with `finished` all inputs are known."""
+        raise NotImplementedError
 
     def finish_pixel(self, weights, state, values, step):
         return state

@@ -156,17 +156,15 @@ class Program:
         loop = Loop(graph, schedule, strategy, inputs)
         states, state = loop.first_states()
         grid = schedule.grid
-        shape = (schedule.num_steps, grid.positions, graph.channels)
-        kept = {"levels": ops.zeros(shape, "int32")}
+        steps, channels = schedule.num_steps, graph.channels
+        kept = {"levels": ops.zeros((steps, grid.positions, channels), "int32")}
         if strategy.moves:
-            shape = (schedule.num_steps, grid.batch_size)
-            kept["parents"] = ops.zeros(shape, "int32")
+            kept["parents"] = ops.zeros((steps, grid.batch_size), "int32")
         run = self._by_rows if graph.has_rows else self._by_blocks
         _, state, kept = run(loop, schedule, (states, state, kept))
-        shape = (schedule.num_steps, grid.lanes, -1, graph.channels)
-        if not isinstance(schedule.num_steps, int):
-            shape = (-1, grid.lanes, grid.batch_size, graph.channels)
-        levels = ops.reshape(kept["levels"], shape)
+        levels = ops.reshape(
+            kept["levels"], (steps, grid.lanes, grid.batch_size, channels)
+        )
         if strategy.moves:
             levels = _follow_back(levels, kept["parents"])
         return strategy.result(schedule.images(levels), state)

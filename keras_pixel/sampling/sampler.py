@@ -12,8 +12,7 @@ from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
-from keras_pixel.compiled import default_jit_compile
-from keras_pixel.layers import buffers
+from keras_pixel.distributions import Categorical
 from keras_pixel.sampling.graph import DecodingGraph
 from keras_pixel.sampling.graph import is_decodable
 from keras_pixel.sampling.loop import Drawing
@@ -123,7 +122,10 @@ class Sampler:
             noise = check_noise(noise, self.image_shape)
         else:
             noise = make_noise(num_images, self.image_shape, seed)
-        return self._stream({"noise": noise}, **kwargs)
+        images = np.zeros(noise.shape, "int32")
+        known = np.zeros(noise.shape[:-1], bool)
+        inputs = {"noise": noise, "images": images, "known": known}
+        return self._stream(inputs, **kwargs)
 
     def complete(
         self,
@@ -239,9 +241,10 @@ class Sampler:
             method = "cached" if self.is_decodable else "naive"
         check_choice("method", method, METHODS)
         batch_size = check_size("batch_size", batch_size)
-        if (inputs["temperature"] == 1.0).all():
-            del inputs["temperature"]  # nothing to be done
-        cached = method == "cached"
+        is_searched = not isinstance(self.distribution, Categorical)
+        if is_searched and (inputs["temperature"] == 1.0).all():
+            # Without it, levels are found faster; others need one program.
+            del inputs["temperature"]
         drawn = self.run(
             method,
             self._program_maker(method),
@@ -249,8 +252,7 @@ class Sampler:
             batch_size,
             # The other is forward passes in a loop: quick to build without
             # XLA.
-            jit_compile=cached and not self._is_plain,
-            any_size=cached and self._is_plain,
+            jit_compile=method == "cached",
         )
         return (images.astype("uint8") for images in drawn)
 
@@ -259,20 +261,7 @@ class Sampler:
         if method == "naive":
             return lambda: NaiveProgram(model, distribution)
 
-        def make_program():
-            program = Program(DecodingGraph(model), Drawing(distribution))
-            return buffers.as_portable(program) if self._is_plain else program
-
-        return make_program
-
-    @functools.cached_property
-    def _is_plain(self):
-        """Whether to draw without XLA: where steps are few and large.
-
-        On a CPU TensorFlow's own matrix products are faster, and a program
-        is built in seconds, for batches of all sizes.
-        """
-        return self.lag is not None and not default_jit_compile()
+        return lambda: Program(DecodingGraph(model), Drawing(distribution))
 
     @functools.cached_property
     def is_decodable(self):
@@ -310,15 +299,7 @@ class Sampler:
             batch_size,
         )
 
-    def run(
-        self,
-        key,
-        make_program,
-        inputs,
-        batch_size,
-        jit_compile=True,
-        any_size=False,
-    ):
+    def run(self, key, make_program, inputs, batch_size, jit_compile=True):
         """Run a program over arrays in batches of a few sizes.
 
         Args:
@@ -327,8 +308,6 @@ class Sampler:
             inputs: dict of arrays, the batch as first axis.
             batch_size: int. The largest batch.
             jit_compile: as in `keras.Model.compile`. Defaults to `True`.
-            any_size: bool. Whether it takes batches of any size. Defaults to
-                `False`.
 
         Returns:
             Iterator of the program's outputs, batch after batch: nests of
@@ -341,7 +320,6 @@ class Sampler:
             inputs,
             batch_size,
             jit_compile,
-            any_size,
             sizes=BATCH_SIZES,
         )
 

@@ -1,5 +1,7 @@
 """The sampler cut into steps, to be traced into other formats."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -22,6 +24,11 @@ class _Stepping(Strategy):
         temperature: float32 tensor `(batch,)`.
         parameters: list of what the levels are drawn by, channel by channel.
     """
+
+    noise: Any
+    given: Any
+    temperature: Any
+    parameters: list
 
     def arrange(self, schedule, inputs):
         return {}

@@ -69,9 +69,7 @@ def test_log_prob_comes_first_and_the_free_axis_is_the_batch(files, model):
     assert [x.shape for x in loaded.get_outputs()] == [whole]
 
 
-def test_step_and_row_have_fixed_shapes_and_no_control_flow(
-    files, gated_files
-):
+def test_step_and_row_have_fixed_shapes_and_no_control_flow(files, gated_files):
     for path in (
         files / "step.onnx",
         gated_files / "step.onnx",
