@@ -29,6 +29,7 @@ class DecodingGraph:
 
     Attributes:
         channels: int. Channels of the images.
+        dtype: that the model takes images in.
         lag: int, the least lag of a wavefront that the model can be drawn
             along; `None` for raster order only.
         stride: int. The stride of the coarsest grid.
@@ -42,6 +43,7 @@ class DecodingGraph:
 
     def __init__(self, model):
         self.image_shape = tuple(model.inputs[0].shape[1:])
+        self.dtype = model.inputs[0].dtype
         self.channels = self.image_shape[-1]
         self.nodes: list[_Node] = []
         self.available: dict[int, Available] = {}  # by a tensor's number
@@ -134,7 +136,7 @@ class DecodingGraph:
         elif isinstance(layer, CausalLayer):
             node = _CausalNode(layer, self.channels)
         else:
-            node = _PointwiseNode(layer, args, self.channels)
+            node = _PointwiseNode(layer, args, kwargs, self.channels)
         strides = {
             self.strides[i]
             for i, available in zip(inputs, known, strict=True)
@@ -456,7 +458,9 @@ class _CausalNode(_Node):
         else:
             groups = values.get(number, [])
         if self.available[-1] == Available.CHANNEL:
-            if groups and self._is_whole(number) and self.layer.channels > 1:
+            # What is known by row may be of features of any number.
+            splits = groups and groups[0].shape[-1] % self.layer.channels == 0
+            if splits and self._is_whole(number) and self.layer.channels > 1:
                 return split_channels(groups[0], self.channels)
             return groups
         # Over whole pixels: one group, once all of it is known.
@@ -476,11 +480,20 @@ class _CausalNode(_Node):
 
 
 class _PointwiseNode(_Node):
-    def __init__(self, layer, args, channels):
+    def __init__(self, layer, args, kwargs, channels):
         super().__init__(layer)
-        self.args = args
+        self.args, self.kwargs = args, kwargs
         self.channels = channels
-        self.kind = pointwise_kind(layer, args)
+        ranks = [
+            len(x.shape)
+            for x in keras.tree.flatten((args, kwargs))
+            if isinstance(x, keras.KerasTensor)
+        ]
+        self.rank = max(ranks)
+        self.kind = pointwise_kind(layer, args, kwargs)
+        if self.kind == "pixel" and min(ranks) > 4:
+            # After the head, channels have an axis of their own.
+            self.kind = "element"
         if self.kind is None:
             raise NotImplementedError(
                 "Cached sampling needs causal layers and pointwise Keras "
@@ -497,22 +510,27 @@ class _PointwiseNode(_Node):
 
     def start_row(self, weights, state, rows):
         if self.available[0] == Available.ROW:
-            return [run_pointwise(self.layer, self.args, rows)], state
+            return [self._run(rows)], state
         return [None], state
 
     def decode_step(self, weights, state, values, step, group, finished=False):
         number = self.outputs[0]
         if self.available[0] != Available.CHANNEL:
             given = [self._whole(i, weights, values, step) for i in self.inputs]
-            values[number] = [run_pointwise(self.layer, self.args, given)]
+            values[number] = [self._run(given)]
             return state
         # Group by group, as far as the inputs are known.
         inputs = [self._parts(i, weights, values, step) for i in self.inputs]
         done = values.setdefault(number, [])
         for i in range(len(done), min(map(len, inputs))):
             given = [x[i] for x in inputs]
-            done.append(run_pointwise(self.layer, self.args, given, i))
+            done.append(self._run(given, i))
         return state
+
+    def _run(self, tensors, group=None):
+        return run_pointwise(
+            self.layer, self.args, self.kwargs, tensors, group, self.rank
+        )
 
     def finish_pixel(self, weights, state, values, step):
         # What follows the image itself gets its last channel only now.

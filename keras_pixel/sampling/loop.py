@@ -276,9 +276,10 @@ class Loop:
                 lineage = (
                     moves[0] if lineage is None else ops.take(lineage, moves[0])
                 )
-            values[0].append(levels[:, None])
+            values[0].append(ops.cast(levels[:, None], graph.dtype))
         states = graph.finish_pixel(self.weights, states, values, steps)
-        drawn = {"levels": ops.concatenate(values[0], axis=-1)}
+        levels = ops.concatenate(values[0], axis=-1)
+        drawn = {"levels": ops.cast(levels, "int32")}
         if lineage is not None:
             drawn["parents"] = lineage
         return rows, states, state, drawn

@@ -199,3 +199,91 @@ def test_optimizer_of_a_compiled_model_is_left_alone():
     model = graph(convolution)
     model.compile(Local(), loss="mse")
     assert DecodingGraph(model).nodes
+
+
+def test_function_in_an_activation_is_tried():
+    def mixing(x):
+        return x - keras.ops.mean(x, axis=-1, keepdims=True)
+
+    kinds = {mixing: "pixel", lambda x: x * 0.5: "element"}
+    for function, kind in kinds.items():
+        assert pointwise_kind(keras.layers.Activation(function)) == kind
+    model = graph(keras.layers.Activation(mixing), channels=3)
+    with pytest.raises(ValueError, match="not causal"):
+        step_by_step(model, np.zeros((1, 3, 4, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_images_are_stepped_in_the_dtype_of_the_input(dtype):
+    images = keras.Input((3, 4, 1), dtype=dtype)
+    x = (images - 2) / 2  # wraps around in uint8
+    x = layers.MaskedConv2D(6, 3, "A")(x)
+    model = keras.Model(images, layers.CategoricalHead(4)(x))
+    catalogue.randomize(model)
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    expected = model(levels.astype(dtype), training=False)
+    np.testing.assert_allclose(
+        step_by_step(model, levels), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_other_number_for_each_column_is_refused_by_name():
+    scale = np.arange(4, dtype="float32")[:, None]
+    with pytest.raises(NotImplementedError, match="Multiply"):
+        DecodingGraph(graph(lambda x: x * scale))
+
+
+def test_arguments_by_keyword():
+    model = graph(lambda x: keras.layers.Dense(6)(inputs=x))
+    catalogue.randomize(model)
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    assert_steps_are_the_call(model, levels)
+
+
+def test_after_the_head_layers_work_on_each_channel():
+    images = keras.Input((3, 4, 3), dtype="int32")
+    x = layers.MaskedConv2D(6, 3, "A", channels=3)(
+        layers.ScaleLevels(4)(images)
+    )
+    x = layers.CategoricalHead(4, channels=3)(x)
+    x = keras.layers.Dense(4)(x) * np.arange(4, dtype="float32")
+    x = keras.layers.Rescaling(np.float32(2))(keras.ops.log_softmax(x))
+    model = catalogue.randomize(keras.Model(images, x))
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 3))
+    assert_steps_are_the_call(model, levels)
+
+
+def test_more_operations_are_stepped():
+    def build(x):
+        x = keras.ops.concatenate(
+            [x, keras.ops.where(x > 0.1, x, -x)], axis=-1
+        )
+        return keras.layers.Softmax()(keras.ops.logaddexp(x, 0.5 * x))
+
+    model = catalogue.randomize(graph(build))
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    assert_steps_are_the_call(model, levels)
+
+
+def test_vertical_stack_may_have_any_number_of_features():
+    def build(x):
+        vertical, x = layers.GatedMaskedConv2D(6, 3, "A", channels=3)([x, x])
+        vertical = keras.layers.Dense(4)(vertical)
+        return layers.GatedMaskedConv2D(6, 3, channels=3)([vertical, x])[1]
+
+    model = catalogue.randomize(graph(build, channels=3))
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 3))
+    assert_steps_are_the_call(model, levels)
+
+
+def test_layers_of_other_dtype_policies_are_stepped():
+    model = graph(
+        lambda x: layers.MaskedConv2D(6, 3)(
+            layers.MaskedConv2D(6, 3, dtype="mixed_bfloat16")(x)
+        )
+    )
+    catalogue.randomize(model)
+    levels = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    found = step_by_step(model, levels)
+    expected = model(levels, training=False)
+    np.testing.assert_allclose(found, expected, atol=0.05)
