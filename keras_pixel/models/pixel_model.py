@@ -353,7 +353,7 @@ class PixelModel(TrainableModel):
     ):
         """Draw completions that know of known pixels to come, with weights.
 
-        Sequential Monte Carlo in raster order, see
+        Sequential Monte Carlo in the order of drawing, see
         `keras_pixel.sampling.draw_particles`.
 
         Args:

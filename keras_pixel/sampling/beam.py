@@ -33,7 +33,10 @@ def beam_search(
     """Search the most probable completion of each image.
 
     The image is filled sub-pixel by sub-pixel, and the `beam_width` most
-    probable prefixes go on; ties are broken by the lower level. A known
+    probable prefixes are kept; ties are broken by the lower level. Prefixes
+    are those of the order in which the model is drawn, that of its
+    wavefronts or raster order: a narrow beam may find other images in one
+    than in the other. A known
     sub-pixel adds its log-probability and does not branch. Exact if no more
     than `beam_width` prefixes ever compete, a good guess otherwise. Mind that
     the most probable image is not a typical one: it tends to be flat.

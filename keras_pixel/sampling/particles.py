@@ -52,7 +52,8 @@ def draw_particles(
 ):
     """Draw completions that know of known pixels to come, with weights.
 
-    Sequential Monte Carlo in raster order. Each particle draws its unknown
+    Sequential Monte Carlo in the order in which the model is drawn: that of
+    its wavefronts, or raster order. Each particle draws its unknown
     sub-pixels from the model. A known sub-pixel multiplies its weight by the
     probability that the model gives to the known level after this particle's
     past. Where the effective sample size falls below half of the particles
@@ -96,13 +97,11 @@ def draw_particles(
     noise = particle_noise(
         noise, len(images), num_particles, sampler.image_shape, seed
     )
-    unknown = ~known.reshape(len(known), math.prod(known.shape[1:]))
-    ahead = np.cumsum(unknown[:, ::-1], axis=1)[:, ::-1] > 0
     inputs = {
         "images": images,
         "known": known,
         # Once all is drawn resampling would only lose particles.
-        "resamples": known & ahead.reshape(known.shape),
+        "resamples": known & _unknown_ahead(known, sampler.lag),
         "noise": noise[:, :-1],
         "resampling_noise": noise[:, -1],
         **check_options(
@@ -132,6 +131,18 @@ def draw_particles(
         start = part.stop
     check_finite(log_prob_known)
     return Particles(drawn, weights, log_prob_known)
+
+
+def _unknown_ahead(known, lag):
+    """Where unknown pixels are still to come, in the order of drawing."""
+    height, width = known.shape[1:]
+    row, column = np.indices((height, width)).reshape(2, -1)
+    lag = width if lag is None else min(lag, width)
+    order = np.lexsort((row, column + lag * row))
+    unknown = ~known.reshape(len(known), height * width)[:, order]
+    ahead = np.empty_like(unknown)
+    ahead[:, order] = np.cumsum(unknown[:, ::-1], axis=1)[:, ::-1] > 0
+    return ahead.reshape(known.shape)
 
 
 def complete_by_particles(
