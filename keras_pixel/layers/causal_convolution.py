@@ -81,7 +81,8 @@ class CausalConvolution(CausalLayer):
     def decode_step(self, weights, state, step, group, inputs):
         if group == 0:
             state = {**state, "seen": self._seen(weights, state, step, inputs)}
-        outputs = state["seen"][group]
+        seen = state["seen"] or self._groups(weights["bias"])
+        outputs = seen[group]
         number = self.groups_seen(group)
         if self.channels > 1 and number:
             own = known_groups(self, inputs[0], number)
@@ -92,7 +93,7 @@ class CausalConvolution(CausalLayer):
         return [outputs], state  # (positions, filters / channels)
 
     def _seen(self, weights, state, step, inputs):
-        """What a pixel's past, or else the bias alone, adds to each group."""
+        """What a pixel's past adds to each group; nothing if it has none."""
         taps = step.grid.taps(self.past())
         features = taps.read(state["history"], step, self.strides)
         if self.channels == 1 and self.sees_pixel:
@@ -100,12 +101,15 @@ class CausalConvolution(CausalLayer):
             if features or self.strides > 1:
                 own = step.by_lane(own)[:: self.strides]
             features.append(own)
-        outputs = weights["bias"]
-        if features:
-            outputs = matmul_joined(features, weights["seen"]) + outputs
+        if not features:
+            return ()
+        outputs = matmul_joined(features, weights["seen"])
+        return self._groups(outputs + weights["bias"])
+
+    def _groups(self, features):
         if self.channels == 1:
-            return (outputs,)
-        return tuple(ops.split(outputs, self.channels, axis=-1))
+            return (features,)
+        return tuple(ops.split(features, self.channels, axis=-1))
 
     def finish_pixel(self, weights, state, step, inputs):
         taps = step.grid.taps(self.past())
