@@ -113,10 +113,26 @@ def _facts(
 ) -> Iterator[tuple[str, str]]:
     for key, value in metadata.items():
         # Hashes are for machines; `--json` shows them.
-        if isinstance(value, dict) and key != "files":
+        if key == "decoding" and not prefix:
+            yield "drawn", how_drawn(value)
+        elif isinstance(value, dict) and key != "files":
             yield from _facts(value, f"{prefix}{key}.")
         elif key != "files":
             yield f"{prefix}{key}", str(value)
+
+
+def how_drawn(decoding: dict[str, Any]) -> str:
+    """Say how images are drawn, in a few words.
+
+    Args:
+        decoding: `decoding` of a preset's metadata.
+    """
+    steps = f"{decoding['steps']:,}"
+    if decoding["method"] == "naive":
+        return f"a forward pass for each sub-pixel, {steps} passes"
+    if decoding["lag"] is None:
+        return f"raster order, {steps} steps"
+    return f"wavefront of lag {decoding['lag']}, {steps} steps"
 
 
 def scores(

@@ -27,12 +27,13 @@ def onnx(model, folder, step_batch_size=16):
     - `sample.onnx`: noise float32 `(batch, height, width, channels)` in
       [0, 1), temperature float32 `(batch,)` → `images` uint8. The whole
       sampler as one `Loop`. Any batch.
-    - `row.onnx` and `step.onnx`: the same sampler cut into a graph that runs
-      at the start of a row and one that runs for each pixel, of fixed shapes
-      and without control flow (but `row.onnx` of a `DiagonalBiLSTM` loops
-      over the columns), so that their inputs and outputs can stay on a GPU.
-      See `export/onnx/README.md` for how to drive them. Models that cannot
-      be drawn step by step have no such files.
+    - `step.onnx`: one turn of that loop, which draws the pixels of one step
+      in all lanes (of a few steps where the model has strided grids), of fixed
+      shapes and without control flow, so that inputs and outputs can stay on a
+      GPU. `row.onnx`, only of models with row work, is run at the start of a
+      row (that of a `DiagonalBiLSTM` loops over the columns). See
+      `export/onnx/README.md` for how to drive them. Models that cannot be
+      drawn step by step have neither.
 
     Before they are put in their place they are run with ONNX Runtime and
     compared with Keras; ties are counted as by `saved_model`.
@@ -40,7 +41,7 @@ def onnx(model, folder, step_batch_size=16):
     Args:
         model: `PixelModel`.
         folder: folder to write; it must not exist, or be empty.
-        step_batch_size: int. Batch size of `row.onnx` and `step.onnx`.
+        step_batch_size: int. Batch size of `step.onnx` and `row.onnx`.
             Defaults to `16`.
 
     Returns:

@@ -1,6 +1,7 @@
 """What `metadata.json` must say, as Pydantic checks it."""
 
 from typing import Any
+from typing import Literal
 from typing import NotRequired
 
 import pydantic
@@ -21,12 +22,26 @@ class FileEntry(TypedDict):
 
 
 @pydantic.with_config(_OPEN)
+class Decoding(TypedDict):
+    """How images are drawn: steps of an image, and the wavefront's lag.
+
+    `lag` is `None` in raster order. The method "naive" makes a forward pass
+    in each step.
+    """
+
+    method: Literal["cached", "naive"]
+    lag: schemas.Count | None
+    steps: schemas.Count
+
+
+@pydantic.with_config(_OPEN)
 class Metadata(TypedDict):
     """What loading a preset relies on."""
 
     files: dict[str, FileEntry]
     versions: NotRequired[dict[str, Any]]
     num_parameters: NotRequired[schemas.CountOrZero]
+    decoding: NotRequired[Decoding]
 
 
 _ADAPTER = pydantic.TypeAdapter(Metadata)

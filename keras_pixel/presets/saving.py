@@ -103,12 +103,29 @@ def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
         **{key: value for key, value in found.items() if value is not None},
         "num_parameters": model.count_params(),
         "weights_dtype": dtype,
+        **_decoding(model),
         "versions": {
             "keras_pixel": __version__,
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
         },
     }
+
+
+def _decoding(model: Any) -> dict[str, Any]:
+    """How images are drawn, where the model says it."""
+    sampler = getattr(model, "sampler", None)
+    if sampler is None:
+        return {}
+    try:
+        method = "cached" if sampler.is_decodable else "naive"
+        lag, steps = sampler.lag, sampler.num_steps
+    except ValueError:  # not causal: it is saved all the same
+        return {}
+    height, width, _ = model.image_shape
+    if steps >= height * width:  # a pixel a step, whatever the lag is
+        lag = None
+    return {"decoding": {"method": method, "lag": lag, "steps": steps}}
 
 
 def _check_model(model: keras.Model) -> None:

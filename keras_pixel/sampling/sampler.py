@@ -276,6 +276,19 @@ class Sampler:
         """
         return DecodingGraph(self.model).lag if self.is_decodable else None
 
+    @functools.cached_property
+    def num_steps(self):
+        """Steps in which an image is drawn, one after the other.
+
+        Pixels of one time of the wavefront are one step. Without a cached
+        side it is a forward pass for each sub-pixel.
+        """
+        height, width, channels = self.image_shape
+        if not self.is_decodable:
+            return height * width * channels
+        lag = DecodingGraph(self.model).schedule(1).lag
+        return width + lag * (height - 1)
+
     def decode(self, strategy, inputs, batch_size, **settings):
         """Run a strategy over arrays in batches of a few sizes.
 
