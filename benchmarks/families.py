@@ -5,8 +5,9 @@
 
 The first table has models of about the same number of parameters. A training
 step is `fit` on one batch of 16 in float32, compiled as `fit` compiles by
-itself; scoring is `log_prob`, sampling is `sample` of one batch. The second
-shows how seconds grow with the side of the image, for one size of model.
+itself; scoring is `log_prob`, sampling is `sample` of one batch. Steps are
+those in which one image is drawn, one after the other. The second shows how
+seconds grow with the side of the image, for one size of model.
 
 Every row runs in a process of its own.
 """
@@ -85,8 +86,13 @@ def main():
 
 def families(arguments):
     """The table of models of one size, as text."""
-    header = ["image", "model", "parameters", "training step, s", "of PixelCNN"]
-    header += ["scoring 64, s", "sampling 64, s", "sampling / scoring"]
+    header = ["image", "model", "parameters", "steps", "training step, s"]
+    header += [
+        "of PixelCNN",
+        "scoring 64, s",
+        "sampling 64, s",
+        "sampling / scoring",
+    ]
     header += ["compile sampling, s"]
     lines = []
     for shape_name, (shape, num_levels) in SHAPES.items():
@@ -100,11 +106,12 @@ def families(arguments):
             result = run_row(MODULE, {**row, "batch": 64}, arguments.timeout)
             lines.append([shape_name, name])
             if "error" in result:
-                lines[-1] += ["-", result["error"], *["-"] * 5]
+                lines[-1] += ["-", result["error"], *["-"] * 6]
             else:
                 first = first or result["training"]
                 lines[-1] += [
                     f"{result['parameters'] / 1e6:.2f}M",
+                    f"{result['steps']:,}",
                     f"{result['training']:.3f}",
                     f"{result['training'] / first:.1f}×",
                     f"{result['scoring']:.3f}",
@@ -137,10 +144,13 @@ def growth(arguments):
             ("training", "a training step of 16"),
             ("scoring", "scoring 16"),
             ("sampling", "sampling 16"),
+            ("steps", "steps of sampling an image (not s)"),
             ("memory", "peak memory of all three, MB (not s)"),
         ):
             values = [result.get(key) for result in results]
             shown = [f"{x:.3f}" if x else "-" for x in values]
+            if key == "steps":
+                shown = [f"{x:,}" if x else "-" for x in values]
             if key == "memory":
                 shown = [f"{x / 1e6:.0f}" if x else "-" for x in values]
             first, last = values[0], values[-1]
@@ -193,6 +203,7 @@ def measure(name, shape, num_levels, batch):
     scoring = best_seconds(lambda: model.log_prob(images, batch_size=batch))
     return {
         "parameters": model.count_params(),
+        "steps": model.sampler.num_steps,
         "training": training,
         "scoring": scoring,
         "sampling": sampling,

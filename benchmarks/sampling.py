@@ -4,10 +4,11 @@
     python -m benchmarks.sampling --batch-sizes 16 --no-write
 
 Every row runs in a process of its own. Forward is `log_prob` of the batch,
-cached is `sample`; compilation is reported by itself. Naive sampling makes
-one forward pass for each sub-pixel; it is measured on the first sub-pixels
-and scaled to all. So is the peer, one network pass for each pixel, unless
-`--whole-peer` lets it draw its images to the end.
+cached is `sample`; compilation is reported by itself. Steps are those in which
+one image is drawn, one after the other. Weights are read once in each step of
+the batch. Naive sampling makes one forward pass for each sub-pixel; it is
+measured on the first sub-pixels and scaled to all. So is the peer, one network
+pass for each pixel, unless `--whole-peer` lets it draw its images to the end.
 """
 
 import argparse
@@ -99,6 +100,7 @@ HEADER = [
     "model",
     "parameters",
     "batch",
+    "steps",
     "forward, s",
     "cached, s",
     "cached / forward",
@@ -119,11 +121,11 @@ def format_row(name, batch_size, result):
         rest = ["-"] * (len(HEADER) - 4)
         return [name, "-", str(batch_size), result["error"], *rest]
     forward, cached = result["forward"], result["cached"]
-    pixels = math.prod(SHAPE[:2])
     return [
         name,
         f"{result['parameters'] / 1e6:.2f}M",
         str(batch_size),
+        f"{result['steps']:,}",
         f"{forward:.3f}",
         f"{cached:.3f}",
         f"{cached / forward:.2f}",
@@ -133,8 +135,7 @@ def format_row(name, batch_size, result):
         f"{result['full_flop'] * batch_size / forward / 1e9:.0f}",
         f"{result['seen_flop'] * batch_size / cached / 1e9:.0f}",
         f"{result['peak_flops'] / 1e9:.0f}",
-        # Every weight is read once for each pixel of the batch.
-        f"{4 * result['parameters'] * pixels / cached / 1e9:.1f}",
+        f"{result['read'] / cached / 1e9:.1f}",
         f"{result['compile']:.1f}",
         f"{result['memory'] / 1e6:.0f}",
     ]
@@ -166,6 +167,7 @@ def ours(name, batch_size):
 
     import keras_pixel
     from keras_pixel.compiled import Compiled
+    from keras_pixel.sampling.graph import DecodingGraph
     from keras_pixel.sampling.reference import NaiveProgram
 
     class FirstSubPixels(NaiveProgram):
@@ -211,8 +213,11 @@ def ours(name, batch_size):
     matrix = ops.ones((size, size))
     product = best_seconds(lambda: np.asarray(ops.matmul(matrix, matrix)))
     full, seen = floating_point_operations(model)
+    steps = DecodingGraph(model).schedule(batch_size).num_steps
     return {
         "parameters": model.count_params(),
+        "steps": model.sampler.num_steps,
+        "read": 4 * model.count_params() * steps,
         "forward": forward_seconds,
         "cached": cached,
         "compile": first - cached,
