@@ -255,9 +255,7 @@ def test_after_the_head_layers_work_on_each_channel():
 
 def test_more_operations_are_stepped():
     def build(x):
-        x = keras.ops.concatenate(
-            [x, keras.ops.where(x > 0.1, x, -x)], axis=-1
-        )
+        x = keras.ops.concatenate([x, keras.ops.where(x > 0.1, x, -x)], axis=-1)
         return keras.layers.Softmax()(keras.ops.logaddexp(x, 0.5 * x))
 
     model = catalogue.randomize(graph(build))
