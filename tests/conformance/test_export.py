@@ -62,10 +62,26 @@ def noise_that_draws(model, images, temperature, margin=1e-4):
     return noise.astype("float32")
 
 
-@pytest.mark.parametrize("form", [saved_model, onnx])
-@pytest.mark.parametrize(
-    "case", **catalogue.named(catalogue.decodable(catalogue.MODELS))
+# One of each network is enough for every run; `--slow` adds the others.
+SLOW = (
+    "wavefront_pixel_cnn_grey",
+    "wavefront_pixel_cnn_categorical",
+    "pixel_snail_rgb",
+    "image_transformer_wavefront_full_grey",
+    "pixel_cnn_mixture",
 )
+CASES = [
+    pytest.param(
+        case,
+        id=case.name,
+        marks=[pytest.mark.slow] if case.name in SLOW else [],
+    )
+    for case in catalogue.decodable(catalogue.MODELS)
+]
+
+
+@pytest.mark.parametrize("form", [saved_model, onnx])
+@pytest.mark.parametrize("case", CASES)
 def test_export_equals_keras_at_two_batch_sizes(case, form, tmp_path):
     model = case.make()
     exported = form(model, tmp_path / "exported")
