@@ -30,6 +30,7 @@ LARGEST_PAPER_LIKE = 64
 MEASURED = 8
 MODELS = {
     "pixelcnn_cifar10 (preset)": None,
+    "wavefront_pixelcnn_cifar10 (preset)": None,
     "PixelCNN, 15 blocks of 126 (paper-like)": (
         "PixelCNN",
         {"filters": 126, "num_blocks": 15},
@@ -48,6 +49,21 @@ MODELS = {
     "GatedPixelCNN, 15 layers of 126 (paper-like)": (
         "GatedPixelCNN",
         {"filters": 126, "num_layers": 15},
+    ),
+    "PixelCNNPlusPlus, lag 2, 1 block of 48": (
+        "PixelCNNPlusPlus",
+        {"filters": 48, "num_blocks": 1, "lag": 2},
+    ),
+    "ImageTransformer, local 1D, lag 2": (
+        "ImageTransformer",
+        {
+            "num_layers": 2,
+            "hidden_dim": 64,
+            "num_heads": 4,
+            "intermediate_dim": 128,
+            "first_kernel_size": 3,
+            "lag": 2,
+        },
     ),
 }
 
