@@ -150,7 +150,8 @@ class StepSampler:
             for x in (noise, temperature, given)
         )
         for name, places in self._states.items():
-            places[0].update_inplace(places[0].numpy() * 0 + self._fills[name])
+            first = np.full_like(places[0].numpy(), self._fills[name])
+            places[0].update_inplace(first)
         self._inputs["temperature"].update_inplace(temperature)
         calls = {"step": 0, "row": 0}
         row, column, is_pixel = self._places  # (num_steps, lanes)
