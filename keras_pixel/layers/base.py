@@ -67,9 +67,12 @@ class CausalLayer(keras.layers.Layer):
         sees_pixel: bool. Whether outputs depend on the input's own pixel.
         fills_lanes: bool. Whether several images may be drawn one after the
             other in the same lanes.
+        takes_lanes: bool. Whether a layer for raster order only can be drawn
+            in more lanes than one, as models with strided layers are.
     """
 
     fills_lanes = True
+    takes_lanes = False
 
     def __init__(self, channels=1, **kwargs):
         super().__init__(**kwargs)

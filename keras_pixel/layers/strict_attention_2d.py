@@ -136,6 +136,7 @@ class StrictAttention2D(CausalLayer):
     # === Cached decoding: keys and values of all pixels are kept ===
 
     fills_lanes = False  # one image at a time sees what is kept
+    takes_lanes = True  # pixels are found by their rows and columns
 
     @property
     def least_lag(self):

@@ -1,5 +1,7 @@
 """A Functional model as a graph that is computed step by step."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -32,7 +34,8 @@ class DecodingGraph:
         dtype: that the model takes images in.
         lag: int, the least lag of a wavefront that the model can be drawn
             along; `None` for raster order only.
-        stride: int. The stride of the coarsest grid.
+        stride: int. The least common multiple of all grids' strides, mostly
+            that of the coarsest: after so many steps all have had turns.
         fills_lanes: bool, see `CausalLayer`.
 
     Raises:
@@ -61,7 +64,9 @@ class DecodingGraph:
         causal = [n.layer for n in self.nodes if isinstance(n, _CausalNode)]
         lags = [layer.least_lag for layer in causal]
         self.lag = None if None in lags else max(lags, default=1)
-        self.stride = max(self.strides.values())
+        self.stride = math.lcm(*self.strides.values())
+        if self.stride > 1:
+            _check_lanes(causal)
         self.fills_lanes = all(layer.fills_lanes for layer in causal)
         if self.available[self.output] > Available.CHANNEL:
             raise ValueError(
@@ -137,6 +142,8 @@ class DecodingGraph:
             node = _CausalNode(layer, self.channels)
         else:
             node = _PointwiseNode(layer, args, kwargs, self.channels)
+        if not isinstance(node, _StartNode):
+            _check_conditions(layer, args, kwargs, known)
         strides = {
             self.strides[i]
             for i, available in zip(inputs, known, strict=True)
@@ -551,6 +558,44 @@ class _PointwiseNode(_Node):
         if self.known[number] != Available.CHANNEL and groups:
             return split_channels(groups[0], self.channels)
         return groups
+
+
+def _check_lanes(layers):
+    """Refuse layers that have one lane only beside coarser grids."""
+    for layer in layers:
+        if layer.least_lag is None and not layer.takes_lanes:
+            raise NotImplementedError(
+                "Cached sampling in raster order needs a model without "
+                f"strided layers. Received: {describe(layer)}, which is drawn "
+                "in raster order only, in a model with strides. Use a layer "
+                f"with a `lag`, leave out the strides, {_ELSE}"
+            )
+
+
+def _check_conditions(layer, args, kwargs, known):
+    """Refuse conditions that are spread along rows or columns only."""
+    tensors = [
+        x
+        for x in keras.tree.flatten((args, kwargs))
+        if isinstance(x, keras.KerasTensor)
+    ]
+    of_image = [
+        x.shape[1:3]
+        for x, available in zip(tensors, known, strict=True)
+        if available != Available.START
+    ]
+    for x, available in zip(tensors, known, strict=True):
+        if (
+            available == Available.START
+            and len(x.shape) == 4
+            and x.shape[1:3] not in ((1, 1), *of_image)
+        ):
+            raise NotImplementedError(
+                "Cached sampling needs conditions that are the same for all "
+                "pixels, or maps with the rows and columns of the features "
+                f"that they meet. Received: shape={x.shape} in "
+                f"{describe(layer)}. Repeat it to a whole map, {_ELSE}"
+            )
 
 
 def is_decodable(model):

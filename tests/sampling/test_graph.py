@@ -10,6 +10,7 @@ from keras_pixel.sampling.graph import split_channels
 from keras_pixel.sampling.pointwise import pointwise_kind
 from tests.support import catalogue
 from tests.support.stepping import assert_steps_are_the_call
+from tests.support.stepping import lags_of
 from tests.support.stepping import step_by_step
 
 
@@ -285,3 +286,69 @@ def test_layers_of_other_dtype_policies_are_stepped():
     found = step_by_step(model, levels)
     expected = model(levels, training=False)
     np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def resampled(x, stride, build=lambda x: x):
+    """`x` by a coarser grid and back."""
+    size = tuple(x.shape[1:3])
+    x = build(layers.DownsampleConv2D(6, stride)(x))
+    return layers.UpsampleConv2D(6, size, stride)(x)
+
+
+def test_strides_that_do_not_divide_each_other_are_stepped():
+    model = graph(lambda x: resampled(x, 2) + resampled(x, 3))
+    assert DecodingGraph(model).stride == 6
+    catalogue.randomize(model)
+    images = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    for lag in lags_of(model):
+        assert_steps_are_the_call(model, images, lag)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.CausalAttention(2, name="culprit"),
+        lambda: layers.ScanlineLSTM(6, name="culprit"),
+        lambda: layers.DiagonalBiLSTM(6, name="culprit"),
+        lambda: layers.ShiftRight(name="culprit"),
+    ],
+    ids=["attention", "scanline", "bilstm", "shift"],
+)
+def test_raster_order_beside_strides_is_refused_by_name(make):
+    for build in (
+        lambda x: make()(x) + resampled(x, 2),
+        lambda x: resampled(x, 2, make()),
+    ):
+        with pytest.raises(
+            NotImplementedError, match='without strided.*"culprit".*"naive"'
+        ):
+            DecodingGraph(graph(build))
+
+
+def test_strict_attention_in_raster_order_is_stepped_beside_strides():
+    def attend(x):
+        both = keras.layers.Concatenate()([x, x])
+        return layers.StrictAttention2D(6)([x, both])
+
+    model = graph(lambda x: resampled(x, 2, attend))
+    catalogue.randomize(model)
+    assert DecodingGraph(model).lag is None
+    images = np.random.default_rng(0).integers(4, size=(2, 3, 4, 1))
+    assert_steps_are_the_call(model, images)
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 6), (1, 4, 6), (3, 4, 6), (1, 1, 6)])
+def test_condition_is_a_whole_map_or_the_same_for_all_pixels(shape):
+    images = keras.Input((3, 4, 1), dtype="int32")
+    condition = keras.Input(shape)
+    x = layers.MaskedConv2D(6, 3, "A")(layers.ScaleLevels(4)(images))
+    x = layers.CategoricalHead(4)(x + condition)
+    model = catalogue.randomize(keras.Model([images, condition], x))
+    if shape[0] * shape[1] in (1, 12):
+        random = np.random.default_rng(0)
+        levels = random.integers(4, size=(2, 3, 4, 1))
+        values = random.normal(size=(2, *shape)).astype("float32")
+        assert_steps_are_the_call(model, levels, conditions=[values])
+    else:
+        with pytest.raises(NotImplementedError, match="Repeat it to a whole"):
+            DecodingGraph(model)
