@@ -152,6 +152,13 @@ def matmul_joined(features, kernel):
     return ops.matmul(joined, kernel)
 
 
+def split_groups(features, channels):
+    """Features that lie channel by channel, as a tuple of the groups."""
+    if channels == 1:
+        return (features,)
+    return tuple(ops.split(features, channels, axis=-1))
+
+
 def channel_major(weights, channels, axes):
     """`weights` with interleaved features put channel by channel.
 

@@ -4,6 +4,7 @@ from keras_pixel import order
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.buffers import matmul_joined
+from keras_pixel.layers.buffers import split_groups
 
 
 class CausalConvolution(CausalLayer):
@@ -81,7 +82,7 @@ class CausalConvolution(CausalLayer):
     def decode_step(self, weights, state, step, group, inputs):
         if group == 0:
             state = {**state, "seen": self._seen(weights, state, step, inputs)}
-        seen = state["seen"] or self._groups(weights["bias"])
+        seen = state["seen"] or split_groups(weights["bias"], self.channels)
         outputs = seen[group]
         number = self.groups_seen(group)
         if self.channels > 1 and number:
@@ -104,12 +105,7 @@ class CausalConvolution(CausalLayer):
         if not features:
             return ()
         outputs = matmul_joined(features, weights["seen"])
-        return self._groups(outputs + weights["bias"])
-
-    def _groups(self, features):
-        if self.channels == 1:
-            return (features,)
-        return tuple(ops.split(features, self.channels, axis=-1))
+        return split_groups(outputs + weights["bias"], self.channels)
 
     def finish_pixel(self, weights, state, step, inputs):
         taps = step.grid.taps(self.past())

@@ -7,6 +7,7 @@ from keras_pixel.layers import recurrence
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import matmul_joined
+from keras_pixel.layers.buffers import split_groups
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
@@ -156,8 +157,10 @@ class MaskedLSTM(CausalLayer):
             dtype = recurrence.cell_dtype(dtype)
             cells = [grid.zeros(self.filters, dtype)]
         return {
-            "seen": self._groups(seen + weights["bias"]),
-            "cell": self._groups(ops.reshape(cells[0], (-1, self.filters))),
+            "seen": split_groups(seen + weights["bias"], self.channels),
+            "cell": split_groups(
+                ops.reshape(cells[0], (-1, self.filters)), self.channels
+            ),
         }
 
     def finish_pixel(self, weights, state, step, inputs):
@@ -178,11 +181,6 @@ class MaskedLSTM(CausalLayer):
             "cell": (),
             "pixel": (),
         }
-
-    def _groups(self, features):
-        if self.channels == 1:
-            return (features,)
-        return tuple(ops.split(features, self.channels, axis=-1))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

@@ -3,16 +3,19 @@
 import math
 
 import keras
-from keras import ops
 
 from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import read_at
-from keras_pixel.sampling.pointwise import pointwise_kind
-from keras_pixel.sampling.pointwise import run_pointwise
+from keras_pixel.sampling.nodes import WAY_OUT
+from keras_pixel.sampling.nodes import CausalNode
+from keras_pixel.sampling.nodes import Condition
+from keras_pixel.sampling.nodes import Node
+from keras_pixel.sampling.nodes import PointwiseNode
+from keras_pixel.sampling.nodes import StartNode
+from keras_pixel.sampling.nodes import describe
+from keras_pixel.sampling.nodes import split_channels
 from keras_pixel.sampling.schedule import Schedule
-
-_ELSE = 'or sample with `method="naive"`.'
 
 
 class DecodingGraph:
@@ -48,7 +51,7 @@ class DecodingGraph:
         self.image_shape = tuple(model.inputs[0].shape[1:])
         self.dtype = model.inputs[0].dtype
         self.channels = self.image_shape[-1]
-        self.nodes: list[_Node] = []
+        self.nodes: list[Node] = []
         self.available: dict[int, Available] = {}  # by a tensor's number
         self.strides: dict[int, int] = {}  # likewise
         self._numbers: dict[int, int] = {}  # of tensors, by their ids
@@ -61,7 +64,7 @@ class DecodingGraph:
         self.conditions = [self._number(x, Available.START) for x in conditions]
         outputs = self._record(model, [image, *conditions])
         self.output = self._numbers[id(outputs[0])]
-        causal = [n.layer for n in self.nodes if isinstance(n, _CausalNode)]
+        causal = [n.layer for n in self.nodes if isinstance(n, CausalNode)]
         lags = [layer.least_lag for layer in causal]
         self.lag = None if None in lags else max(lags, default=1)
         self.stride = math.lcm(*self.strides.values())
@@ -135,14 +138,14 @@ class DecodingGraph:
         ]
         known = [self.available[i] for i in inputs]
         flat_outputs = keras.tree.flatten(outputs)
-        node: _Node
+        node: Node
         if all(x == Available.START for x in known):
-            node = _StartNode(layer, args, kwargs, len(flat_outputs))
+            node = StartNode(layer, args, kwargs, len(flat_outputs))
         elif isinstance(layer, CausalLayer):
-            node = _CausalNode(layer, self.channels)
+            node = CausalNode(layer, self.channels)
         else:
-            node = _PointwiseNode(layer, args, kwargs, self.channels)
-        if not isinstance(node, _StartNode):
+            node = PointwiseNode(layer, args, kwargs, self.channels)
+        if not isinstance(node, StartNode):
             _check_conditions(layer, args, kwargs, known)
         strides = {
             self.strides[i]
@@ -203,14 +206,14 @@ class DecodingGraph:
         weights: list = []
         states: list = []
         for node in self.nodes:
-            if isinstance(node, _StartNode):
+            if isinstance(node, StartNode):
                 node.compute(known)
                 weights.append(())
                 states.append(())
                 continue
             grid = schedule.grid.coarser(node.works_at)
             given = {
-                i: _Condition(known[i], schedule, node.stride)
+                i: Condition(known[i], schedule, node.stride)
                 for i in node.inputs
                 if i in known
             }
@@ -223,7 +226,7 @@ class DecodingGraph:
     def has_rows(self):
         """Whether some tensors are known by row."""
         return Available.ROW in self.available.values() or any(
-            isinstance(node, _CausalNode)
+            isinstance(node, CausalNode)
             and type(node.layer).start_row is not CausalLayer.start_row
             for node in self.nodes
         )
@@ -233,7 +236,7 @@ class DecodingGraph:
         rows: dict = {}
         new_states = []
         for node, w, state in zip(self.nodes, weights, states, strict=True):
-            if isinstance(node, _StartNode):
+            if isinstance(node, StartNode):
                 new_states.append(state)
                 continue
             outputs, state = node.start_row(
@@ -300,7 +303,7 @@ class DecodingGraph:
         """States after a step all of whose levels are known."""
         new_states = []
         for node, w, state in zip(self.nodes, weights, states, strict=True):
-            if node.works_at in steps and not isinstance(node, _StartNode):
+            if node.works_at in steps and not isinstance(node, StartNode):
                 step = steps[node.works_at]
                 if (
                     node.available[-1] == Available.AFTER
@@ -312,254 +315,6 @@ class DecodingGraph:
         return tuple(new_states)
 
 
-class _Node:
-    """One call of one layer in the graph.
-
-    Attributes:
-        inputs, outputs: lists of tensors' numbers.
-        known: dict from an input's number to its `Available`.
-        available: list of `Available`, one per output.
-        stride: int, of the outputs' grid.
-        works_at: int, the stride of the finer of its grids.
-    """
-
-    inputs: list[int]
-    outputs: list[int]
-    known: dict[int, Available]
-    available: list[Available]
-    stride: int
-    works_at: int
-
-    def __init__(self, layer):
-        self.layer = layer
-
-    def output_stride(self, stride):
-        return stride
-
-    def init_cache(self, grid):
-        return (), ()
-
-    def start_row(self, weights, state, rows):
-        return [None] * len(self.outputs), state
-
-    def decode_step(self, weights, state, values, step, group, finished=False):
-        """Adds outputs to `values`; with `finished` all inputs are known."""
-        raise NotImplementedError
-
-    def finish_pixel(self, weights, state, values, step):
-        return state
-
-
-class _StartNode(_Node):
-    """A layer on what depends on conditions alone."""
-
-    def __init__(self, layer, args, kwargs, num_outputs):
-        super().__init__(layer)
-        self.args, self.kwargs = args, kwargs
-        self.num_outputs = num_outputs
-
-    def available_at(self, inputs):
-        return [Available.START] * self.num_outputs
-
-    def compute(self, known):
-        given = iter([known[i] for i in self.inputs])
-        args, kwargs = keras.tree.map_structure(
-            lambda x: next(given) if isinstance(x, keras.KerasTensor) else x,
-            (self.args, self.kwargs),
-        )
-        outputs = keras.tree.flatten(self.layer(*args, **kwargs))
-        known.update(zip(self.outputs, outputs, strict=True))
-
-
-class _Condition:
-    """What conditions give to each position of a step.
-
-    Args:
-        value: tensor `(num_images, features)` or `(num_images, 1, 1,
-            features)`, the same for all pixels of an image, or a map
-            `(num_images, height, width, features)`.
-        schedule: `Schedule`.
-        stride: int, of the grid that a map is on.
-    """
-
-    def __init__(self, value, schedule, stride):
-        grid = schedule.grid.coarser(stride)
-        self.is_map = False
-        if len(value.shape) == 4:
-            height, width, features = value.shape[1:]
-            self.is_map = (height, width) == (grid.height, grid.width)
-            if not self.is_map:
-                value = ops.reshape(value, (-1, features))
-        if self.is_map:
-            self.value = schedule.by_step(value, grid)
-        else:
-            self.value = schedule.by_image(value)
-
-    def at(self, step):
-        """Tensor `(positions, features)`."""
-        if self.is_map:
-            found = step.at_lanes(self.value)
-        else:
-            image = step.at_lanes(step.grid.places["image"])
-            found = ops.take(self.value, image, axis=0)
-        return ops.reshape(found, (-1, found.shape[-1]))
-
-
-class _CausalNode(_Node):
-    def __init__(self, layer, channels):
-        super().__init__(layer)
-        self.channels = channels
-        if layer.channels not in (1, channels):
-            raise NotImplementedError(
-                "Cached sampling needs causal layers with as many `channels` "
-                "as the images have, or 1 to work on whole pixels. "
-                f"Received: channels={layer.channels} in {describe(layer)}, "
-                f"images with {channels}. Give it {channels}, {_ELSE}"
-            )
-        if not layer.has_cache:
-            raise NotImplementedError(
-                "Cached sampling needs layers with a cached side. "
-                f"Received: {describe(layer)}. Implement `init_cache` and the "
-                f"rest (see `CausalLayer`), {_ELSE}"
-            )
-
-    def available_at(self, inputs):
-        return self.layer.available_at(inputs)
-
-    def output_stride(self, stride):
-        return self.layer.output_stride(stride)
-
-    def init_cache(self, grid):
-        return self.layer.init_cache(grid)
-
-    def start_row(self, weights, state, rows):
-        return self.layer.start_row(weights, state, rows)
-
-    def decode_step(self, weights, state, values, step, group, finished=False):
-        inputs = self._inputs(weights, values, step, finished)
-        outputs, state = self.layer.decode_step(
-            weights["own"], state, step, group, inputs
-        )
-        for number, output in zip(self.outputs, outputs, strict=True):
-            if output is not None:
-                values.setdefault(number, []).append(output)
-        return state
-
-    def finish_pixel(self, weights, state, values, step):
-        inputs = self._inputs(weights, values, step, True)
-        return self.layer.finish_pixel(weights["own"], state, step, inputs)
-
-    def _inputs(self, weights, values, step, finished):
-        """For each input the list of its groups that are known so far."""
-        return [
-            [
-                self._cast(x)
-                for x in self._groups(i, weights, values, step, finished)
-            ]
-            for i in self.inputs
-        ]
-
-    def _groups(self, number, weights, values, step, finished):
-        if number in weights["conditions"]:
-            groups = [weights["conditions"][number].at(step)]
-        else:
-            groups = values.get(number, [])
-        if self.available[-1] == Available.CHANNEL:
-            # What is known by row may be of features of any number.
-            splits = groups and groups[0].shape[-1] % self.layer.channels == 0
-            if splits and self._is_whole(number) and self.layer.channels > 1:
-                return split_channels(groups[0], self.channels)
-            return groups
-        # Over whole pixels: one group, once all of it is known.
-        if self._is_whole(number):
-            return groups
-        return [join_channels(groups)] if finished else []
-
-    def _is_whole(self, number):
-        return self.known[number] != Available.CHANNEL
-
-    def _cast(self, features):
-        if not self.layer.autocast or not keras.backend.is_float_dtype(
-            keras.backend.standardize_dtype(features.dtype)
-        ):
-            return features
-        return ops.cast(features, self.layer.compute_dtype)
-
-
-class _PointwiseNode(_Node):
-    def __init__(self, layer, args, kwargs, channels):
-        super().__init__(layer)
-        self.args, self.kwargs = args, kwargs
-        self.channels = channels
-        ranks = [
-            len(x.shape)
-            for x in keras.tree.flatten((args, kwargs))
-            if isinstance(x, keras.KerasTensor)
-        ]
-        self.rank = max(ranks)
-        self.kind = pointwise_kind(layer, args, kwargs)
-        if self.kind == "pixel" and min(ranks) > 4:
-            # After the head, channels have an axis of their own.
-            self.kind = "element"
-        if self.kind is None:
-            raise NotImplementedError(
-                "Cached sampling needs causal layers and pointwise Keras "
-                f"layers only. Received: {describe(layer)}. Give it "
-                f"a cached side (see `CausalLayer`), {_ELSE}"
-            )
-
-    def available_at(self, inputs):
-        latest = max(inputs)
-        if latest == Available.CHANNEL and self.kind == "pixel":
-            # It mixes the channels: known when the last one is.
-            latest = Available.AFTER
-        return [max(latest, Available.ROW)]
-
-    def start_row(self, weights, state, rows):
-        if self.available[0] == Available.ROW:
-            return [self._run(rows)], state
-        return [None], state
-
-    def decode_step(self, weights, state, values, step, group, finished=False):
-        number = self.outputs[0]
-        if self.available[0] != Available.CHANNEL:
-            given = [self._whole(i, weights, values, step) for i in self.inputs]
-            values[number] = [self._run(given)]
-            return state
-        # Group by group, as far as the inputs are known.
-        inputs = [self._parts(i, weights, values, step) for i in self.inputs]
-        done = values.setdefault(number, [])
-        for i in range(len(done), min(map(len, inputs))):
-            given = [x[i] for x in inputs]
-            done.append(self._run(given, i))
-        return state
-
-    def _run(self, tensors, group=None):
-        return run_pointwise(
-            self.layer, self.args, self.kwargs, tensors, group, self.rank
-        )
-
-    def finish_pixel(self, weights, state, values, step):
-        # What follows the image itself gets its last channel only now.
-        if self.available[0] == Available.CHANNEL:
-            self.decode_step(weights, state, values, step, 0)
-        return state
-
-    def _whole(self, number, weights, values, step):
-        if number in weights["conditions"]:
-            return weights["conditions"][number].at(step)
-        return join_channels(values[number])
-
-    def _parts(self, number, weights, values, step):
-        if number in weights["conditions"]:
-            groups = [weights["conditions"][number].at(step)]
-        else:
-            groups = values.get(number, [])
-        if self.known[number] != Available.CHANNEL and groups:
-            return split_channels(groups[0], self.channels)
-        return groups
-
-
 def _check_lanes(layers):
     """Refuse layers that have one lane only beside coarser grids."""
     for layer in layers:
@@ -568,7 +323,7 @@ def _check_lanes(layers):
                 "Cached sampling in raster order needs a model without "
                 f"strided layers. Received: {describe(layer)}, which is drawn "
                 "in raster order only, in a model with strides. Use a layer "
-                f"with a `lag`, leave out the strides, {_ELSE}"
+                f"with a `lag`, leave out the strides, {WAY_OUT}"
             )
 
 
@@ -594,7 +349,7 @@ def _check_conditions(layer, args, kwargs, known):
                 "Cached sampling needs conditions that are the same for all "
                 "pixels, or maps with the rows and columns of the features "
                 f"that they meet. Received: shape={x.shape} in "
-                f"{describe(layer)}. Repeat it to a whole map, {_ELSE}"
+                f"{describe(layer)}. Repeat it to a whole map, {WAY_OUT}"
             )
 
 
@@ -605,27 +360,3 @@ def is_decodable(model):
     except NotImplementedError:
         return False
     return True
-
-
-def split_channels(features, channels):
-    """Interleaved features `(positions, features)` as one tensor a channel."""
-    if channels == 1:
-        return [features]
-    size = features.shape[-1] // channels
-    parted = ops.reshape(features, (-1, size, channels))
-    return [parted[:, :, c] for c in range(channels)]
-
-
-def join_channels(groups):
-    """Undo `split_channels`."""
-    if len(groups) == 1:
-        return groups[0]
-    if groups[0].shape[-1] == 1:
-        return ops.concatenate(groups, axis=-1)
-    joined = ops.stack(groups, axis=-1)  # (positions, size, channels)
-    return ops.reshape(joined, (-1, joined.shape[1] * joined.shape[2]))
-
-
-def describe(layer):
-    """A layer's class and name, for messages."""
-    return f'{type(layer).__name__} (name="{layer.name}")'

@@ -6,7 +6,7 @@ import pytest
 
 from keras_pixel import layers
 from keras_pixel.sampling.graph import DecodingGraph
-from keras_pixel.sampling.graph import split_channels
+from keras_pixel.sampling.nodes import split_channels
 from keras_pixel.sampling.pointwise import pointwise_kind
 from tests.support import catalogue
 from tests.support.stepping import assert_steps_are_the_call
