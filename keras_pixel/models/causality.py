@@ -9,7 +9,6 @@ from keras_pixel.models.causality_probe import Probe
 from keras_pixel.models.causality_probe import differ
 from keras_pixel.models.causality_probe import find_layer
 
-
 # A backend may add in another order each time, and the last bit of the same
 # image differs from run to run. What an image truly sees differs in all runs.
 _MORE_RUNS = 5
