@@ -79,13 +79,18 @@ class Candidates(Strategy):
         places = ops.arange(count, dtype="int32")
         first = places // self.num_candidates * self.num_candidates
 
-        def take_lane(lane, levels, parents, moved, scores):
+        # The lane of the top row: below it come the lanes after it.
+        row = ops.where(is_pixel, step.row, step.grid.height)
+        top = ops.cast(ops.argmin(row), "int32")
+
+        def take_lane(index, levels, parents, moved, scores):
+            lane = (top + index) % lanes
             own = ops.take(read_at(parameters, lane), parents, axis=0)
             pixel = {name: read_at(x, lane) for name, x in given.items()}
             drawn, continued, any_moved, new = self.select(
                 self.inputs, pixel, channel, own, scores
             )
-            here = is_pixel[lane]
+            here = read_at(is_pixel, lane)
             continued = ops.reshape(continued, (-1,)) + first
             continued = ops.where(here, continued, places)
             levels = ops.take(levels, continued, axis=1)

@@ -59,6 +59,8 @@ def write(folder, name, splits, with_id=True, image_keys=("image",)):
             "pkg_dir_path": folder,
             "__module__": __name__,
         },
+        # Written twice where two workers share this file's tests.
+        skip_registration=True,
     )(data_dir=folder)
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(try_download_gcs=False)

@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
+from keras import ops
 
+import keras_pixel
+from keras_pixel.sampling.candidates import Candidates
+from keras_pixel.sampling.graph import DecodingGraph
+from keras_pixel.sampling.loop import Program
 from keras_pixel.sampling.loop import move
 from tests.support.tiny import all_completions
 from tests.support.tiny import tiny_model
@@ -114,3 +119,37 @@ def test_states_of_another_layout_are_refused():
     states = {"a": np.zeros((7, 4, 2)), "b": np.zeros((4, 7, 2))}
     with pytest.raises(ValueError, match=r"last axis but one.*\(4, 7, 2\)"):
         move(states, np.zeros(4, "int32"), True)
+
+
+class Counting(Candidates):
+    """Gives each pixel the number of pixels before it."""
+
+    def first_scores(self, batch_size):
+        return {"count": np.zeros((), "int32")}
+
+    def select(self, inputs, pixel, channel, parameters, scores):
+        count = scores["count"]
+        levels = ops.broadcast_to(count, (1, self.num_candidates))
+        places = np.arange(self.num_candidates, dtype="int32")[None]
+        return (
+            levels,
+            ops.convert_to_tensor(places),
+            False,
+            {"count": count + 1},
+        )
+
+
+def test_pixels_of_a_step_are_taken_from_the_top_row_down():
+    # Row 3 shares steps with rows 1 and 2, and the lane of row 0.
+    model = keras_pixel.PixelCNN(
+        (5, 3, 1), num_levels=16, filters=4, num_blocks=1, lag=1
+    )
+    program = Program(DecodingGraph(model), Counting(None, 2))
+    inputs = {
+        "images": np.zeros((1, 5, 3, 1), "int32"),
+        "known": np.zeros((1, 5, 3), bool),
+    }
+    found = np.asarray(program(inputs)["images"])[0, 0, ..., 0]
+    pixels = [(i, j) for i in range(5) for j in range(3)]
+    expected = sorted(pixels, key=lambda pixel: (sum(pixel), pixel[0]))
+    assert sorted(pixels, key=lambda pixel: found[pixel]) == expected
