@@ -771,9 +771,12 @@ class PixelModel(TrainableModel):
         return model
 
     def get_config(self):
+        named = {}
+        if self.class_names is not None:
+            named["class_names"] = list(self.class_names)
         if "outputs" not in self._arguments:
             config = {n: _serialized(v) for n, v in self._arguments.items()}
-            return {"name": self.name, **config}
+            return {"name": self.name, **config, **named}
         # A user's own graph.
         graph = keras.Model(self.inputs, self.outputs, name=self.name)
         return {
@@ -787,11 +790,17 @@ class PixelModel(TrainableModel):
                 for name in ("num_classes", "label_dropout")
                 if self._arguments.get(name)
             },
+            **named,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
+        if "class_names" in config:
+            names = config.pop("class_names")
+            model = cls.from_config(config, custom_objects)
+            model.class_names = names
+            return model
         if isinstance(config.get("condition"), dict):
             config["condition"] = keras.saving.deserialize_keras_object(
                 config["condition"], custom_objects

@@ -40,6 +40,7 @@ class Metadata(TypedDict):
 
     files: dict[str, FileEntry]
     versions: NotRequired[dict[str, Any]]
+    class_names: NotRequired[list[str]]
     num_parameters: NotRequired[schemas.CountOrZero]
     decoding: NotRequired[Decoding]
 

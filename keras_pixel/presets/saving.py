@@ -20,7 +20,7 @@ from keras_pixel.presets import folders
 
 _WEIGHTS_DTYPES = ("float32", "float16")
 # Arguments worth reading without opening `config.json`.
-_SHAPE_KEYS = ("image_shape", "num_levels")
+_SHAPE_KEYS = ("image_shape", "num_levels", "num_classes", "class_names")
 
 
 def save_preset(
