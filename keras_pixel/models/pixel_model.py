@@ -56,11 +56,15 @@ class PixelModel(TrainableModel):
         num_levels: int.
         noise_shape: shape of the noise that makes one image.
         pixel_distribution: the `PixelDistribution` of the output.
+        discretizer: the `keras_pixel.data.Discretizer` that makes the levels
+            of continuous values, or `None`. To be set; saved in presets.
 
     Raises:
         TypeError: if there is no such argument.
         ValueError: if inputs and outputs don't fit each other.
     """
+
+    discretizer = None
 
     def __new__(cls, *args, **kwargs):
         arguments = constructor_arguments(cls, args, kwargs)

@@ -42,6 +42,8 @@ class Metadata(TypedDict):
     versions: NotRequired[dict[str, Any]]
     num_parameters: NotRequired[schemas.CountOrZero]
     decoding: NotRequired[Decoding]
+    # The config of a `keras_pixel.data.Discretizer`.
+    discretizer: NotRequired[dict[str, Any]]
 
 
 _ADAPTER = pydantic.TypeAdapter(Metadata)
