@@ -11,6 +11,7 @@ from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_keys
 from keras_pixel.checks import check_number
 from keras_pixel.checks import check_size
+from keras_pixel.data import bins
 
 STRATEGIES = ("uniform", "quantile", "mu_law")
 OUT_OF_BOUNDS = ("clip", "error")
@@ -143,7 +144,7 @@ class Discretizer:
             return self
         self._refuse_or_clip(columns, low, high)
         found = [
-            _quantile_bins(np.clip(column, *bounds), self.num_bins, *bounds)
+            bins.quantile(np.clip(column, *bounds), self.num_bins, *bounds)
             for column, *bounds in zip(columns.T, low, high, strict=True)
         ]
         self._edges = np.stack([edges for edges, _ in found])
@@ -253,16 +254,16 @@ class Discretizer:
             TypeError: if `config` is not a dict.
             ValueError: if a key is unknown or a value out of range.
         """
-        bins = ("bin_edges", "bin_centers")
+        tables = ("bin_edges", "bin_centers")
         arguments = (
             *("num_bins", "strategy", "low", "high"),
             *("num_dims", "mu", "out_of_bounds"),
         )
-        check_keys("config", config, (), (*arguments, *bins))
+        check_keys("config", config, (), (*arguments, *tables))
         given = {key: config[key] for key in arguments if key in config}
         found = cls(**given)
-        if bins[0] in config or bins[1] in config:
-            found._set_bins(*(config.get(key) for key in bins))
+        if any(key in config for key in tables):
+            found._set_bins(*(config.get(key) for key in tables))
         return found
 
     # === Inside: everything by dimension, one where `num_dims` is None ===
@@ -318,16 +319,8 @@ class Discretizer:
             )
 
     def _make_bins(self, low: np.ndarray, high: np.ndarray) -> None:
-        """Bins of equal width on a scale that is fixed by the bounds."""
-        places = np.arange(2 * self.num_bins + 1) / self.num_bins - 1
-        if self.strategy == "mu_law":
-            growth = np.abs(places) * np.log1p(self.mu)
-            places = np.sign(places) * np.expm1(growth) / self.mu
-        # Edges and centres in turn, in [-1, 1].
-        half = (high - low)[:, None] / 2
-        table = low[:, None] + half * (places + 1)
-        table[:, 0], table[:, -1] = low, high  # whatever the rounding
-        self._set_bins(table[:, ::2], table[:, 1::2])
+        mu = self.mu if self.strategy == "mu_law" else None
+        self._set_bins(*bins.scaled(low, high, self.num_bins, mu))
 
     def _set_bins(self, edges: Any, centers: Any) -> None:
         size = self.num_dims or 1
@@ -397,39 +390,3 @@ class Discretizer:
 
 def _count(columns: np.ndarray, low: np.ndarray, high: np.ndarray) -> int:
     return int(((columns < low) | (columns > high)).sum())
-
-
-def _quantile_bins(
-    column: np.ndarray, num_bins: int, low: float, high: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Edges and centres of bins of about equally many values."""
-    distinct, counts = np.unique(column, return_counts=True)
-    if len(distinct) < num_bins:
-        raise ValueError(
-            "`values` must have at least `num_bins` distinct values within "
-            "the bounds, so that no quantile bin is empty. Received: "
-            f"{len(distinct)} distinct values, num_bins={num_bins}. Use at "
-            f'most {len(distinct)} bins, or `strategy="uniform"`.'
-        )
-    # How many of the distinct values lie below each inner edge: as near to
-    # equal shares as may be, and in each bin at least one.
-    below = np.cumsum(counts)
-    shares = np.arange(1, num_bins) * (len(column) / num_bins)
-    after = np.searchsorted(below, shares)
-    before = np.maximum(after - 1, 0)
-    nearer = shares - below[before] < below[after] - shares
-    first = np.where(nearer, before, after) + 1
-    order = np.arange(1, num_bins)
-    first = np.maximum.accumulate(first - order) + order
-    first = np.maximum(first, order)
-    first = np.minimum(first, len(distinct) - num_bins + order)
-    lower, upper = distinct[first - 1], distinct[first]
-    middle = lower + (upper - lower) / 2
-    inner = np.where(middle > lower, middle, upper)
-    edges = np.concatenate([[low], inner, [high]])
-    starts = np.concatenate([[0], first])
-    ends = np.concatenate([first, [len(distinct)]])
-    total = np.add.reduceat(distinct * counts, starts)
-    means = total / np.add.reduceat(counts, starts)
-    # A mean of equal values may be rounded out of its bin.
-    return edges, np.clip(means, distinct[starts], distinct[ends - 1])
