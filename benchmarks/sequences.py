@@ -12,14 +12,13 @@ one, and from there to the last. What convolutions and LSTMs keep does not
 depend on T, so it should cost the same; attention reads all that was drawn.
 
 Lengths of one model are timed in the same process, in turn, several rounds;
-medians are compared. What is kept are all tensors of the layers' caches, for a
-batch of one.
+the least of each is taken, which other work on the machine disturbs least.
+What is kept are all tensors of the layers' caches, for a batch of one.
 """
 
 import argparse
 import json
 import math
-import statistics
 import time
 
 from benchmarks.tables import markdown
@@ -41,7 +40,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lengths", default="64,128,256,512,1024,2048")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--models", default="", help="words in their names")
     parser.add_argument("--no-write", action="store_true")
     parser.add_argument("--timeout", type=int, default=1200, help="s a model")
@@ -69,7 +68,7 @@ def main():
         lines.append(format_row(name, lengths, result, len(header)))
         print(" | ".join(lines[-1]), flush=True)
     about = (
-        f"Microseconds a step of a batch of {arguments.batch_size}, medians "
+        f"Microseconds a step of a batch of {arguments.batch_size}, the least "
         f"of {arguments.rounds} rounds."
     )
     text = f"{about}\n\n{markdown(header, lines)}"
@@ -145,7 +144,7 @@ def measure(name, lengths, batch_size, rounds):
     return {
         "parameters": networks[0].count_params(),
         "microseconds": [
-            1e6 * statistics.median(found) / length
+            1e6 * min(found) / length
             for found, length in zip(seconds, lengths, strict=True)
         ],
         "kept": [kept_bytes(model) for model in networks],
