@@ -70,11 +70,15 @@ class PixelModel(TrainableModel):
         noise_shape: shape of the noise that makes one image.
         pixel_distribution: the `PixelDistribution` of the output.
         class_names: names of the classes, a tuple, or `None`.
+        discretizer: the `keras_pixel.data.Discretizer` that makes the levels
+            of continuous values, or `None`. To be set; saved in presets.
 
     Raises:
         TypeError: if there is no such argument.
         ValueError: if inputs and outputs don't fit each other.
     """
+
+    discretizer = None
 
     def __new__(cls, *args, **kwargs):
         arguments = constructor_arguments(cls, args, kwargs)

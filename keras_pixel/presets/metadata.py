@@ -43,6 +43,8 @@ class Metadata(TypedDict):
     class_names: NotRequired[list[str]]
     num_parameters: NotRequired[schemas.CountOrZero]
     decoding: NotRequired[Decoding]
+    # The config of a `keras_pixel.data.Discretizer`.
+    discretizer: NotRequired[dict[str, Any]]
 
 
 _ADAPTER = pydantic.TypeAdapter(Metadata)
