@@ -38,7 +38,10 @@ class Graphs:
         self.model = model
         self.image_shape = tuple(model.image_shape)
         self.noise_shape = tuple(model.noise_shape)
-        self._feature_model = model.feature_model()
+        # A model of one layer has no hidden features.
+        self._feature_model = None
+        if model.feature_layers:
+            self._feature_model = model.feature_model()
         batch = {
             "noise": tf.TensorSpec((None, *self.noise_shape), "float32"),
             "temperature": tf.TensorSpec((None,), "float32"),
@@ -68,7 +71,7 @@ class Graphs:
         noise = tf.TensorSpec((None, *self.noise_shape), "float32", "noise")
         seed = tf.TensorSpec((None,), "int32", "seed")
         temperature = tf.TensorSpec((None,), "float32", "temperature")
-        return {
+        found = {
             "serving_default": (self.score, [images]),
             "logits": (self.logits, [images]),
             "sample": (self.sample, [seed, temperature]),
@@ -77,8 +80,10 @@ class Graphs:
                 [noise, temperature],
             ),
             "complete": (self.complete, [images, mask, seed, temperature]),
-            "features": (self.features, [images]),
         }
+        if self._feature_model is not None:
+            found["features"] = (self.features, [images])
+        return found
 
     def score(self, images):
         """Nats and bits/dim of each image, by the TFP distribution."""
