@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from keras_pixel import models as models
     from keras_pixel import presets as presets
     from keras_pixel import sampling as sampling
+    from keras_pixel import tasks as tasks
     from keras_pixel import training as training
     from keras_pixel.levels import floats_to_levels as floats_to_levels
     from keras_pixel.levels import levels_to_floats as levels_to_floats
@@ -57,6 +58,7 @@ _HOMES = {
     "models": "",
     "presets": "",
     "sampling": "",
+    "tasks": "",
     "training": "",
 }
 

@@ -38,10 +38,6 @@ class Graphs:
         self.model = model
         self.image_shape = tuple(model.image_shape)
         self.noise_shape = tuple(model.noise_shape)
-        # A model of one layer has no hidden features.
-        self._feature_model = None
-        if model.feature_layers:
-            self._feature_model = model.feature_model()
         batch = {
             "noise": tf.TensorSpec((None, *self.noise_shape), "float32"),
             "temperature": tf.TensorSpec((None,), "float32"),
@@ -81,7 +77,7 @@ class Graphs:
             ),
             "complete": (self.complete, [images, mask, seed, temperature]),
         }
-        if self._feature_model is not None:
+        if self.model.feature_layers:  # a baseline has none
             found["features"] = (self.features, [images])
         return found
 
@@ -113,7 +109,7 @@ class Graphs:
     def features(self, images):
         """The last hidden features of every pixel."""
         levels, _ = self._levels(images)
-        return {"features": self._feature_model(levels, training=False)}
+        return {"features": self.model.feature_model()(levels, training=False)}
 
     def sample(self, seed, temperature):
         """New images; each depends on its own seed alone."""
