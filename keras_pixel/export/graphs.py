@@ -38,7 +38,6 @@ class Graphs:
         self.model = model
         self.image_shape = tuple(model.image_shape)
         self.noise_shape = tuple(model.noise_shape)
-        self._feature_model = model.feature_model()
         batch = {
             "noise": tf.TensorSpec((None, *self.noise_shape), "float32"),
             "temperature": tf.TensorSpec((None,), "float32"),
@@ -68,7 +67,7 @@ class Graphs:
         noise = tf.TensorSpec((None, *self.noise_shape), "float32", "noise")
         seed = tf.TensorSpec((None,), "int32", "seed")
         temperature = tf.TensorSpec((None,), "float32", "temperature")
-        return {
+        found = {
             "serving_default": (self.score, [images]),
             "logits": (self.logits, [images]),
             "sample": (self.sample, [seed, temperature]),
@@ -77,8 +76,10 @@ class Graphs:
                 [noise, temperature],
             ),
             "complete": (self.complete, [images, mask, seed, temperature]),
-            "features": (self.features, [images]),
         }
+        if self.model.feature_layers:  # a baseline has none
+            found["features"] = (self.features, [images])
+        return found
 
     def score(self, images):
         """Nats and bits/dim of each image, by the TFP distribution."""
@@ -108,7 +109,7 @@ class Graphs:
     def features(self, images):
         """The last hidden features of every pixel."""
         levels, _ = self._levels(images)
-        return {"features": self._feature_model(levels, training=False)}
+        return {"features": self.model.feature_model()(levels, training=False)}
 
     def sample(self, seed, temperature):
         """New images; each depends on its own seed alone."""

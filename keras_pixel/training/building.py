@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_pixel import models
 from keras_pixel.checks import did_you_mean
+from keras_pixel.models.closed_form import ClosedFormModel
 from keras_pixel.training.averaging import WarmAverage
 
 # By their names in recipes.
@@ -50,6 +51,7 @@ def model_class(name):
         and issubclass(value, models.PixelModel)
         # A graph of the user's own is not described by arguments.
         and value is not models.PixelModel
+        and not issubclass(value, ClosedFormModel)
     }
     found = own.get(name) or keras.saving.get_registered_object(name)
     if (
@@ -61,6 +63,12 @@ def model_class(name):
             f"`class_name` must be one of {sorted(own)}, or the registered "
             f'name ("package>Name") of your own class. Received: '
             f"class_name={name!r}.{did_you_mean(name, own)}"
+        )
+    if issubclass(found, ClosedFormModel):
+        raise ValueError(
+            "`class_name` must be a model with weights to train. Received: "
+            f"class_name={name!r}, whose weights are computed. Use "
+            "`model.fit_closed_form(data)`."
         )
     return found
 
