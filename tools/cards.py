@@ -143,23 +143,47 @@ def card(metadata):
         "",
         f"![{samples['num_images']} samples of {name}](samples.png)",
         "",
-        f"{samples['num_images']} samples, none left out: "
-        f"`model.sample({samples['num_images']}, seed={samples['seed']})`.",
+        _of_samples(metadata),
     ]
     for heading in HEADINGS:
         lines += ["", f"## {heading}", "", *sections[heading]]
     return "\n".join(lines) + "\n"
 
 
+def _of_samples(metadata):
+    samples, classes = metadata["samples"], metadata.get("num_classes")
+    count, seed = samples["num_images"], samples["seed"]
+    if classes is None:
+        return (
+            f"{count} samples, none left out: "
+            f"`model.sample({count}, seed={seed})`."
+        )
+    rows = -(-count // classes)
+    return (
+        f"{count} samples, a row of each class, none left out: "
+        f"`model.sample(labels=np.arange({count}) // {rows}, seed={seed})`."
+    )
+
+
 def _use(metadata):
     shape = ", ".join(str(size) for size in metadata["image_shape"])
+    told = ""
+    if metadata.get("num_classes") is not None:
+        names = metadata.get("class_names") or [0]
+        told = f", labels={names[-1]!r}"
     return [
         "```python",
         "import keras_pixel",
         "",
         f'model = keras_pixel.load("{metadata["name"]}")',
-        f"images = model.sample(4, seed=0)  # integer levels (4, {shape})",
-        "print(model.bits_per_dim(images))",
+        f"images = model.sample(4{told}, seed=0)  "
+        f"# integer levels (4, {shape})",
+        f"print(model.bits_per_dim(images{told}))",
+        *(
+            ["print(model.classify(images))  # p(class | image)"]
+            if told
+            else []
+        ),
         "```",
     ]
 
@@ -174,6 +198,12 @@ def _numbers(metadata):
         lines.append(
             f"| {UNITS[one]}, {dataset['split']} | {marks}{value}{marks} "
             "| measured here |"
+        )
+    found = measured.get("classification")
+    if found:
+        lines.append(
+            f"| p(class ∣ image), right of {found['num_images']:,} images "
+            f"| {100 * found['accuracy']:.2f} % | measured here |"
         )
     paper = metadata.get("paper")
     if paper:
@@ -191,6 +221,15 @@ def _numbers(metadata):
         "",
         f"    {measured['command']}",
     ]
+    if found:
+        lines += [
+            "",
+            "Classes are told apart by Bayes' rule, all equally frequent; "
+            "their expected calibration error is "
+            f"{100 * found['calibration_error']:.2f} %:",
+            "",
+            f"    {found['command']}",
+        ]
     before = measured.get("before_rounding")
     if before:
         lines += [

@@ -24,6 +24,7 @@ import keras
 import numpy as np
 
 from keras_pixel import presets
+from keras_pixel import tasks
 from keras_pixel import training
 from keras_pixel.cli import output
 from keras_pixel.training import building
@@ -155,10 +156,32 @@ def training_entry(arguments, recipe, step):
     }
 
 
+def accuracy_entry(arguments, model, data):
+    """How well a model that is told labels tells classes apart."""
+    if model.num_classes is None:
+        return {}
+    with output.progress("Classifying", len(data)) as done:
+        found = tasks.classify(model, data, None, arguments.batch_size, done)
+    print(found.table(), flush=True)
+    return {
+        "classification": {
+            "accuracy": found.accuracy,
+            "calibration_error": found.calibration_error,
+            "num_images": found.num_images,
+            "command": f"keras-pixel classify {arguments.name} --download",
+        }
+    }
+
+
 def sample_sheet(model, count, seed):
     """A picture of samples as PNG bytes; whatever comes is shown."""
-    images = np.asarray(model.sample(count, seed=seed))
     columns = max(1, round(count**0.5))
+    labels = None
+    if model.num_classes is not None:
+        # A row of each class.
+        columns = -(-count // model.num_classes)
+        labels = np.arange(count) // columns
+    images = np.asarray(model.sample(count, labels=labels, seed=seed))
     sheet = training.image_sheet(images, model.num_levels, columns=columns)
     file = io.BytesIO()
     sheet.save(file, format="PNG", optimize=True)
@@ -233,6 +256,7 @@ def write_preset(arguments, zoo, model, data, source, known, files):
         "command": f"keras-pixel evaluate {arguments.name} "
         + ("" if "recipe.json" in files else f"{source} ")
         + "--download",
+        **accuracy_entry(arguments, model, data),
         "before_rounding": {
             **exact,
             "rounded_bits_per_dim": short["bits_per_dim"],

@@ -68,6 +68,7 @@ app.command()(scoring.score)
 app.command()(training.train)
 app.command()(scoring.evaluate)
 app.command()(tasks.probe)
+app.command()(tasks.classify)
 app.command()(export.export)
 app.command()(serve.serve)
 

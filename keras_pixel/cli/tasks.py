@@ -1,4 +1,4 @@
-"""The commands of tasks: `probe`."""
+"""The commands of tasks: `probe` and `classify`."""
 
 import re
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from keras_pixel import files
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
+from keras_pixel.cli import pictures
 
 
 def probe(
@@ -78,6 +79,49 @@ def probe(
             progress=done,
         )
     result.save(output)
+    if as_json:
+        terminal.print_json(result.to_dict())
+    else:
+        print(result.table(), end="")
+
+
+def classify(
+    model: options.Preset,
+    data: options.Data = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="New folder of the result."),
+    ] = None,
+    split: options.Split = "test",
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    count: options.FirstOnly = None,
+    batch_size: options.BatchSize = 100,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Tell classes apart by a model that is told labels."""
+    if output is not None:
+        files.check_new_folder(output)
+    loaded = terminal.load(model)
+    from keras_pixel import tasks
+
+    found = pictures.read_split(
+        data,
+        split,
+        model,
+        loaded,
+        data_dir=data_dir,
+        download=download,
+        resize=resize,
+        values=values,
+    )
+    total = min(len(found), count or len(found))
+    with terminal.progress("Classifying", total) as done:
+        result = tasks.classify(loaded, found, count, batch_size, done)
+    if output is not None:
+        result.save(output)
     if as_json:
         terminal.print_json(result.to_dict())
     else:
