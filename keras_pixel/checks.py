@@ -209,10 +209,11 @@ def check_choice(name, value, choices):
         ValueError: unless `value` is one of `choices`, naming the near ones.
     """
     choices = list(choices)
-    if any(
-        type(value) is type(choice) and value == choice for choice in choices
-    ):
-        return value
+    for choice in choices:
+        # Words of the command line are strings of a class of their own.
+        same_type = isinstance(value, str) or type(value) is type(choice)
+        if same_type and value == choice:
+            return choice
     raise ValueError(
         f"`{name}` must be one of {choices}. Received: {name}={value!r}."
         + (did_you_mean(value, choices) or " Choose one of these.")

@@ -503,8 +503,8 @@ class PixelModel(TrainableModel):
         empty = [np.zeros((0, *x.shape[1:]), "float32") for x in model.outputs]
         if not isinstance(layer, tuple):
             return np.concatenate(list(features) or empty)
-        parts = zip(*(list(features) or [empty]), strict=True)
-        return [np.concatenate(part) for part in parts]
+        parts = [keras.tree.flatten(part) for part in features] or [empty]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     @property
     def feature_layers(self):
