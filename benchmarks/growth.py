@@ -120,7 +120,9 @@ def measure(name, side, batch_size):
         model.sample(batch_size, seed=0, batch_size=batch_size)
 
     before = peak_bytes()
-    scoring = best_seconds(lambda: model.log_prob(images, batch_size))
+    scoring = best_seconds(
+        lambda: model.log_prob(images, batch_size=batch_size)
+    )
     scored = peak_bytes()
     start = time.perf_counter()
     draw()

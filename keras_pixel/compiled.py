@@ -24,6 +24,12 @@ def default_jit_compile():
     return bool(keras.distribution.list_devices("gpu"))
 
 
+def call_model(model, images, conditions=()):
+    """What a model gives for images, and for conditions if it has any."""
+    inputs = [images, *conditions] if len(conditions) else images
+    return model(inputs, training=False)
+
+
 class Compiled:
     """A function of one batch, compiled by the backend.
 

@@ -49,7 +49,8 @@ ALLOWED = {
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
     ),
     "presets": (
-        ("keras_pixel",),
+        # A discretizer is loaded with its model.
+        ("keras_pixel", "data.discretizer"),
         ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
     ),
     "training": (

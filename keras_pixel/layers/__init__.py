@@ -11,6 +11,7 @@ from keras_pixel.layers.downsample_conv2d import DownsampleConv2D
 from keras_pixel.layers.embed_levels import EmbedLevels
 from keras_pixel.layers.gated_masked_conv2d import GatedMaskedConv2D
 from keras_pixel.layers.gated_residual import GatedResidual
+from keras_pixel.layers.label_embedding import LabelEmbedding
 from keras_pixel.layers.linear_normal_head import LinearNormalHead
 from keras_pixel.layers.local_attention_1d import LocalAttention1D
 from keras_pixel.layers.local_attention_2d import LocalAttention2D
@@ -21,6 +22,7 @@ from keras_pixel.layers.pixel_logits import PixelLogits
 from keras_pixel.layers.positional_encoding_2d import PositionalEncoding2D
 from keras_pixel.layers.row_lstm import RowLSTM
 from keras_pixel.layers.scale_levels import ScaleLevels
+from keras_pixel.layers.scale_shift import ScaleShift
 from keras_pixel.layers.scanline_lstm import ScanlineLSTM
 from keras_pixel.layers.shift_right import ShiftRight
 from keras_pixel.layers.shifted_conv2d import ShiftedConv2D
@@ -42,6 +44,7 @@ __all__ = [
     "DiagonalLSTM",
     "EmbedLevels",
     "GatedMaskedConv2D",
+    "LabelEmbedding",
     "LinearNormalHead",
     "LocalAttention1D",
     "LocalAttention2D",
@@ -51,6 +54,7 @@ __all__ = [
     "PositionalEncoding2D",
     "RowLSTM",
     "ScaleLevels",
+    "ScaleShift",
     "ScanlineLSTM",
     "ShiftRight",
     "ShiftedConv2D",

@@ -45,11 +45,15 @@ class GatedMaskedConv2D(CausalLayer):
 
     Call arguments:
         inputs: list of two float tensors, the vertical and the horizontal
-            stack.
+            stack; and, if a condition is known, a third that is added to the
+            inputs of the gates, one half to those of each stack (`Vᵀh` of the
+            paper, section 2.3, and the map `V * s`).
 
     Input shape:
         Two of `(batch, height, width, in_features)`; with mask "B"
-        `in_features` of the horizontal stack is `filters`.
+        `in_features` of the horizontal stack is `filters`. The third
+        `(batch, height, width, 4 * filters)`, or `(batch, 1, 1, 4 *
+        filters)`.
 
     Output shape:
         Two of `(batch, height, width, filters)`.
@@ -101,7 +105,13 @@ class GatedMaskedConv2D(CausalLayer):
         )
 
     def build(self, input_shape):
-        vertical, horizontal = input_shape
+        vertical, horizontal, *condition = input_shape
+        if condition and condition[0][-1] != 4 * self.filters:
+            raise ValueError(
+                "The third input, for the gates of both stacks, must have `4 * "
+                f"filters` features. Received: {condition[0][-1]} features, "
+                f"filters={self.filters}. Use {4 * self.filters}."
+            )
         if self.mask_type == "B" and horizontal[-1] != self.filters:
             raise ValueError(
                 'With mask_type "B" the horizontal stack must have `filters` '
@@ -128,7 +138,7 @@ class GatedMaskedConv2D(CausalLayer):
         self.output_convolution.build((*horizontal[:-1], self.filters))
 
     def call(self, inputs):
-        vertical, horizontal = inputs
+        vertical, horizontal, *condition = inputs
         rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
         if self.mask_type == "A":
             vertical_rows = vertical[:, :-1]
@@ -139,7 +149,12 @@ class GatedMaskedConv2D(CausalLayer):
         )
         seen = ops.conv(padded, self.vertical_kernel, padding="valid")
         seen = seen + self.vertical_bias  # (batch, height, width, 2 * filters)
+        if condition:
+            above, beside = ops.split(condition[0], 2, axis=-1)
+            seen = seen + above
         link = ops.matmul(seen, self.link_kernel) + self.link_bias
+        if condition:
+            link = link + beside
         gated = _gate(self.horizontal(horizontal) + link)
         outputs = self.output_convolution(gated)
         if self.mask_type == "B":
@@ -204,13 +219,15 @@ class GatedMaskedConv2D(CausalLayer):
             kept = finished = (*finished, row)
         seen = convolve_rows(finished, weights["vertical_kernel"])
         seen = seen + weights["vertical_bias"]  # (width, batch, 2 * filters)
+        if len(rows) > 2:
+            seen = seen + rows[2][..., : 2 * self.filters]
         flat = ops.reshape(seen, (-1, seen.shape[-1]))
         link = ops.matmul(flat, weights["link_kernel"]) + weights["link_bias"]
         link = ops.reshape(link, (seen.shape[0], -1, link.shape[-1]))
         return [_gate(seen), None], {**state, "rows": kept, "link": link}
 
     def decode_step(self, weights, state, step, group, inputs):
-        _, horizontal = inputs
+        _, horizontal, *condition = inputs
         parts = {}
         (outputs,), parts["horizontal"] = self.horizontal.decode_step(
             weights["horizontal"],
@@ -222,6 +239,8 @@ class GatedMaskedConv2D(CausalLayer):
         size = 2 * self.filters // self.channels
         link = read_at(state["link"], step.raster_column)
         outputs = outputs + link[:, group * size : (group + 1) * size]
+        if condition:
+            outputs = outputs + condition[0][group][:, size:]
         gated = (*state["gated"], _gate(outputs))
         name = "output_convolution"
         (outputs,), parts[name] = self.output_convolution.decode_step(
@@ -233,7 +252,7 @@ class GatedMaskedConv2D(CausalLayer):
         return [None, outputs], {**state, **parts, "gated": gated}
 
     def finish_pixel(self, weights, state, step, inputs):
-        vertical, horizontal = inputs
+        vertical, horizontal, *_ = inputs
         new = {**state, "gated": ()}
         for part, given in (
             (self.horizontal, horizontal),

@@ -7,7 +7,13 @@ from keras_pixel.layers import GatedResidual
 
 
 def gated_residual_block(
-    x, convolve, name, short_cut=None, activation=ConcatELU, dropout=0.0
+    x,
+    convolve,
+    name,
+    short_cut=None,
+    activation=ConcatELU,
+    dropout=0.0,
+    condition=None,
 ):
     """Two convolutions and a gate: `x + a * sigmoid(b)`.
 
@@ -22,6 +28,8 @@ def gated_residual_block(
         activation: function of keyword arguments such as `name` to a layer.
             Defaults to `ConcatELU`.
         dropout: float. Rate after the second activation. Defaults to `0.0`.
+        condition: function of features and a name to features that know of a
+            condition, see `Conditioning`. Defaults to `None`.
 
     Returns:
         Symbolic tensor of the shape of `x`.
@@ -35,6 +43,8 @@ def gated_residual_block(
             other
         )
         y = keras.layers.Add(name=f"{name}_add")([y, other])
+    if condition is not None:
+        y = condition(y, name)
     y = activation(name=f"{name}_activation_2")(y)
     if dropout:
         y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)

@@ -23,6 +23,7 @@ from keras_pixel.layers import GatedMaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
 from keras_pixel.models.arguments import check_features
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -52,6 +53,14 @@ class GatedPixelCNN(PixelModel):
             features have no groups by channel, the first layer hides the
             whole pixel, and the head alone puts the channels in order.
             Defaults to `False`, as in the paper.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -81,6 +90,9 @@ class GatedPixelCNN(PixelModel):
         distribution="categorical",
         num_mixtures=10,
         whole_pixel=False,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -91,6 +103,9 @@ class GatedPixelCNN(PixelModel):
         num_layers = check_size("num_layers", num_layers, 0)
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
             inputs
@@ -101,15 +116,16 @@ class GatedPixelCNN(PixelModel):
             mask_type="A",
             channels=channels,
             name="first",
-        )([x, x])
+        )([x, x, *conditioned.gates(4 * filters, "first")])
         for i in range(num_layers):
             if dropout:
                 horizontal = keras.layers.Dropout(
                     dropout, name=f"dropout_{i + 1}"
                 )(horizontal)
+            gates = conditioned.gates(4 * filters, f"gated_{i + 1}")
             vertical, horizontal = GatedMaskedConv2D(
                 filters, kernel_size, channels=channels, name=f"gated_{i + 1}"
-            )([vertical, horizontal])
+            )([vertical, horizontal, *gates])
             # twice (batch, height, width, filters)
         x = head.head_convolution(horizontal, head_filters, channels)
         outputs, pixel_distribution = head.parameters(
@@ -121,4 +137,11 @@ class GatedPixelCNN(PixelModel):
             head_rank,
             whole_pixel,
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )

@@ -37,6 +37,7 @@ from keras_pixel.layers import PositionalEncoding2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ShiftRight
 from keras_pixel.models import head
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 _ATTENTIONS = ("full", "local_1d", "local_2d")
@@ -91,6 +92,14 @@ class ImageTransformer(PixelModel):
         lag: int or `None`. Attention and the first convolution see only what
             a wavefront of this lag has drawn before (see `CausalAttention`);
             needs `first_kernel_size`. Defaults to `None`: raster order.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -128,6 +137,9 @@ class ImageTransformer(PixelModel):
         distribution="categorical",
         num_mixtures=10,
         lag=None,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -181,6 +193,9 @@ class ImageTransformer(PixelModel):
             return keras.layers.Add(name=f"{name}_add")([x, change])
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         if first_kernel_size is None:
             x = EmbedLevels(
@@ -206,9 +221,11 @@ class ImageTransformer(PixelModel):
         for i in range(num_layers):
             block = f"block_{i + 1}"
             change = normalise(x, f"{block}_attention_norm")
+            change = conditioned(change, f"{block}_attention_norm")
             change = attend(change, f"{block}_attention")
             x = add(x, change, f"{block}_attention")
             change = normalise(x, f"{block}_feed_forward_norm")
+            change = conditioned(change, f"{block}_feed_forward_norm")
             change = per_sub_pixel(
                 [
                     keras.layers.Dense(intermediate_dim, activation),
@@ -222,7 +239,14 @@ class ImageTransformer(PixelModel):
         outputs, pixel_distribution = head.parameters(
             x, inputs, num_levels, distribution, num_mixtures, head_rank
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )
 
 
 def _blocks(attention, query_shape, memory_flange):

@@ -25,6 +25,7 @@ from keras_pixel.layers import MaskedConv2D
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
 from keras_pixel.models.arguments import check_features
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -58,6 +59,14 @@ class PixelCNN(PixelModel):
             whole pixel, and the head alone puts the channels in order.
             Defaults to `False`, as in the paper.
         lag: int or `None`, see `MaskedConv2D`. Defaults to `None`.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -89,6 +98,9 @@ class PixelCNN(PixelModel):
         num_mixtures=10,
         whole_pixel=False,
         lag=None,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -115,17 +127,22 @@ class PixelCNN(PixelModel):
             return keras.layers.Activation(activation, name=name)(x)
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
             inputs
         )
         x = convolution(2 * filters, first_kernel_size, "first", "A")(x)
+        x = conditioned(x, "first")
         # No residual around the first layer: it would show a value to itself.
         for i in range(num_blocks):
             block = f"block_{i + 1}"
             residual = x
             x = activate(x, f"{block}_activation_1")
             x = convolution(filters, 1, f"{block}_reduce")(x)
+            x = conditioned(x, block)
             x = activate(x, f"{block}_activation_2")
             x = convolution(filters, kernel_size, f"{block}_convolution")(x)
             x = activate(x, f"{block}_activation_3")
@@ -146,4 +163,11 @@ class PixelCNN(PixelModel):
             head_rank,
             whole_pixel,
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )

@@ -19,6 +19,8 @@ wavefront. The paper's geometry itself needs raster order: its vertical stack
 sees a column further to the right with each layer.
 """
 
+import functools
+
 import keras
 
 from keras_pixel.checks import check_image_shape
@@ -31,6 +33,7 @@ from keras_pixel.layers import ShiftedConv2D
 from keras_pixel.layers import ShiftedConv2DTranspose
 from keras_pixel.models import head
 from keras_pixel.models.blocks import gated_residual_block
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 _KERNELS = {"vertical": (2, 3), "horizontal": (2, 2)}
@@ -66,6 +69,14 @@ class PixelCNNPlusPlus(PixelModel):
         num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
         lag: int or `None`. Crops all kernels to the wavefront of this lag
             (see `ShiftedConv2D`). Defaults to `None`: the paper's geometry.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -91,6 +102,9 @@ class PixelCNNPlusPlus(PixelModel):
         distribution="logistic_mixture",
         num_mixtures=10,
         lag=None,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -114,14 +128,19 @@ class PixelCNNPlusPlus(PixelModel):
                 **options,
             )(x)
 
-        def block(x, stack, name, short_cut=None):
+        def block(x, stack, name, level, short_cut=None):
             def convolution(features, kernel_size=_KERNELS[stack], **arguments):
                 return ShiftedConv2D(
                     features, kernel_size, stack, **options, **arguments
                 )
 
             return gated_residual_block(
-                x, convolution, f"{name}_{stack}", short_cut, dropout=dropout
+                x,
+                convolution,
+                f"{name}_{stack}",
+                short_cut,
+                dropout=dropout,
+                condition=functools.partial(conditioned, level=level),
             )
 
         def upsample(x, stack, i):
@@ -135,6 +154,9 @@ class PixelCNNPlusPlus(PixelModel):
             )(x)
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         x = ScaleLevels(num_levels, name="scale_levels")(inputs)
         x = BackgroundChannels(name="background")(x)
@@ -157,8 +179,8 @@ class PixelCNNPlusPlus(PixelModel):
                 short_cuts.append((vertical, horizontal))
             for j in range(num_blocks):
                 name = f"down_{i}_block_{j + 1}"
-                vertical = block(vertical, "vertical", name)
-                horizontal = block(horizontal, "horizontal", name, vertical)
+                vertical = block(vertical, "vertical", name, i)
+                horizontal = block(horizontal, "horizontal", name, i, vertical)
                 short_cuts.append((vertical, horizontal))
         # two of (batch, rows, columns, filters)
         # === Up ===
@@ -171,14 +193,21 @@ class PixelCNNPlusPlus(PixelModel):
             for j in range(num_blocks + (not coarsest)):
                 name = f"up_{i}_block_{j + 1}"
                 of_vertical, of_horizontal = short_cuts.pop()
-                vertical = block(vertical, "vertical", name, of_vertical)
+                vertical = block(vertical, "vertical", name, i, of_vertical)
                 joined = keras.layers.Concatenate(name=f"{name}_joined")(
                     [vertical, of_horizontal]
                 )
-                horizontal = block(horizontal, "horizontal", name, joined)
+                horizontal = block(horizontal, "horizontal", name, i, joined)
         # two of (batch, height, width, filters)
         x = keras.layers.Activation("elu", name="head_activation")(horizontal)
         outputs, pixel_distribution = head.parameters(
             x, inputs, num_levels, distribution, num_mixtures, whole_pixel=True
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )

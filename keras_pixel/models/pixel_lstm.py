@@ -27,6 +27,7 @@ from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import ScanlineLSTM
 from keras_pixel.layers import ShiftRight
 from keras_pixel.models import head
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -52,6 +53,14 @@ class PixelLSTM(PixelModel):
         distribution: "categorical" or "logistic_mixture" (`LogisticMixture`).
             Defaults to `"categorical"`.
         num_mixtures: int, see `LogisticMixture`. Defaults to `10`.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -76,6 +85,9 @@ class PixelLSTM(PixelModel):
         dropout=0.0,
         distribution="categorical",
         num_mixtures=10,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -94,6 +106,9 @@ class PixelLSTM(PixelModel):
             )
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         images = keras.Input(image_shape, dtype="int32", name="images")
         if inputs == "embedding":
             x = EmbedLevels(
@@ -104,11 +119,13 @@ class PixelLSTM(PixelModel):
                 images
             )
         x = ShiftRight(channels=channels, name="shift_right")(x)
+        x = conditioned(x, "first")
         for i in range(num_layers):
             residual = x
             x = ScanlineLSTM(
                 hidden_dim, channels=channels, name=f"lstm_{i + 1}"
             )(x)
+            x = conditioned(x, f"lstm_{i + 1}")
             if dropout:
                 x = keras.layers.Dropout(dropout, name=f"dropout_{i + 1}")(x)
             if i:
@@ -117,4 +134,11 @@ class PixelLSTM(PixelModel):
         outputs, pixel_distribution = head.parameters(
             x, images, num_levels, distribution, num_mixtures, head_rank
         )
-        super().__init__(images, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [images, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )

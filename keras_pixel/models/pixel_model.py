@@ -9,17 +9,22 @@ from keras import ops
 
 from keras_pixel import presets
 from keras_pixel.checks import check_choice
+from keras_pixel.checks import check_class_names
 from keras_pixel.checks import check_images
 from keras_pixel.checks import check_num_levels
+from keras_pixel.checks import check_prior
 from keras_pixel.checks import check_size
+from keras_pixel.compiled import call_model
 from keras_pixel.distributions import Categorical
 from keras_pixel.distributions import PixelDistribution
 from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.models.arguments import constructor_arguments
 from keras_pixel.models.arguments import under_dtype_policy
+from keras_pixel.models.conditioning import check_conditioning
 from keras_pixel.models.features import feature_layers
 from keras_pixel.models.features import feature_model
 from keras_pixel.models.trainable import TrainableModel
+from keras_pixel.sampling import Conditions
 from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search
 from keras_pixel.sampling import conditional_bits_per_dim
@@ -41,7 +46,10 @@ class PixelModel(TrainableModel):
     subclass is the arguments of its constructor, which are its attributes too.
 
     Args:
-        inputs: `keras.Input` of integer levels, `(height, width, channels)`.
+        inputs: `keras.Input` of integer levels, `(height, width, channels)`;
+            or a list of it and of what else the model is told: an input of
+            class ids `()` named "labels", one of any other context named
+            "condition".
         outputs: symbolic tensor `(batch, height, width, channels,
             distribution.num_parameters)`.
         distribution: `PixelDistribution` of a sub-pixel that `outputs` are
@@ -49,6 +57,11 @@ class PixelModel(TrainableModel):
             whose parameters are logits.
         num_levels: int. Levels of a sub-pixel. Defaults to `256`, or to those
             of `distribution`.
+        num_classes: int. Classes of the labels, or `None` for a model without
+            labels. Defaults to `None`.
+        label_dropout: float. With more than 0 the label `num_classes` stands
+            for "no label", and the model has learned to do without (see
+            `LabelEmbedding`). Defaults to `0.0`.
         **kwargs: `keras.Model` arguments, such as `name`. Subclasses, which
             build their layers, take `dtype` too, as Keras' layers do.
 
@@ -57,11 +70,16 @@ class PixelModel(TrainableModel):
         num_levels: int.
         noise_shape: shape of the noise that makes one image.
         pixel_distribution: the `PixelDistribution` of the output.
+        class_names: names of the classes, a tuple, or `None`.
+        discretizer: the `keras_pixel.data.Discretizer` that makes the levels
+            of continuous values, or `None`. To be set; saved in presets.
 
     Raises:
         TypeError: if there is no such argument.
         ValueError: if inputs and outputs don't fit each other.
     """
+
+    discretizer = None
 
     def __new__(cls, *args, **kwargs):
         arguments = constructor_arguments(cls, args, kwargs)
@@ -77,9 +95,19 @@ class PixelModel(TrainableModel):
             subclass.__init__ = under_dtype_policy(cls.__init__)
 
     def __init__(
-        self, inputs, outputs, distribution=None, num_levels=None, **kwargs
+        self,
+        inputs,
+        outputs,
+        distribution=None,
+        num_levels=None,
+        num_classes=None,
+        label_dropout=0.0,
+        **kwargs,
     ):
-        image_shape = _check_inputs(inputs)
+        check_conditioning(num_classes, label_dropout)
+        images, *others = inputs if isinstance(inputs, list) else [inputs]
+        image_shape = _check_inputs(images)
+        conditions = Conditions(others, num_classes, label_dropout)
         if distribution is None:
             number = 256 if num_levels is None else num_levels
             distribution = Categorical(check_num_levels(number))
@@ -96,7 +124,7 @@ class PixelModel(TrainableModel):
                 f"{distribution.num_levels} levels. Leave out `num_levels`."
             )
         check_num_levels(distribution.num_levels)
-        expected = (*inputs.shape, distribution.num_parameters)
+        expected = (*images.shape, distribution.num_parameters)
         shape = getattr(outputs, "shape", None)
         if shape is None or tuple(shape) != expected:
             raise ValueError(
@@ -106,21 +134,39 @@ class PixelModel(TrainableModel):
                 "model with `CategoricalHead(num_levels, channels)`, or with "
                 "`LogisticMixtureHead` and its distribution."
             )
+        inputs = [images, *others] if others else images
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.image_shape = image_shape
         self.num_levels = distribution.num_levels
         self.pixel_distribution = distribution
         for name, value in self._arguments.items():
             if not hasattr(type(self), name) and not hasattr(self, name):
-                setattr(self, name, value)
+                # Not tracked: an encoder is in the graph already.
+                object.__setattr__(self, name, value)
         self._untracked = _Untracked(
-            Sampler(self, distribution, self.image_shape)
+            Sampler(self, distribution, self.image_shape, conditions)
         )
 
     @property
     def noise_shape(self):
         """Shape of the uniform noise that makes one image."""
         return self.image_shape
+
+    @property
+    def conditions(self):
+        """What the model is told beside the images: `Conditions`."""
+        return self._untracked.sampler.conditions
+
+    @property
+    def class_names(self):
+        """Names of the classes, by which labels may be given."""
+        return self.conditions.class_names
+
+    @class_names.setter
+    def class_names(self, names):
+        if names is not None:
+            names = check_class_names(names, self.conditions.num_classes)
+        self.conditions.class_names = names
 
     @property
     def lag(self):
@@ -133,12 +179,25 @@ class PixelModel(TrainableModel):
 
     # === Likelihood ===
 
-    def log_prob(self, images, batch_size=32, reduce="images"):
+    def log_prob(
+        self,
+        images,
+        *,
+        labels=None,
+        condition=None,
+        batch_size=32,
+        reduce="images",
+    ):
         """Exact log-probability of each image.
 
         Args:
             images: array or tensor `(batch, height, width, channels)` of
                 integer levels.
+            labels: class id or class name for all images, or a list or array
+                of one for each, where the model has classes. Defaults to
+                `None`.
+            condition: array, context for all images or one for each, where
+                the model has an encoder for it. Defaults to `None`.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
             reduce: "images" for the sum over each image, "sub_pixels" for the
@@ -157,8 +216,9 @@ class PixelModel(TrainableModel):
         batch_size = check_size("batch_size", batch_size)
         whole = check_choice("reduce", reduce, REDUCTIONS) == "images"
 
-        def score(images):
-            parameters = self(images, training=False)
+        def score(inputs):
+            images = inputs["images"]
+            parameters = call_model(self, images, inputs.get("conditions", ()))
             log_prob = self.pixel_distribution.log_prob(parameters, images)
             # (batch,) or (batch, height, width, channels)
             return ops.sum(log_prob, axis=(1, 2, 3)) if whole else log_prob
@@ -166,14 +226,16 @@ class PixelModel(TrainableModel):
         scores = self.sampler.programs.run(
             ("log_prob", reduce),
             lambda: score,
-            images,
+            self._program_inputs(images, labels, condition),
             batch_size,
             any_size=True,
         )
         shape = (0,) if whole else (0, *self.image_shape)
         return np.concatenate([np.zeros(shape, "float32"), *scores])
 
-    def bits_per_dim(self, images, batch_size=32):
+    def bits_per_dim(
+        self, images, *, labels=None, condition=None, batch_size=32
+    ):
         """Bits that each sub-pixel of each image costs, on average.
 
         See `log_prob` for arguments and errors.
@@ -182,10 +244,62 @@ class PixelModel(TrainableModel):
             NumPy float32 array `(batch,)`: `-log_prob / (height * width *
             channels * ln 2)`.
         """
-        nats = -self.log_prob(images, batch_size=batch_size)
+        nats = -self.log_prob(
+            images, labels=labels, condition=condition, batch_size=batch_size
+        )
         return nats_to_bits_per_dim(nats, math.prod(self.image_shape))
 
-    def distribution(self, images):
+    def classify(self, images, *, condition=None, prior=None, batch_size=32):
+        """Probabilities of the classes of images, by Bayes' rule.
+
+        `p(label | image)` is proportional to `p(image | label) * prior`: one
+        forward pass for each class.
+
+        Args:
+            images: as in `log_prob`.
+            condition: as in `log_prob`.
+            prior: array `(num_classes,)` of weights of at least 0, how
+                frequent the classes are. Defaults to `None`: all alike.
+            batch_size: as in `log_prob`.
+
+        Returns:
+            NumPy float32 array `(batch, num_classes)`; the probabilities of
+            an image sum to 1.
+
+        Raises:
+            TypeError: if the values are not integers.
+            ValueError: if the model has no classes, or an argument is wrong.
+        """
+        num_classes = self.conditions.num_classes
+        if num_classes is None:
+            raise ValueError(
+                "`classify` needs a model that is told labels. Received: a "
+                "model without `num_classes`. Train one with `num_classes`."
+            )
+        prior = check_prior(prior, num_classes)
+        log_prob = np.stack(
+            [
+                self.log_prob(
+                    images,
+                    labels=label,
+                    condition=condition,
+                    batch_size=batch_size,
+                )
+                for label in range(num_classes)
+            ],
+            axis=-1,
+        ).astype("float64")  # (batch, num_classes)
+        with np.errstate(divide="ignore"):
+            log_prob = log_prob + np.log(prior)
+        weights = np.exp(log_prob - log_prob.max(axis=-1, keepdims=True))
+        total = weights.sum(axis=-1, keepdims=True)
+        return (weights / total).astype("float32")
+
+    def _program_inputs(self, images, labels, condition):
+        told = self.conditions.program_inputs(len(images), labels, condition)
+        return {"images": images, **told}
+
+    def distribution(self, images, *, labels=None, condition=None):
         """TensorFlow Probability distribution, teacher-forced on `images`.
 
         Every sub-pixel's distribution is conditioned on the true sub-pixels
@@ -194,14 +308,16 @@ class PixelModel(TrainableModel):
         those see `sample`).
 
         Args:
-            images: as in `log_prob`.
+            images, labels, condition: as in `log_prob`.
 
         Returns:
             `tfp.distributions.Independent`, batch shape `(batch,)`, event
             shape `(height, width, channels)`.
         """
         images = check_images(images, self.image_shape, self.num_levels)
-        return self.pixel_distribution.tfp(self(images, training=False))
+        told = self.conditions.program_inputs(len(images), labels, condition)
+        parameters = call_model(self, images, told.get("conditions", ()))
+        return self.pixel_distribution.tfp(parameters)
 
     # === Training: see `TrainableModel` ===
 
@@ -219,11 +335,14 @@ class PixelModel(TrainableModel):
         self,
         num_images=None,
         *,
+        labels=None,
+        condition=None,
         noise=None,
         temperature=1.0,
         top_k=None,
         top_p=None,
         seed=None,
+        guidance_scale=None,
         batch_size=64,
         method=None,
     ):
@@ -236,7 +355,13 @@ class PixelModel(TrainableModel):
         seconds.
 
         Args:
-            num_images: int. Needed without `noise`.
+            num_images: int. Needed without `noise`, or labels or contexts
+                that say how many.
+            labels: class id or class name for all images, or a list or array
+                of one for each, where the model has classes. Defaults to
+                `None`.
+            condition: array, context for all images or one for each, where
+                the model has an encoder for it. Defaults to `None`.
             noise: array `(num_images, *noise_shape)` in [0, 1), in place of
                 `num_images` and `seed`.
             temperature: float above 0, or one per image. Below 1 the images
@@ -248,6 +373,10 @@ class PixelModel(TrainableModel):
                 probable levels that together reach this probability.
                 Defaults to `None`, all.
             seed: int that makes the noise, or `None` for fresh noise.
+            guidance_scale: float, or one per image, for a model trained with
+                `label_dropout`: 1 draws as the label says, more exaggerates
+                what it changes, 0 draws without it. Defaults to `None`: 1, at
+                half the cost.
             batch_size: int. Images drawn at once. Defaults to `64`.
             method: "cached" (about the cost of one forward pass) or "naive"
                 (one for each sub-pixel: the reference). Defaults to `None`:
@@ -262,11 +391,14 @@ class PixelModel(TrainableModel):
         """
         return self.sampler.sample(
             num_images,
+            labels=labels,
+            condition=condition,
             noise=noise,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
             seed=seed,
+            guidance_scale=guidance_scale,
             batch_size=batch_size,
             method=method,
         )
@@ -276,6 +408,8 @@ class PixelModel(TrainableModel):
         images,
         mask,
         *,
+        labels=None,
+        condition=None,
         num_variants=None,
         num_particles=None,
         noise=None,
@@ -283,6 +417,7 @@ class PixelModel(TrainableModel):
         top_k=None,
         top_p=None,
         seed=None,
+        guidance_scale=None,
         batch_size=None,
         method=None,
     ):
@@ -301,6 +436,8 @@ class PixelModel(TrainableModel):
                 of unknown pixels are not looked at.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
+            labels, condition: as in `sample`, one for all images or one for
+                each.
             num_variants: int, completions of each image, or `None` for one.
             num_particles: int, or `None` for none. Completions of each image
                 that are drawn at once and weighed by how well the known
@@ -311,6 +448,7 @@ class PixelModel(TrainableModel):
                 `seed`; with `num_particles` see `particles`.
             temperature, top_k, top_p: as in `sample`, for all or per image.
             seed: int that makes the noise, or `None` for fresh noise.
+            guidance_scale: as in `sample`; not with `num_particles`.
             batch_size: int. Completions drawn at once. Defaults to `None`:
                 64, or 256 particles.
             method: as in `sample`; not with `num_particles`. Defaults to
@@ -329,6 +467,8 @@ class PixelModel(TrainableModel):
         return self.sampler.complete(
             images,
             mask,
+            labels=labels,
+            condition=condition,
             num_variants=num_variants,
             num_particles=num_particles,
             noise=noise,
@@ -336,6 +476,7 @@ class PixelModel(TrainableModel):
             top_k=top_k,
             top_p=top_p,
             seed=seed,
+            guidance_scale=guidance_scale,
             **{k: v for k, v in chosen.items() if v is not None},
         )
 
@@ -344,6 +485,8 @@ class PixelModel(TrainableModel):
         images,
         mask,
         *,
+        labels=None,
+        condition=None,
         num_particles=64,
         noise=None,
         temperature=1.0,
@@ -362,6 +505,7 @@ class PixelModel(TrainableModel):
                 of unknown pixels are not looked at.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
+            labels, condition: as in `complete`.
             num_particles: int. Particles of each image. Defaults to `64`.
             noise: array `(batch, num_particles + 1, height, width,
                 channels)` in [0, 1), in place of `seed`: what draws the
@@ -386,6 +530,8 @@ class PixelModel(TrainableModel):
             self.sampler,
             images,
             mask,
+            labels=labels,
+            condition=condition,
             num_particles=num_particles,
             noise=noise,
             temperature=temperature,
@@ -396,7 +542,15 @@ class PixelModel(TrainableModel):
         )
 
     def beam_search(
-        self, images, mask, *, beam_width=8, num_variants=None, batch_size=256
+        self,
+        images,
+        mask,
+        *,
+        labels=None,
+        condition=None,
+        beam_width=8,
+        num_variants=None,
+        batch_size=256,
     ):
         """Search the most probable completion of each image.
 
@@ -409,6 +563,7 @@ class PixelModel(TrainableModel):
                 of unknown pixels are not looked at.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
+            labels, condition: as in `complete`.
             beam_width: int. Prefixes kept for each image. Defaults to `8`.
             num_variants: int up to `beam_width`, the best completions of
                 each image that are returned, or `None` for the best alone.
@@ -427,12 +582,16 @@ class PixelModel(TrainableModel):
             self.sampler,
             images,
             mask,
+            labels=labels,
+            condition=condition,
             beam_width=beam_width,
             num_variants=num_variants,
             batch_size=batch_size,
         )
 
-    def conditional_bits_per_dim(self, images, mask, *, batch_size=32):
+    def conditional_bits_per_dim(
+        self, images, mask, *, labels=None, condition=None, batch_size=32
+    ):
         """Bits that each unknown sub-pixel costs, given the known ones.
 
         Exact, and therefore only for known pixels that come first in raster
@@ -443,6 +602,7 @@ class PixelModel(TrainableModel):
                 of the unknown pixels too: they are what is scored.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
+            labels, condition: as in `complete`.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
 
@@ -456,12 +616,26 @@ class PixelModel(TrainableModel):
                 pixel unknown, or an argument is out of range.
         """
         return conditional_bits_per_dim(
-            self.sampler, images, mask, batch_size=batch_size
+            self.sampler,
+            images,
+            mask,
+            labels=labels,
+            condition=condition,
+            batch_size=batch_size,
         )
 
     # === Features and exports ===
 
-    def features(self, images, layer=None, pooling=None, batch_size=32):
+    def features(
+        self,
+        images,
+        layer=None,
+        pooling=None,
+        *,
+        labels=None,
+        condition=None,
+        batch_size=32,
+    ):
         """Hidden states of images, for downstream tasks.
 
         The features of a pixel have seen the pixels before it, and of the
@@ -478,6 +652,7 @@ class PixelModel(TrainableModel):
             pooling: `None` for the features of every pixel, "mean" or "max"
                 over all pixels, or `(rows, columns)`: means over the parts of
                 such a grid, part by part. Defaults to `None`.
+            labels, condition: as in `log_prob`.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
 
@@ -495,8 +670,12 @@ class PixelModel(TrainableModel):
         model = self.feature_model(layer, pooling)
         features = self.sampler.programs.run(
             ("features", layer, pooling),
-            lambda: lambda images: model(images, training=False),
-            images,
+            lambda: (
+                lambda inputs: call_model(
+                    model, inputs["images"], inputs.get("conditions", ())
+                )
+            ),
+            self._program_inputs(images, labels, condition),
             batch_size,
             any_size=True,
         )
@@ -517,7 +696,8 @@ class PixelModel(TrainableModel):
         See `features` for the arguments.
 
         Returns:
-            `keras.Model` from images to features; it shares the weights.
+            `keras.Model` from images (and conditions) to features; it shares
+            the weights.
         """
         layer, pooling = map(_as_key, (layer, pooling))
         made = vars(self._untracked).setdefault("feature_models", {})
@@ -608,14 +788,12 @@ class PixelModel(TrainableModel):
         return model
 
     def get_config(self):
+        named = {}
+        if self.class_names is not None:
+            named["class_names"] = list(self.class_names)
         if "outputs" not in self._arguments:
-            config = {
-                name: keras.activations.serialize(value)
-                if callable(value)
-                else value
-                for name, value in self._arguments.items()
-            }
-            return {"name": self.name, **config}
+            config = {n: _serialized(v) for n, v in self._arguments.items()}
+            return {"name": self.name, **config, **named}
         # A user's own graph.
         graph = keras.Model(self.inputs, self.outputs, name=self.name)
         return {
@@ -624,13 +802,28 @@ class PixelModel(TrainableModel):
                 self.pixel_distribution
             ),
             "graph": keras.saving.serialize_keras_object(graph),
+            **{
+                name: self._arguments[name]
+                for name in ("num_classes", "label_dropout")
+                if self._arguments.get(name)
+            },
+            **named,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        if "class_names" in config:
+            names = config.pop("class_names")
+            model = cls.from_config(config, custom_objects)
+            model.class_names = names
+            return model
+        if isinstance(config.get("condition"), dict):
+            config["condition"] = keras.saving.deserialize_keras_object(
+                config["condition"], custom_objects
+            )
         if "graph" not in config:
             return super().from_config(config, custom_objects)
-        config = dict(config)
         graph = keras.saving.deserialize_keras_object(
             config.pop("graph"), custom_objects
         )
@@ -638,7 +831,7 @@ class PixelModel(TrainableModel):
             config["distribution"] = keras.saving.deserialize_keras_object(
                 config["distribution"], custom_objects
             )
-        return cls(graph.inputs[0], graph.outputs[0], **config)
+        return cls(graph.inputs, graph.outputs[0], **config)
 
 
 class _Untracked:
@@ -646,6 +839,13 @@ class _Untracked:
 
     def __init__(self, sampler):
         self.sampler = sampler
+
+
+def _serialized(value):
+    """An argument as JSON takes it: encoders and functions by their config."""
+    if isinstance(value, keras.Model):
+        return keras.saving.serialize_keras_object(value)
+    return keras.activations.serialize(value) if callable(value) else value
 
 
 def _as_key(value):

@@ -34,6 +34,7 @@ from keras_pixel.layers import RowLSTM
 from keras_pixel.layers import ScaleLevels
 from keras_pixel.models import head
 from keras_pixel.models.arguments import check_features
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 VARIANTS = ("row_lstm", "diagonal_bilstm")
@@ -70,6 +71,14 @@ class PixelRNN(PixelModel):
             features have no groups by channel, the first layer hides the
             whole pixel, and the head alone puts the channels in order.
             Defaults to `False`, as in the paper.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -100,6 +109,9 @@ class PixelRNN(PixelModel):
         distribution="categorical",
         num_mixtures=10,
         whole_pixel=False,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -118,6 +130,9 @@ class PixelRNN(PixelModel):
             return DiagonalBiLSTM(filters, channels=channels, name=name)
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         scaled = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
             inputs
@@ -129,11 +144,13 @@ class PixelRNN(PixelModel):
             channels=channels,
             name="first",
         )(scaled)
+        x = conditioned(x, "first")
         for i in range(num_layers):
             residual = x
             if variant == "diagonal_bilstm" and i == 0:
                 x = [x, scaled]
             x = lstm(f"lstm_{i + 1}")(x)
+            x = conditioned(x, f"lstm_{i + 1}")
             if dropout:
                 x = keras.layers.Dropout(dropout, name=f"dropout_{i + 1}")(x)
             x = MaskedConv2D(
@@ -157,4 +174,11 @@ class PixelRNN(PixelModel):
             head_rank,
             whole_pixel,
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )

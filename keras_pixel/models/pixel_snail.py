@@ -33,6 +33,7 @@ from keras_pixel.layers import ShiftedConv2D
 from keras_pixel.layers import StrictAttention2D
 from keras_pixel.models import head
 from keras_pixel.models.blocks import gated_residual_block
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -70,6 +71,14 @@ class PixelSNAIL(PixelModel):
             this lag has drawn before (see `StrictAttention2D`); from 2 on the
             kernels see all they see without. Defaults to `None`: all pixels
             before in raster order.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -98,6 +107,9 @@ class PixelSNAIL(PixelModel):
         distribution="logistic_mixture",
         num_mixtures=10,
         lag=None,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -127,7 +139,7 @@ class PixelSNAIL(PixelModel):
 
             activation = functools.partial(keras.layers.Activation, "elu")
             return gated_residual_block(
-                x, convolve, name, short_cut, activation, dropout
+                x, convolve, name, short_cut, activation, dropout, conditioned
             )
 
         def attend(x, image, name):
@@ -149,6 +161,9 @@ class PixelSNAIL(PixelModel):
             return block(x, 1, f"{name}_mixing", attended)
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         scaled = ScaleLevels(num_levels, name="scale_levels")(inputs)
         x = BackgroundChannels(name="background")(scaled)
@@ -167,4 +182,11 @@ class PixelSNAIL(PixelModel):
         outputs, pixel_distribution = head.parameters(
             x, inputs, num_levels, distribution, num_mixtures, whole_pixel=True
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )

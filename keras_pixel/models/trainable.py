@@ -10,6 +10,7 @@ from keras_pixel.models.training_data import TrainingData
 from keras_pixel.models.training_data import check_targets
 from keras_pixel.models.training_data import images_of
 from keras_pixel.models.training_data import takes_shuffle
+from keras_pixel.sampling import Conditions
 
 
 class TrainableModel(keras.Model):
@@ -24,6 +25,7 @@ class TrainableModel(keras.Model):
         image_shape: `(height, width, channels)`.
         num_levels: int. Levels of a sub-pixel.
         pixel_distribution: the `PixelDistribution` of the output.
+        conditions: `Conditions`, what the model is told beside the images.
     """
 
     image_shape: tuple[int, int, int]
@@ -31,6 +33,11 @@ class TrainableModel(keras.Model):
     pixel_distribution: PixelDistribution
     # The metric of `compile`.
     _bits_per_dim: keras.metrics.Mean | None = None
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the model is told beside the images."""
+        raise NotImplementedError
 
     def clear_programs(self):
         """Drop the functions compiled for this model; `compile` calls it."""
@@ -104,12 +111,14 @@ class TrainableModel(keras.Model):
 
         Args:
             x: array of integer levels `(images, height, width, channels)`,
-                or `{"images": …, "labels": …}`, or what
-                `keras_pixel.data.load_data` gives, or a set of batches of
-                these: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
-                generator. Sets may also yield `(images, class ids)` and
-                `(images, class ids, sample weights)`.
-            y: class ids `(images,)`, which a model without labels ignores.
+                or `{"images": …, "labels": …, "condition": …}` with what the
+                model is told, or what `keras_pixel.data.load_data` gives, or
+                a set of batches of these: a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, a generator. Sets may also yield
+                `(images, class ids)` and `(images, class ids, sample
+                weights)`.
+            y: class ids `(images,)`: the labels, unless `x` has them. A model
+                without labels ignores them.
             sample_weight: array `(images,)`. What each image counts.
             batch_size, epochs, verbose, callbacks, validation_split,
             validation_data, shuffle, class_weight, **kwargs: as in
@@ -124,7 +133,7 @@ class TrainableModel(keras.Model):
             ValueError: if their shape or range is wrong, or `y` holds no
                 class ids.
         """
-        data = TrainingData(self.image_shape, self.num_levels)
+        data = TrainingData(self.image_shape, self.num_levels, self.conditions)
         x, y, sample_weight = data.prepare(x, y, sample_weight, class_weight)
         if validation_data is not None:
             validation_data = data.prepare_validation(validation_data)
@@ -160,7 +169,7 @@ class TrainableModel(keras.Model):
 
         See `fit` for the data and `keras.Model.evaluate` for the rest.
         """
-        data = TrainingData(self.image_shape, self.num_levels)
+        data = TrainingData(self.image_shape, self.num_levels, self.conditions)
         if not kwargs.get("_use_cached_eval_dataset"):  # checked by `fit`
             x, y, sample_weight = data.prepare(x, y, sample_weight)
         with data.own_errors():
@@ -188,7 +197,7 @@ class TrainableModel(keras.Model):
 
         See `fit` for the data.
         """
-        data = TrainingData(self.image_shape, self.num_levels)
+        data = TrainingData(self.image_shape, self.num_levels, self.conditions)
         x, y, sample_weight = data.prepare(x, y, sample_weight, class_weight)
         return super().train_on_batch(
             x,
@@ -203,7 +212,7 @@ class TrainableModel(keras.Model):
 
         See `fit` for the data.
         """
-        data = TrainingData(self.image_shape, self.num_levels)
+        data = TrainingData(self.image_shape, self.num_levels, self.conditions)
         x, y, sample_weight = data.prepare(x, y, sample_weight)
         return super().test_on_batch(
             x, y, sample_weight=sample_weight, return_dict=return_dict
@@ -251,9 +260,15 @@ class TrainableModel(keras.Model):
         return loss
 
     def __call__(self, inputs, *args, **kwargs):
-        return super().__call__(images_of(inputs), *args, **kwargs)
+        return super().__call__(self._told(inputs), *args, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
         # `training` is named here because Keras hands it on only where it is:
         # without it dropout never acts.
-        return super().call(images_of(inputs), training=training, mask=mask)
+        return super().call(self._told(inputs), training=training, mask=mask)
+
+    def _told(self, inputs):
+        """A batch of a data set as the network takes it."""
+        if isinstance(inputs, (list, tuple)):
+            return inputs
+        return self.conditions.network_inputs(inputs, images_of(inputs))

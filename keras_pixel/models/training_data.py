@@ -1,4 +1,8 @@
-"""What `fit` and `evaluate` are given: checked, and as Keras takes it."""
+"""What `fit` and `evaluate` are given: checked, and as Keras takes it.
+
+A model that is told conditions takes batches as dicts: class ids that come as
+targets are moved into them.
+"""
 
 import contextlib
 import sys
@@ -19,15 +23,17 @@ class TrainingData:
     Args:
         image_shape: `(height, width, channels)`.
         num_levels: int.
+        conditions: `Conditions` of the model.
 
     Attributes:
         problems: list of the errors that were raised while a set was read.
             Backends wrap them in errors of their own.
     """
 
-    def __init__(self, image_shape, num_levels):
+    def __init__(self, image_shape, num_levels, conditions):
         self.image_shape = image_shape
         self.num_levels = num_levels
+        self.conditions = conditions
         self.problems = []
 
     def prepare(self, x, y=None, sample_weight=None, class_weight=None):
@@ -59,9 +65,9 @@ class TrainingData:
         if x is None or _is_loader(x):
             return x, y, sample_weight
         if hasattr(x, "images"):
-            x = x.images
-        self._check(x)
+            x = self._held(x)
         check_targets(y)
+        x = self._checked(self._told(x, y))
         if class_weight is not None and y is None:
             raise ValueError(
                 "`class_weight` needs the class of each image. Received: "
@@ -93,21 +99,52 @@ class TrainingData:
                 raise self.problems[0] from None
             raise
 
-    def _check(self, x):
-        check_images(
-            images_of(x), self.image_shape, self.num_levels, dtype=None
-        )
+    def _held(self, data):
+        """What a data set in memory holds, as far as the model is told it."""
+        if not self.conditions:
+            return data.images
+        if self.conditions.class_names is None:
+            self.conditions.class_names = getattr(data, "class_names", None)
+        found = {name: getattr(data, name, None) for name in self._names}
+        return {k: v for k, v in found.items() if v is not None}
+
+    @property
+    def _names(self):
+        return ("images", *self.conditions.names)
+
+    def _told(self, x, y):
+        """A batch with its conditions in one dict."""
+        if not self.conditions:
+            return x
+        given = dict(x) if isinstance(x, dict) else {"images": x}
+        if "labels" in self._names and y is not None:
+            given.setdefault("labels", y)
+        # Others are of no use here, and Keras would warn of them.
+        return {k: v for k, v in given.items() if k in self._names}
+
+    def _checked(self, x):
+        images = images_of(x)
+        check_images(images, self.image_shape, self.num_levels, dtype=None)
+        if not self.conditions:
+            return x
+        names = self.conditions.names
+        told = self.conditions.program_inputs(
+            len(images), **{name: x.get(name) for name in names}
+        )["conditions"]
+        return {"images": images, **dict(zip(names, told, strict=True))}
 
     def _batch(self, batch):
         """A batch of a set, checked."""
         try:
-            x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-            self._check(x)
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
             check_targets(y)
+            x = self._checked(self._told(x, y))
         except (TypeError, ValueError) as problem:
             self.problems.append(problem)
             raise
-        return batch
+        if not self.conditions:
+            return batch
+        return keras.utils.pack_x_y_sample_weight(x, y, weight)
 
     def _tf_dataset(self, dataset):
         import tensorflow as tf
@@ -135,16 +172,20 @@ class TrainingData:
                 f"that are kept as floats (0 to 255): `dataset.map({cast})`."
             )
 
-        def check(images):
-            # A function of Python: assertions would be left out by XLA.
-            self._batch(images)
-            return np.int32(0)
-
         @tf.autograph.experimental.do_not_convert
         def checked(*element):
-            x = element[0]
+            x = self._told(element[0], element[1] if element[1:] else None)
             images = images_of(x)
-            done = tf.numpy_function(check, [images], "int32")
+            given = {"images": images}
+            if self.conditions:
+                given = x
+
+            def check(*values):
+                # A function of Python: assertions would be left out by XLA.
+                self._batch(dict(zip(given, values, strict=True)))
+                return np.int32(0)
+
+            done = tf.numpy_function(check, [*given.values()], "int32")
             with tf.control_dependencies([done]):
                 same = tf.identity(images)
             x = {**x, "images": same} if isinstance(x, dict) else same

@@ -17,6 +17,8 @@ den Oord et al., 2016, "Pixel Recurrent Neural Networks" (Diagonal BiLSTM),
 https://arxiv.org/abs/1601.06759.
 """
 
+import functools
+
 import keras
 import numpy as np
 
@@ -31,6 +33,7 @@ from keras_pixel.layers import ScaleLevels
 from keras_pixel.layers import UpsampleConv2D
 from keras_pixel.models import head
 from keras_pixel.models.blocks import gated_residual_block
+from keras_pixel.models.conditioning import Conditioning
 from keras_pixel.models.pixel_model import PixelModel
 
 
@@ -60,6 +63,14 @@ class WavefrontPixelCNN(PixelModel):
         coordinates: bool, see `BackgroundChannels`. Defaults to `False`.
         num_frequencies: int, see `ScaleLevels`. Defaults to `0`.
         dropout: float. Rate inside the blocks. Defaults to `0.0`.
+        num_classes: int. Classes of labels that the model is told, or `None`
+            for a model without labels. Defaults to `None`.
+        label_dropout: float. How often a label is left out in training, so
+            that the model can do without (see `PixelModel.sample`). Defaults
+            to `0.0`.
+        condition: `keras.Model`, the encoder of any other context, from one
+            input to vectors `(batch, features)` or maps `(batch, height,
+            width, features)`. Defaults to `None`.
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -87,6 +98,9 @@ class WavefrontPixelCNN(PixelModel):
         coordinates=False,
         num_frequencies=0,
         dropout=0.0,
+        num_classes=None,
+        label_dropout=0.0,
+        condition=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -104,12 +118,20 @@ class WavefrontPixelCNN(PixelModel):
                 return keras.layers.Dense(features, **arguments)
             return MaskedConv2D(features, kernel_size, lag=lag, **arguments)
 
-        def block(x, name, short_cut=None):
+        def block(x, name, level, short_cut=None):
             return gated_residual_block(
-                x, convolve, name, short_cut, dropout=dropout
+                x,
+                convolve,
+                name,
+                short_cut,
+                dropout=dropout,
+                condition=functools.partial(conditioned, level=level),
             )
 
         # === Functional Model ===
+        conditioned = Conditioning(
+            image_shape, num_classes, label_dropout, condition
+        )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
         x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
             inputs
@@ -125,7 +147,7 @@ class WavefrontPixelCNN(PixelModel):
                 x = DownsampleConv2D(features, name=f"down_{i}")(x)
                 short_cuts.append(x)
             for j in range(num_blocks):
-                x = block(x, f"down_{i}_block_{j + 1}")
+                x = block(x, f"down_{i}_block_{j + 1}", i)
                 short_cuts.append(x)
         # (batch, rows, columns, widths[-1])
         # === Up ===
@@ -135,13 +157,21 @@ class WavefrontPixelCNN(PixelModel):
             if not coarsest:
                 x = UpsampleConv2D(widths[i], sizes[i], name=f"up_{i}")(x)
             for j in range(num_blocks + (not coarsest)):
-                x = block(x, f"up_{i}_block_{j + 1}", short_cuts.pop())
+                name = f"up_{i}_block_{j + 1}"
+                x = block(x, name, i, short_cuts.pop())
         # (batch, height, width, widths[0])
         x = keras.layers.Activation("elu", name="head_activation")(x)
         outputs, pixel_distribution = head.parameters(
             x, inputs, num_levels, distribution, num_mixtures, whole_pixel=True
         )
-        super().__init__(inputs, outputs, pixel_distribution, **kwargs)
+        super().__init__(
+            [inputs, *conditioned.inputs],
+            outputs,
+            pixel_distribution,
+            num_classes=num_classes,
+            label_dropout=label_dropout,
+            **kwargs,
+        )
 
 
 def _widths(filters, num_resolutions):

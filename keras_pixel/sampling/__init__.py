@@ -3,6 +3,7 @@
 from keras_pixel.sampling.beam import BeamResult
 from keras_pixel.sampling.beam import beam_search
 from keras_pixel.sampling.conditional import conditional_bits_per_dim
+from keras_pixel.sampling.conditions import Conditions
 from keras_pixel.sampling.particles import Particles
 from keras_pixel.sampling.particles import draw_particles
 from keras_pixel.sampling.sampler import Sampler
@@ -10,6 +11,7 @@ from keras_pixel.sampling.sampler import drawing_program
 
 __all__ = [
     "BeamResult",
+    "Conditions",
     "Particles",
     "Sampler",
     "beam_search",

@@ -28,7 +28,15 @@ class BeamResult(NamedTuple):
 
 
 def beam_search(
-    sampler, images, mask, *, beam_width=8, num_variants=None, batch_size=256
+    sampler,
+    images,
+    mask,
+    *,
+    labels=None,
+    condition=None,
+    beam_width=8,
+    num_variants=None,
+    batch_size=256,
 ):
     """Search the most probable completion of each image.
 
@@ -49,6 +57,7 @@ def beam_search(
             unknown pixels are not looked at.
         mask: bool array `(height, width)` or `(batch, height, width)`, True
             where a pixel is known.
+        labels, condition: as in `Sampler.sample`.
         beam_width: int. Prefixes kept for each image. Defaults to `8`.
         num_variants: int up to `beam_width`, the best completions of each
             image that are returned, or `None` for the best alone.
@@ -75,9 +84,10 @@ def beam_search(
     images, known = check_completion(
         images, mask, sampler.image_shape, sampler.distribution.num_levels
     )
+    told = sampler.conditions.program_inputs(len(images), labels, condition)
     outputs = sampler.decode(
         Beam,
-        {"images": images, "known": known},
+        {"images": images, "known": known, **told},
         max(1, batch_size // beam_width),
         num_candidates=beam_width,
     )

@@ -36,6 +36,12 @@ class Candidates(Strategy):
         batch_size, *image_shape = inputs["images"].shape
         return batch_size * self.num_candidates, tuple(image_shape)
 
+    def conditions(self, inputs):
+        return [
+            ops.repeat(x, self.num_candidates, axis=0)
+            for x in super().conditions(inputs)
+        ]
+
     def arrange(self, schedule, inputs):
         # (num_steps, lanes, batch, …)
         return {

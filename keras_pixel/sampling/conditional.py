@@ -6,11 +6,19 @@ from keras import ops
 from keras_pixel.checks import check_images
 from keras_pixel.checks import check_mask
 from keras_pixel.checks import check_size
+from keras_pixel.compiled import call_model
 from keras_pixel.levels import nats_to_bits_per_dim
 
 
 def conditional_bits_per_dim(
-    sampler, images, mask, *, batch_size=32, jit_compile="auto"
+    sampler,
+    images,
+    mask,
+    *,
+    labels=None,
+    condition=None,
+    batch_size=32,
+    jit_compile="auto",
 ):
     """Bits that each unknown sub-pixel costs, given the known ones.
 
@@ -23,6 +31,7 @@ def conditional_bits_per_dim(
             the unknown pixels too: they are what is scored.
         mask: bool array `(height, width)` or `(batch, height, width)`, True
             where a pixel is known.
+        labels, condition: as in `Sampler.sample`.
         batch_size: int. Images that go through the network at once.
         jit_compile: as in `keras.Model.compile`.
 
@@ -41,10 +50,11 @@ def conditional_bits_per_dim(
     )
     known = check_mask(mask, images, sampler.image_shape)
     _check_prefix(known)
+    told = sampler.conditions.program_inputs(len(images), labels, condition)
     outputs = sampler.run(
         "conditional",
         lambda: ConditionalProgram(sampler.model, sampler.distribution),
-        {"images": images, "unknown": ~known},
+        {"images": images, "unknown": ~known, **told},
         batch_size,
         jit_compile=jit_compile,
     )
@@ -61,7 +71,9 @@ class ConditionalProgram:
         self.distribution = distribution
 
     def __call__(self, inputs):
-        parameters = self.model(inputs["images"], training=False)
+        parameters = call_model(
+            self.model, inputs["images"], inputs.get("conditions", ())
+        )
         log_prob = self.distribution.log_prob(parameters, inputs["images"])
         log_prob = ops.where(inputs["unknown"][..., None], log_prob, 0.0)
         return ops.sum(log_prob, axis=(1, 2, 3))

@@ -231,16 +231,22 @@ class DecodingGraph:
             for node in self.nodes
         )
 
-    def start_row(self, weights, states):
-        """What finished rows determine: known rows, and the states."""
+    def start_row(self, weights, states, step):
+        """What finished rows determine: known rows, and the states.
+
+        Args:
+            weights, states: see `init_cache`.
+            step: `Step` of the row's first pixel, on the finest grid.
+        """
         rows: dict = {}
         new_states = []
         for node, w, state in zip(self.nodes, weights, states, strict=True):
             if isinstance(node, StartNode):
                 new_states.append(state)
                 continue
+            known = {i: x.at_row(step) for i, x in w["conditions"].items()}
             outputs, state = node.start_row(
-                w["own"], state, [rows.get(i) for i in node.inputs]
+                w["own"], state, [{**rows, **known}.get(i) for i in node.inputs]
             )
             new_states.append(state)
             rows.update(

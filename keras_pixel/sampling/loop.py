@@ -34,6 +34,10 @@ class Strategy:
         """How many images are drawn, and `(height, width, channels)`."""
         raise NotImplementedError
 
+    def conditions(self, inputs):
+        """The model's inputs beside the image, `(num_images, …)` each."""
+        return inputs.get("conditions", ())
+
     def arrange(self, schedule, inputs):
         """What `choose` reads, laid out along the steps.
 
@@ -115,14 +119,19 @@ class Drawing(Strategy):
         levels = self.distribution.sample_from_noise(
             parameters, noise, **self._options(step)
         )
-        if "known" in given:
-            # The level that is kept is the level that is fed back.
-            levels = ops.where(
-                ops.reshape(given["known"], (-1,)),
-                ops.reshape(given["images"][..., channel], (-1,)),
-                levels,
-            )
-        return levels, None, state
+        return self.kept(given, channel, levels), None, state
+
+    @staticmethod
+    def kept(given, channel, levels):
+        """Levels, or those of known pixels: what is kept is fed back."""
+        if "known" not in given:
+            return levels
+        shape = ops.shape(levels)
+        return ops.where(
+            ops.reshape(given["known"], shape),
+            ops.reshape(given["images"][..., channel], shape),
+            levels,
+        )
 
     def _options(self, step):
         options = {}
@@ -186,7 +195,8 @@ class Program:
         width = schedule.width
 
         def draw_row(row, states, state, kept):
-            rows, states = self.graph.start_row(loop.weights, states)
+            first = loop.steps(row * width, 0)[1]
+            rows, states = self.graph.start_row(loop.weights, states, first)
 
             def draw_pixel(column, rows, states, state, kept):
                 steps = loop.steps(row * width + column, 0)
@@ -222,7 +232,7 @@ class Loop:
         for grid in self.grids.values():
             grid.places  # noqa: B018 - made here, before the loop begins
         self.weights, self._states = graph.init_cache(
-            schedule, inputs.get("conditions", ())
+            schedule, strategy.conditions(inputs)
         )
         self.given = strategy.arrange(schedule, inputs)
         self._state = strategy.init_state(schedule, inputs)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_pixel.layers.base import Available
+from keras_pixel.layers.buffers import read_at
 from keras_pixel.sampling.pointwise import pointwise_kind
 from keras_pixel.sampling.pointwise import run_pointwise
 
@@ -93,6 +94,15 @@ class Condition:
             self.value = schedule.by_step(value, grid)
         else:
             self.value = schedule.by_image(value)
+
+    def at_row(self, step):
+        """In raster order, where a row begins: `(width, batch, features)`."""
+        grid = step.grid
+        if self.is_map:
+            shape = (grid.height, grid.width, *self.value.shape[2:])
+            return read_at(ops.reshape(self.value, shape), step.row[0])
+        # No images follow one another in the only lane.
+        return ops.repeat(self.value, grid.width, axis=0)
 
     def at(self, step):
         """Tensor `(positions, features)`."""

@@ -42,6 +42,8 @@ def draw_particles(
     images,
     mask,
     *,
+    labels=None,
+    condition=None,
     num_particles=64,
     noise=None,
     seed=None,
@@ -68,6 +70,7 @@ def draw_particles(
             unknown pixels are not looked at.
         mask: bool array `(height, width)` or `(batch, height, width)`, True
             where a pixel is known.
+        labels, condition: as in `Sampler.sample`.
         num_particles: int. Particles of each image. Defaults to `64`.
         noise: array `(batch, num_particles + 1, height, width, channels)` in
             [0, 1), in place of `seed`: what draws the sub-pixels of each
@@ -111,6 +114,7 @@ def draw_particles(
             top_k=top_k,
             top_p=top_p,
         ),
+        **sampler.conditions.program_inputs(len(images), labels, condition),
     }
     outputs = sampler.decode(
         ParticleFilter,

@@ -2,7 +2,10 @@
 
 from keras import ops
 
+from keras_pixel.compiled import call_model
+from keras_pixel.distributions import Categorical
 from keras_pixel.layers.buffers import repeat
+from keras_pixel.sampling.guidance import guided_logits
 from keras_pixel.sampling.loop import OPTIONS
 
 
@@ -40,15 +43,27 @@ class NaiveProgram:
         places = ops.arange(count)
 
         def draw(index, images):
-            parameters = self._forward(
-                ops.reshape(images, (-1, height, width, channels)), inputs
-            )
-            tail = parameters.shape[4:]
-            parameters = ops.reshape(parameters, (-1, count, *tail))
-            levels = self.distribution.sample_from_noise(
-                ops.take(parameters, index, axis=1),
-                ops.take(noise, index, axis=1),
-                **options,
+            pixels = ops.reshape(images, (-1, height, width, channels))
+
+            def parameters(conditions):
+                every = call_model(
+                    self.model, pixels, inputs.get(conditions, ())
+                )
+                every = ops.reshape(every, (-1, count, *every.shape[4:]))
+                return ops.take(every, index, axis=1)
+
+            distribution = self.distribution
+            found = parameters("conditions")
+            if "guidance_scale" in inputs:
+                found = guided_logits(
+                    distribution,
+                    found,
+                    parameters("unconditional"),
+                    inputs["guidance_scale"],
+                )
+                distribution = Categorical(distribution.num_levels)
+            levels = distribution.sample_from_noise(
+                found, ops.take(noise, index, axis=1), **options
             )
             levels = ops.where(
                 ops.take(known, index, axis=1),
@@ -60,8 +75,3 @@ class NaiveProgram:
         times = self.num_places or count
         (images,) = repeat(times, draw, (ops.zeros_like(given),))
         return ops.reshape(images, (-1, height, width, channels))
-
-    def _forward(self, images, inputs):
-        conditions = inputs.get("conditions", ())
-        given = [images, *conditions] if conditions else images
-        return self.model(given, training=False)

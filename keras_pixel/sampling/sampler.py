@@ -13,8 +13,10 @@ from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
 from keras_pixel.distributions import Categorical
+from keras_pixel.sampling.conditions import Conditions
 from keras_pixel.sampling.graph import DecodingGraph
 from keras_pixel.sampling.graph import is_decodable
+from keras_pixel.sampling.guidance import GuidedDrawing
 from keras_pixel.sampling.loop import Drawing
 from keras_pixel.sampling.loop import Program
 from keras_pixel.sampling.noise import check_noise_alone
@@ -39,33 +41,43 @@ class Sampler:
             channels)` to the parameters of `distribution`.
         distribution: a `PixelDistribution`.
         image_shape: `(height, width, channels)`.
+        conditions: `Conditions` of the model. Defaults to `None`: none.
 
     Attributes:
         programs: the compiled functions of the model, all of them.
     """
 
-    def __init__(self, model, distribution, image_shape):
+    def __init__(self, model, distribution, image_shape, conditions=None):
         self.model = model
         self.distribution = distribution
         self.image_shape = tuple(image_shape)
+        self.conditions = conditions or Conditions([])
         self.programs = Programs(model)
 
     def sample(
         self,
         num_images=None,
         *,
+        labels=None,
+        condition=None,
         noise=None,
         temperature=1.0,
         top_k=None,
         top_p=None,
         seed=None,
+        guidance_scale=None,
         batch_size=64,
         method=None,
     ):
         """Draw new images.
 
         Args:
-            num_images: int. Needed without `noise`.
+            num_images: int. Needed without `noise`, or labels or contexts
+                that say how many.
+            labels: class id or class name for all images, or a list or array
+                of one for each, where the model has classes.
+            condition: array, context for all images or one for each, where
+                the model has an encoder for it.
             noise: array `(num_images, height, width, channels)` in [0, 1), in
                 place of `num_images` and `seed`.
             temperature: float above 0, or one per image. Below 1 the images
@@ -77,6 +89,10 @@ class Sampler:
                 probable levels that together reach this probability.
                 Defaults to `None`, all.
             seed: int that makes the noise, or `None` for fresh noise.
+            guidance_scale: float, or one per image, for a model trained with
+                `label_dropout`: 1 draws as the label says, more exaggerates
+                what it changes, 0 draws without it. Defaults to `None`: 1, at
+                half the cost.
             batch_size: int. Images drawn at once.
             method: "cached" (about the cost of one forward pass) or "naive"
                 (one for each sub-pixel: the reference). Defaults to `None`:
@@ -91,18 +107,31 @@ class Sampler:
         """
         batches = self.stream(
             num_images,
+            labels=labels,
+            condition=condition,
             noise=noise,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
             seed=seed,
+            guidance_scale=guidance_scale,
             batch_size=batch_size,
             method=method,
         )
         empty = np.zeros((0, *self.image_shape), "uint8")
         return np.concatenate([empty, *batches])
 
-    def stream(self, num_images=None, *, noise=None, seed=None, **kwargs):
+    def stream(
+        self,
+        num_images=None,
+        *,
+        labels=None,
+        condition=None,
+        noise=None,
+        seed=None,
+        guidance_scale=None,
+        **kwargs,
+    ):
         """Draw new images batch by batch, as they are finished.
 
         For long runs: what was yielded is kept when the rest is interrupted.
@@ -121,10 +150,14 @@ class Sampler:
                 )
             noise = check_noise(noise, self.image_shape)
         else:
+            num_images = self.conditions.count(num_images, labels, condition)
             noise = make_noise(num_images, self.image_shape, seed)
+        told = self.conditions.program_inputs(
+            len(noise), labels, condition, guidance_scale
+        )
         images = np.zeros(noise.shape, "int32")
         known = np.zeros(noise.shape[:-1], bool)
-        inputs = {"noise": noise, "images": images, "known": known}
+        inputs = {"noise": noise, "images": images, "known": known, **told}
         return self._stream(inputs, **kwargs)
 
     def complete(
@@ -132,10 +165,13 @@ class Sampler:
         images,
         mask,
         *,
+        labels=None,
+        condition=None,
         num_variants=None,
         num_particles=None,
         noise=None,
         seed=None,
+        guidance_scale=None,
         **kwargs,
     ):
         """Draw the unknown pixels of images; known pixels stay untouched.
@@ -150,6 +186,7 @@ class Sampler:
                 of unknown pixels are not looked at.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
+            labels, condition: as in `sample`, for all images or one for each.
             num_variants: int, completions of each image, or `None` for one.
             num_particles: int, or `None` for none. Completions of each
                 image that are drawn at once and weighed by how well the known
@@ -160,6 +197,7 @@ class Sampler:
             noise: array in [0, 1) of the shape of the result, in place of
                 `seed`; with `num_particles` see `draw_particles`.
             seed: int that makes the noise, or `None` for fresh noise.
+            guidance_scale: as in `sample`; not with `num_particles`.
             **kwargs: `temperature`, `top_k`, `top_p` (for all or per image),
                 `batch_size`, `method` as in `sample`; with `num_particles`
                 no `method`, and `batch_size` as in `draw_particles`.
@@ -174,10 +212,18 @@ class Sampler:
             ValueError: if an argument is missing or out of range.
         """
         if num_particles is not None:
+            if guidance_scale is not None:
+                raise ValueError(
+                    "`guidance_scale` must be left out with `num_particles`: "
+                    "particles are weighed by the model as it is. "
+                    f"Received: guidance_scale={guidance_scale!r}"
+                )
             return complete_by_particles(
                 self,
                 images,
                 mask,
+                labels=labels,
+                condition=condition,
                 num_variants=num_variants,
                 num_particles=num_particles,
                 noise=noise,
@@ -189,10 +235,14 @@ class Sampler:
             images, mask, self.image_shape, self.distribution.num_levels
         )
         shape = images.shape
+        told = self.conditions.program_inputs(
+            len(images), labels, condition, guidance_scale
+        )
         if num_variants is not None:
             num_variants = check_size("num_variants", num_variants)
-            images, mask = (
-                np.repeat(x, num_variants, axis=0) for x in (images, mask)
+            images, mask, told = keras.tree.map_structure(
+                lambda x: np.repeat(x, num_variants, axis=0),
+                (images, mask, told),
             )
             shape = (shape[0], num_variants, *shape[1:])
             for name in ("temperature", "top_k", "top_p"):
@@ -212,7 +262,7 @@ class Sampler:
                 )
             noise = np.asarray(noise).reshape(images.shape)
             noise = check_noise(noise, self.image_shape)
-        inputs = {"noise": noise, "images": images, "known": mask}
+        inputs = {"noise": noise, "images": images, "known": mask, **told}
         drawn = list(self._stream(inputs, **kwargs))
         empty = np.zeros((0, *self.image_shape), "uint8")
         return np.concatenate([empty, *drawn]).reshape(shape)
@@ -242,12 +292,13 @@ class Sampler:
         check_choice("method", method, METHODS)
         batch_size = check_size("batch_size", batch_size)
         is_searched = not isinstance(self.distribution, Categorical)
+        is_guided = "guidance_scale" in inputs
         if is_searched and (inputs["temperature"] == 1.0).all():
             # Without it, levels are found faster; others need one program.
             del inputs["temperature"]
         drawn = self.run(
             method,
-            self._program_maker(method),
+            self._program_maker(method, is_guided),
             inputs,
             batch_size,
             # The other is forward passes in a loop: quick to build without
@@ -256,12 +307,13 @@ class Sampler:
         )
         return (images.astype("uint8") for images in drawn)
 
-    def _program_maker(self, method):
+    def _program_maker(self, method, is_guided):
         model, distribution = self.model, self.distribution
         if method == "naive":
             return lambda: NaiveProgram(model, distribution)
 
-        return lambda: Program(DecodingGraph(model), Drawing(distribution))
+        strategy = GuidedDrawing if is_guided else Drawing
+        return lambda: Program(DecodingGraph(model), strategy(distribution))
 
     @functools.cached_property
     def is_decodable(self):

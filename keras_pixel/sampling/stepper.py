@@ -88,11 +88,12 @@ class Stepper:
             f"state_{i}": x for i, x in enumerate(keras.tree.flatten(states))
         }
 
-    def start_row(self, states):
+    def start_row(self, states, row=0):
         """What finished rows determine.
 
         Args:
             states: dict of tensors.
+            row: int32 scalar, the row that begins.
 
         Returns:
             Dict of the states that are new, and of the rows (`row_…`) that
@@ -100,7 +101,9 @@ class Stepper:
         """
         own = self._packed(states)
         with portable():
-            rows, new = self.graph.start_row(self._loop().weights, own)
+            loop = self._loop()
+            first = loop.steps(row * self.schedule.width, 0)[1]
+            rows, new = self.graph.start_row(loop.weights, own, first)
         rows = {f"row_{i}": row for i, row in rows.items()}
         return {**self._changed(states, new), **rows}
 
