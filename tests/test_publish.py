@@ -5,11 +5,13 @@ import shutil
 import numpy as np
 import pytest
 
+from keras_pixel import models
 from keras_pixel import presets
 from keras_pixel import training
 from tools import cards
 from tools import generate_tables
 from tools import publish
+from tools import publish_baselines
 
 RECIPE = {
     "name": "tiny",
@@ -92,6 +94,32 @@ def test_a_training_becomes_a_preset(run, zoo):
     (folder / "README.md").write_text("edited by hand")
     assert generate_tables.write(texts) == [folder / "README.md"]
     presets.load(folder)  # the card's hash is right again
+
+
+def test_a_baseline_becomes_a_preset_without_a_recipe(run, zoo, monkeypatch):
+    source = str(run.parent / "stripes.npz")
+    options = {"num_levels": 2, "ridge": 0.1}
+    monkeypatch.setitem(
+        publish_baselines.BASELINES,
+        "tiny_stripes",
+        (models.GaussianPixels, source, options, "Stripes, by correlations."),
+    )
+    given = publish_baselines.parse_arguments(
+        ["--hardware", "a test's CPU", "--samples", "4"]
+    )
+    folder = publish_baselines.compute("tiny_stripes", given, zoo)
+    metadata = presets.read_metadata(folder)
+    assert "recipe.json" not in metadata["files"]
+    assert presets.load(folder).ridge == 0.1
+    card = (folder / "README.md").read_text()
+    assert card == cards.card(metadata)
+    for words in (
+        "A baseline: its weights are not trained",
+        f"keras-pixel evaluate tiny_stripes {source}",
+        "--only tiny_stripes",
+    ):
+        assert words in card
+    assert "README.md), a baseline |" in cards.table(cards.read_all(zoo))
 
 
 def test_best_weights_are_published_while_training(run, zoo, tmp_path):

@@ -246,12 +246,12 @@ def probe(
     """
     _import_sklearn()
     seed = check_size("seed", seed, 0)
-    names = _layer_names(model, layers)
     if pooling is None:
         raise ValueError(
             '`pooling` must be "mean", "max" or (rows, columns). Received: '
             "pooling=None. Features of every pixel are too many for a probe."
         )
+    names = _layer_names(model, layers, pooling)
     train = _chosen("train_data", train_data, num_train, seed)
     test = _chosen("test_data", test_data, num_test, seed)
     order = np.random.default_rng(seed).permutation(len(train[1]))
@@ -304,7 +304,14 @@ def probe(
             # In some parts, so that progress can be reported.
             for start in range(0, len(images), 500):
                 part = images[start : start + 500]
-                parts.append(network.features(part, names, pooling, batch_size))
+                parts.append(
+                    network.features(
+                        part,
+                        layer=names,
+                        pooling=pooling,
+                        batch_size=batch_size,
+                    )
+                )
                 done += len(part)
                 if progress is not None:
                     progress(done, total)
@@ -354,7 +361,7 @@ def _accuracy(train, test, strength):
     return float(classifier.score(*test))
 
 
-def _layer_names(model, layers):
+def _layer_names(model, layers, pooling):
     known = model.feature_layers
     if layers is None:
         if not known:
@@ -369,7 +376,8 @@ def _layer_names(model, layers):
             "`layers` must be a list of names or indices of layers. "
             f"Received: layers={layers!r}. There are {known}."
         )
-    model.feature_model(list(layers))  # refuses what is no layer of features
+    # Refuses what is no layer of features, and no grid for it.
+    model.feature_model(list(layers), pooling)
     return list(
         dict.fromkeys(x if isinstance(x, str) else known[x] for x in layers)
     )

@@ -51,7 +51,6 @@ def model_class(name):
         and issubclass(value, models.PixelModel)
         # A graph of the user's own is not described by arguments.
         and value is not models.PixelModel
-        and not issubclass(value, ClosedFormModel)
     }
     found = own.get(name) or keras.saving.get_registered_object(name)
     if (
@@ -59,8 +58,13 @@ def model_class(name):
         or not issubclass(found, models.PixelModel)
         or found is models.PixelModel
     ):
+        trained = sorted(
+            key
+            for key, value in own.items()
+            if not issubclass(value, ClosedFormModel)
+        )
         raise ValueError(
-            f"`class_name` must be one of {sorted(own)}, or the registered "
+            f"`class_name` must be one of {trained}, or the registered "
             f'name ("package>Name") of your own class. Received: '
             f"class_name={name!r}.{did_you_mean(name, own)}"
         )

@@ -103,6 +103,17 @@ for attention, blocks in (
     assert np.isfinite(transformer.fit(ones, verbose=0).history["loss"]).all()
 assert transformer.sample(1, seed=0).shape == (1, 2, 2, 1)
 
+for baseline in (
+    models.IndependentPixels((2, 2, 2), 4), models.GaussianPixels((2, 2, 2), 4)
+):
+    images = np.random.randint(4, size=(20, 2, 2, 2))
+    baseline.fit_closed_form(images)
+    noise = np.random.rand(2, 2, 2, 2).astype("float32")
+    drawn = baseline.sample(noise=noise)
+    naive = baseline.sample(noise=noise, method="naive")
+    np.testing.assert_array_equal(drawn, naive)
+
+images = np.random.randint(2, size=(4, 2, 3, 3))
 with pytest.raises(ImportError, match="TensorFlow Probability"):
     model.distribution(images)
 assert "tensorflow" not in sys.modules

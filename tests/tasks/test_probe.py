@@ -134,12 +134,13 @@ def test_table_and_files(result, tmp_path):
     assert len(written["probes"]) == 5
     assert written["pooling"] == [2, 1]
     assert (folder / "table.md").read_text() == table
-    picture = np.asarray(Image.open(folder / "probe.png"))
-    assert picture.std() > 5
+    with Image.open(folder / "probe.png") as picture:
+        assert np.asarray(picture).std() > 5
     with pytest.raises(FileExistsError):
         result.save(folder)
     result.plot(tmp_path / "alone.png")
-    assert Image.open(tmp_path / "alone.png").size == (720, 420)
+    with Image.open(tmp_path / "alone.png") as picture:
+        assert picture.size == (720, 420)
 
 
 def test_command(model, tmp_path, capsys):

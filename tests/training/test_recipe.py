@@ -169,6 +169,15 @@ def test_a_graph_of_ones_own_is_no_architecture():
             )
 
 
+def test_a_baseline_is_not_trained():
+    model = {"class_name": "GaussianPixels", "config": {}}
+    recipe = Recipe.from_dict(
+        config(model={**model, "config": config()["model"]["config"]})
+    )
+    with pytest.raises(ValueError, match="weights to train.*fit_closed_form"):
+        build_model(recipe)
+
+
 def test_json_that_cannot_be_read_is_said(tmp_path):
     with pytest.raises(OSError, match="A recipe must be a file.*directory"):
         Recipe.from_json(tmp_path)
