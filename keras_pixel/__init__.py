@@ -13,11 +13,14 @@ if TYPE_CHECKING:  # what editors and type checkers see
     from keras_pixel import models as models
     from keras_pixel import presets as presets
     from keras_pixel import sampling as sampling
+    from keras_pixel import tasks as tasks
     from keras_pixel import training as training
     from keras_pixel.levels import floats_to_levels as floats_to_levels
     from keras_pixel.levels import levels_to_floats as levels_to_floats
     from keras_pixel.models import GatedPixelCNN as GatedPixelCNN
+    from keras_pixel.models import GaussianPixels as GaussianPixels
     from keras_pixel.models import ImageTransformer as ImageTransformer
+    from keras_pixel.models import IndependentPixels as IndependentPixels
     from keras_pixel.models import PixelCNN as PixelCNN
     from keras_pixel.models import PixelCNNPlusPlus as PixelCNNPlusPlus
     from keras_pixel.models import PixelLSTM as PixelLSTM
@@ -33,7 +36,9 @@ if TYPE_CHECKING:  # what editors and type checkers see
 # Imported when first used: `keras-pixel --help` waits for no backend.
 _HOMES = {
     "GatedPixelCNN": "models",
+    "GaussianPixels": "models",
     "ImageTransformer": "models",
+    "IndependentPixels": "models",
     "PixelCNN": "models",
     "PixelCNNPlusPlus": "models",
     "PixelLSTM": "models",
@@ -53,6 +58,7 @@ _HOMES = {
     "models": "",
     "presets": "",
     "sampling": "",
+    "tasks": "",
     "training": "",
 }
 

@@ -209,10 +209,11 @@ def check_choice(name, value, choices):
         ValueError: unless `value` is one of `choices`, naming the near ones.
     """
     choices = list(choices)
-    if any(
-        type(value) is type(choice) and value == choice for choice in choices
-    ):
-        return value
+    for choice in choices:
+        # A member of an enumeration of strings is such a string.
+        kind = str if isinstance(value, str) else type(value)
+        if type(choice) is kind and value == choice:
+            return choice
     raise ValueError(
         f"`{name}` must be one of {choices}. Received: {name}={value!r}."
         + (did_you_mean(value, choices) or " Choose one of these.")
@@ -587,7 +588,7 @@ def check_labels(labels, count, num_classes, class_names=None):
     if array.dtype.kind in "UO" and all(
         isinstance(x, str) for x in array.reshape(-1)
     ):
-        for word in array.reshape(-1):
+        for word in array.reshape(-1).tolist():
             if word not in names:
                 raise ValueError(
                     f"`labels` must be class ids {choice}. "

@@ -124,7 +124,13 @@ def least_lag(offsets):
 
 
 def convolution_mask(
-    kernel_size, in_features, out_features, channels, mask_type, lag=None
+    kernel_size,
+    in_features,
+    out_features,
+    channels,
+    mask_type,
+    lag=None,
+    dilation_rate=(1, 1),
 ):
     """Mask of a convolution kernel cropped to its causal rows.
 
@@ -139,6 +145,8 @@ def convolution_mask(
         mask_type: "A" or "B", for the centre tap.
         lag: int or `None`: hide the taps that are not past on a wavefront of
             this lag, see `is_past`. Defaults to `None`, raster order.
+        dilation_rate: pair of ints, rows and columns from one tap to the
+            next. Defaults to `(1, 1)`.
 
     Returns:
         bool array of shape `(kernel_height // 2 + 1, kernel_width,
@@ -147,7 +155,9 @@ def convolution_mask(
     rows, width = kernel_size[0] // 2 + 1, kernel_size[1]
     centre = width // 2
     past = is_past(
-        np.arange(rows - 1, -1, -1)[:, None], np.arange(width) - centre, lag
+        dilation_rate[0] * np.arange(rows - 1, -1, -1)[:, None],
+        dilation_rate[1] * (np.arange(width) - centre),
+        lag,
     )
     mask = np.zeros((rows, width, in_features, out_features), bool)
     mask[past] = True

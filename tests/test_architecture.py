@@ -49,7 +49,8 @@ ALLOWED = {
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
     ),
     "presets": (
-        ("keras_pixel",),
+        # A discretizer is loaded with its model.
+        ("keras_pixel", "data.discretizer"),
         ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
     ),
     "training": (
@@ -75,6 +76,8 @@ ALLOWED = {
             "tensorflow_serving",
         ),
     ),
+    # Tasks are handed a model and data.
+    "tasks": ((), ("matplotlib", "numpy", "PIL", "sklearn")),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
@@ -91,6 +94,7 @@ LAZY = {
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "sklearn",
     "tensorboard",
     "tensorflow",
     "tensorflow_datasets",
@@ -232,6 +236,7 @@ def test_every_outside_package_is_a_declared_dependency():
         "PIL": "pillow",
         "google": "protobuf",
         "grpc": "grpcio",
+        "sklearn": "scikit-learn",
         "tensorflow_serving": "tensorflow-serving-api",
     }
     distributions = {called.get(name, name) for name in outside}

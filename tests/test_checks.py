@@ -237,3 +237,13 @@ def test_empty_batch_is_fine():
 def test_what_is_no_image_is_refused(images, error, words):
     with pytest.raises(error, match=words):
         check_images(images, (2, 2, 1), 16)
+
+
+def test_a_member_of_an_enumeration_is_the_string_that_it_is():
+    import enum
+
+    class Side(enum.StrEnum):
+        left = "left"
+
+    found = checks.check_choice("side", Side.left, ["left", "right"])
+    assert type(found) is str and found == "left"

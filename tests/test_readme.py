@@ -1,4 +1,4 @@
-"""The README's examples run, and its commands and files exist."""
+"""The examples of README and docs run; commands and files exist."""
 
 import json
 import re
@@ -14,12 +14,17 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+SEQUENCES = (ROOT / "docs" / "sequences.md").read_text()
+
+
+def blocks(language, page=README):
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(
-    "source", blocks("python"), ids=lambda source: source.split("\n")[-2]
+    "source",
+    [*blocks("python"), *blocks("python", SEQUENCES)],
+    ids=lambda source: source.split("\n")[-2],
 )
 def test_example_runs(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -43,12 +48,17 @@ def test_command_and_its_options_exist(command):
         assert option in result.output
 
 
-def test_links_lead_to_files():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+@pytest.mark.parametrize(
+    "path", ["README.md", "docs/sequences.md", "examples/README.md"]
+)
+def test_links_lead_to_files(path):
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / path).read_text())
     local = [link for link in links if not link.startswith("http")]
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    folder = (ROOT / path).parent
+    assert [link for link in local if not (folder / link).exists()] == []
 
 
 def test_there_is_something_to_check():
     assert len(COMMANDS) >= 7
     assert len(blocks("python")) >= 3
+    assert len(blocks("python", SEQUENCES)) >= 3

@@ -46,7 +46,9 @@ def test_ranges_are_those_that_are_checked():
     assert SCHEMA["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("name", cards.read_all())
+@pytest.mark.parametrize(
+    "name", [path.parent.name for path in cards.ZOO.glob("*/recipe.json")]
+)
 def test_recipes_of_the_zoo_have_its_keys(name):
     recipe = json.loads((cards.ZOO / name / "recipe.json").read_text())
     assert set(recipe) <= set(SCHEMA["properties"])

@@ -113,6 +113,11 @@ def headline(metadata):
     return metadata["measured"][unit], unit
 
 
+def is_baseline(metadata):
+    """Whether the weights are computed, and there is no recipe."""
+    return "closed_form" in metadata["training"]
+
+
 def shape_text(metadata):
     return "×".join(str(size) for size in metadata["image_shape"])
 
@@ -200,6 +205,14 @@ def _numbers(metadata):
 
 def _training(metadata):
     training, versions = metadata["training"], metadata["versions"]
+    if is_baseline(metadata):
+        return [
+            "A baseline: its weights are not trained but computed, in one "
+            f"pass over {training['data']}, in {training['seconds']:,} "
+            f"seconds on {training['hardware']}:",
+            "",
+            f"    {training['command']}",
+        ]
     facts = {
         "command": f"`{training['command']}`",
         "hardware": training["hardware"],
@@ -265,7 +278,8 @@ def table(presets, prefix=""):
             else "–"
         )
         lines.append(
-            f"| [{name}]({prefix}{name}/README.md) "
+            f"| [{name}]({prefix}{name}/README.md)"
+            f"{', a baseline' if is_baseline(metadata) else ''} "
             f"| {shape_text(metadata)} | {metadata['num_levels']} "
             f"| {metadata['num_parameters']:,} "
             f"| {dataset['name']}, {dataset['num_images']:,} "

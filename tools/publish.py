@@ -42,11 +42,17 @@ NOTES = {
 
 
 def parse_arguments(args=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path, help="a training's folder")
     parser.add_argument("name", help="<model>[_<size>]_<dataset>")
-    parser.add_argument("--hardware", required=True, help='"2 CPU cores"')
     parser.add_argument("--hours", type=float, help="instead of the history's")
+    return parser.parse_args(args)
+
+
+def make_parser(description):
+    """A parser with what measuring and writing a preset need."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--hardware", required=True, help='"2 CPU cores"')
     parser.add_argument("--data-dir", help="folder of TFDS data sets")
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--note", help="what else users should know")
@@ -55,7 +61,7 @@ def parse_arguments(args=None):
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--compare-images", type=int, help="rounding: first n")
     parser.add_argument("--force", action="store_true", help="even if worse")
-    return parser.parse_args(args)
+    return parser
 
 
 def trained_model(run, recipe):
@@ -112,8 +118,7 @@ def refuse_worse(old, measured, force):
         )
 
 
-def dataset_entry(recipe, data, note):
-    name = recipe.data["source"]
+def dataset_entry(name, data, note):
     official = OFFICIAL_TEST_IMAGES.get(name, len(data))
     notes = [NOTES.get(name), note]
     if len(data) < official:
@@ -171,15 +176,43 @@ def check_size(folder, metadata):
 
 def publish(arguments, zoo):
     """Measures a training and writes its preset; returns the folder."""
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", arguments.name):
-        raise ValueError(
-            "`name` must be like pixelcnn_mnist: small letters, digits and _. "
-            f"Received: name={arguments.name!r}."
-        )
+    check_name(arguments.name)
     recipe_path = arguments.run / "recipe.json"
     recipe = training.Recipe.from_json(recipe_path)
     data = recipe.load_data("test", data_dir=arguments.data_dir)
     model, step = trained_model(arguments.run, recipe)
+    known = {
+        "description": recipe.description,
+        "training": training_entry(arguments, recipe, step),
+    }
+    files = {"recipe.json": recipe.to_json().encode()}
+    source = recipe.data["source"]
+    return write_preset(arguments, zoo, model, data, source, known, files)
+
+
+def check_name(name):
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", name):
+        raise ValueError(
+            "`name` must be like pixelcnn_mnist: small letters, digits and _. "
+            f"Received: name={name!r}."
+        )
+
+
+def write_preset(arguments, zoo, model, data, source, known, files):
+    """Measures a model on test images and writes its preset.
+
+    Args:
+        arguments: those of the command.
+        zoo: `pathlib.Path`.
+        model: `PixelModel` with float32 weights.
+        data: `ImageData`, the test split.
+        source: str. The data set's name.
+        known: dict, `description` and `training` of the metadata.
+        files: dict of name and bytes, the preset's own files.
+
+    Returns:
+        `pathlib.Path` of the folder.
+    """
     half = rounded(model)
     result = measure("float16", half, data, arguments.batch_size)
     compared = arguments.compare_images
@@ -197,7 +230,9 @@ def publish(arguments, zoo):
         "headline": "nats" if model.num_levels == 2 else "bits_per_dim",
         **result,
         "precision": "float32",
-        "command": f"keras-pixel evaluate {arguments.name} --download",
+        "command": f"keras-pixel evaluate {arguments.name} "
+        + ("" if "recipe.json" in files else f"{source} ")
+        + "--download",
         "before_rounding": {
             **exact,
             "rounded_bits_per_dim": short["bits_per_dim"],
@@ -209,18 +244,18 @@ def publish(arguments, zoo):
     refuse_worse(old, measured, arguments.force)
     known = {
         "name": arguments.name,
-        "description": recipe.description,
-        "dataset": dataset_entry(recipe, data, arguments.note),
+        "description": known["description"],
+        "dataset": dataset_entry(source, data, arguments.note),
         "measured": measured,
-        "training": training_entry(arguments, recipe, step),
-        "paper": cards.paper(model, recipe.data["source"]),
+        "training": known["training"],
+        "paper": cards.paper(model, source),
         "samples": {"num_images": arguments.samples, "seed": arguments.seed},
         "licence": arguments.licence,
         "published": datetime.date.today().isoformat(),
     }
     described = {**known, **presets.describe(model, dtype)}
     files = {
-        "recipe.json": recipe.to_json().encode(),
+        **files,
         "samples.png": sample_sheet(model, arguments.samples, arguments.seed),
         "README.md": cards.card(described).encode(),
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_pixel.cli import conditions
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
 from keras_pixel.cli import paths
@@ -16,6 +17,9 @@ from keras_pixel.files import PathLike
 def sample(
     model: options.Preset,
     count: options.Count = 16,
+    label: options.Label = None,
+    condition: options.Condition = None,
+    guidance_scale: options.GuidanceScale = None,
     output: options.Output = "samples.png",
     output_format: options.OutputFormat = None,
     overwrite: options.Overwrite = False,
@@ -35,6 +39,9 @@ def sample(
     pictures.check_channels(file_format, loaded.image_shape[2])
     drawn = loaded.sampler.stream(
         count,
+        labels=conditions.labels(label, count),
+        condition=conditions.read(condition),
+        guidance_scale=guidance_scale,
         seed=seed,
         temperature=temperature,
         top_k=top_k,
@@ -51,6 +58,9 @@ def complete(
     fraction: options.Fraction = 0.5,
     mask: options.Mask = None,
     count: options.CountOfEach = 1,
+    label: options.Label = None,
+    condition: options.Condition = None,
+    guidance_scale: options.GuidanceScale = None,
     particles: options.Particles = None,
     beam_width: options.BeamWidth = None,
     output: options.Output = "completions.png",
@@ -67,7 +77,9 @@ def complete(
     values: options.ValuesOption = None,
 ) -> None:
     """Fill in the unknown part of images; known pixels are kept."""
-    check_completion(particles, beam_width, temperature, top_k, top_p)
+    check_completion(
+        particles, beam_width, temperature, top_k, top_p, guidance_scale
+    )
     paths.check_path(output)
     file_format = pictures.output_format(output, output_format)
     read = [model, *images, *([] if mask is None else [mask])]
@@ -85,9 +97,12 @@ def complete(
         given,
         known,
         count,
+        labels=conditions.labels(label, len(given)),
+        condition=conditions.read(condition),
         particles=particles,
         beam_width=beam_width,
         seed=seed,
+        guidance_scale=guidance_scale,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
@@ -137,6 +152,7 @@ def check_completion(
     temperature: float,
     top_k: int | None,
     top_p: float | None,
+    guidance_scale: float | None = None,
 ) -> None:
     """Raise ValueError for options of `complete` that exclude each other."""
     drawing = {
@@ -144,6 +160,7 @@ def check_completion(
         "temperature": None if temperature == 1 else temperature,
         "top_k": top_k,
         "top_p": top_p,
+        "guidance_scale": guidance_scale,
     }
     given = [f"{k}={v}" for k, v in drawing.items() if v is not None]
     if beam_width is not None and given:
@@ -160,6 +177,8 @@ def completions(
     mask: np.ndarray,
     count: int,
     *,
+    labels: Any = None,
+    condition: np.ndarray | None = None,
     particles: int | None,
     beam_width: int | None,
     seed: int,
@@ -171,27 +190,35 @@ def completions(
     Args:
         model: a `PixelModel`.
         images, mask, count: see `pictures.repeat`.
+        labels, condition: see `PixelModel.complete`, one for all images or
+            one for each.
         particles: int or None. See `Sampler.complete`.
         beam_width: int or None. See `keras_pixel.sampling.beam_search`.
         seed: int.
         batch_size: int. Images, particles or beams at once.
-        **options: `temperature`, `top_k` and `top_p`.
+        **options: `temperature`, `top_k`, `top_p` and `guidance_scale`.
     """
     # Particles and beams find all completions of an image together.
     at_once = beam_width or particles
     variants = count if at_once else None
-    images, masks = pictures.repeat(images, mask, 1 if at_once else count)
+    repeats = 1 if at_once else count
+    told = model.conditions.by_image(len(images), labels, condition)
+    told = {name: np.repeat(x, repeats, axis=0) for name, x in told.items()}
+    images, masks = pictures.repeat(images, mask, repeats)
     # The noise continues from batch to batch, whatever their size.
     random = np.random.default_rng(seed)
     stride = max(1, batch_size // (at_once or 1))
     for start in range(0, len(images), stride):
-        part = images[start : start + stride], masks[start : start + stride]
+        here = slice(start, start + stride)
+        part = images[here], masks[here]
+        own = {name: x[here] for name, x in told.items()}
         if beam_width:
             found = model.beam_search(
                 *part,
                 beam_width=beam_width,
                 num_variants=variants,
                 batch_size=batch_size,
+                **own,
             ).images
         else:
             found = model.complete(
@@ -200,6 +227,7 @@ def completions(
                 num_particles=particles,
                 seed=random,
                 batch_size=batch_size,
+                **own,
                 **options,
             )
         # (batch, height, width, channels)

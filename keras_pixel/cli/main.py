@@ -21,6 +21,7 @@ from keras_pixel.cli import export
 from keras_pixel.cli import presets
 from keras_pixel.cli import scoring
 from keras_pixel.cli import serve
+from keras_pixel.cli import tasks
 from keras_pixel.cli import training
 
 # Typer does not give its base class a name.
@@ -66,6 +67,7 @@ app.command()(drawing.complete)
 app.command()(scoring.score)
 app.command()(training.train)
 app.command()(scoring.evaluate)
+app.command()(tasks.probe)
 app.command()(export.export)
 app.command()(serve.serve)
 

@@ -98,6 +98,29 @@ ValuesOption = Annotated[
     typer.Option("--values", help="What .npy arrays hold."),
 ]
 DataDir = Annotated[str | None, typer.Option(help="Folder of TFDS data sets.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        help="Class, by number or name. Given more than once: in turn.",
+    ),
+]
+OneLabel = Annotated[
+    str | None,
+    typer.Option("--label", help="Class of all images, by number or name."),
+]
+Condition = Annotated[
+    str | None,
+    typer.Option(
+        "--condition",
+        metavar="FILE",
+        help=".npy with the context of all images, or of each.",
+    ),
+]
+GuidanceScale = Annotated[
+    float | None,
+    typer.Option(help="Above 1: exaggerate what the label changes."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Count = Annotated[
     int, typer.Option("--count", "-n", min=1, help="How many images.")

@@ -132,6 +132,8 @@ def read_split(
     options = {
         key: value for key, value in options.items() if value is not None
     }
+    if model.num_classes is not None:
+        options["labels"] = True
     if data is not None:
         from keras_pixel.data import load_data
 

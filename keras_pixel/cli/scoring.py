@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from keras_pixel.cli import conditions
 from keras_pixel.cli import options
 from keras_pixel.cli import output as terminal
 from keras_pixel.cli import paths
@@ -16,6 +17,8 @@ def score(
     images: options.Images,
     output: options.ScoresOutput = None,
     overwrite: options.Overwrite = False,
+    label: options.OneLabel = None,
+    condition: options.Condition = None,
     batch_size: options.BatchSize = 64,
     image_shape: options.Shape = None,
     resize: options.ResizeOption = None,
@@ -30,6 +33,11 @@ def score(
     loaded = terminal.load(model, image_shape)
     opened = pictures.open_images(images, loaded, resize, values, stream=True)
     total = sum(len(names) for _, names in opened)
+    told = {
+        "labels": conditions.label(label),
+        "condition": conditions.read(condition),
+    }
+    loaded.conditions.program_inputs(1, **told)
     names: list[str] = []
     log_prob: list[float] = []
     unreadable: list[str] = []
@@ -41,7 +49,7 @@ def score(
                 unreadable += bad
                 if len(batch):
                     log_prob += list(
-                        loaded.log_prob(batch, batch_size=len(batch))
+                        loaded.log_prob(batch, batch_size=len(batch), **told)
                     )
                     names += found
                 done(len(names) + len(unreadable), total)

@@ -44,7 +44,6 @@ class Graphs:
         self.image_shape = tuple(model.image_shape)
         self.noise_shape = tuple(model.noise_shape)
         self.condition_specs = condition_specs(model)
-        self._feature_model = model.feature_model()
         batch = {
             "noise": tf.TensorSpec((None, *self.noise_shape), "float32"),
             "temperature": tf.TensorSpec((None,), "float32"),
@@ -75,7 +74,7 @@ class Graphs:
         noise = tf.TensorSpec((None, *self.noise_shape), "float32", "noise")
         seed = tf.TensorSpec((None,), "int32", "seed")
         temperature = tf.TensorSpec((None,), "float32", "temperature")
-        signatures = {
+        found = {
             "serving_default": (self.score, [images]),
             "logits": (self.logits, [images]),
             "sample": (self.sample, [seed, temperature]),
@@ -84,11 +83,12 @@ class Graphs:
                 [noise, temperature],
             ),
             "complete": (self.complete, [images, mask, seed, temperature]),
-            "features": (self.features, [images]),
         }
+        if self.model.feature_layers:  # a baseline has none
+            found["features"] = (self.features, [images])
         return {
             name: (function, [*specs, *self.condition_specs])
-            for name, (function, specs) in signatures.items()
+            for name, (function, specs) in found.items()
         }
 
     def score(self, images, **conditions):
@@ -119,7 +119,8 @@ class Graphs:
     def features(self, images, **conditions):
         """The last hidden features of every pixel."""
         levels, told, _ = self._in_range(images, conditions)
-        return {"features": call_model(self._feature_model, levels, told)}
+        model = self.model.feature_model()
+        return {"features": call_model(model, levels, told)}
 
     def sample(self, seed, temperature, **conditions):
         """New images; each depends on its own seed alone."""

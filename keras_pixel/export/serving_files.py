@@ -218,7 +218,7 @@ curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
 | --- | --- | --- |
 | `serving_default` | `images` uint8 | `log_prob` (nats), `bits_per_dim` |
 | `logits` | `images` | `logits` |
-| `features` | `images` | `features` |
+| `features` | `images` | `features`, where the model has any |
 | `sample` | `seed` int32, `temperature` float32 | `images` |
 | `sample_from_noise` | `noise` float32 in [0, 1), `temperature` | `images` |
 | `complete` | `images`, `mask` uint8, `seed`, `temperature` | `images` |

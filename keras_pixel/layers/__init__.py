@@ -12,11 +12,13 @@ from keras_pixel.layers.embed_levels import EmbedLevels
 from keras_pixel.layers.gated_masked_conv2d import GatedMaskedConv2D
 from keras_pixel.layers.gated_residual import GatedResidual
 from keras_pixel.layers.label_embedding import LabelEmbedding
+from keras_pixel.layers.linear_normal_head import LinearNormalHead
 from keras_pixel.layers.local_attention_1d import LocalAttention1D
 from keras_pixel.layers.local_attention_2d import LocalAttention2D
 from keras_pixel.layers.logistic_mixture_head import LogisticMixtureHead
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 from keras_pixel.layers.per_sub_pixel import PerSubPixel
+from keras_pixel.layers.pixel_logits import PixelLogits
 from keras_pixel.layers.positional_encoding_2d import PositionalEncoding2D
 from keras_pixel.layers.row_lstm import RowLSTM
 from keras_pixel.layers.scale_levels import ScaleLevels
@@ -43,10 +45,12 @@ __all__ = [
     "EmbedLevels",
     "GatedMaskedConv2D",
     "LabelEmbedding",
+    "LinearNormalHead",
     "LocalAttention1D",
     "LocalAttention2D",
     "MaskedConv2D",
     "PerSubPixel",
+    "PixelLogits",
     "PositionalEncoding2D",
     "RowLSTM",
     "ScaleLevels",

@@ -4,7 +4,9 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
+from keras_pixel.checks import is_integer
 from keras_pixel.checks import odd_pair
+from keras_pixel.checks import pair
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.causal_convolution import CausalConvolution
 
@@ -24,6 +26,9 @@ class MaskedConv2D(CausalConvolution):
     Differs from it: feature maps are interleaved, RGBRGB… (feature `f`
     belongs to channel `f % channels`), and the kernel holds only the rows
     down to the centre, because the others would be multiplied by zero.
+    `dilation_rate` is from van den Oord et al., 2016, "WaveNet", section 2.1,
+    https://arxiv.org/abs/1609.03499: its kernels of 2 are `kernel_size=(1,
+    3)` here, which sees its own place and one to the left.
 
     Args:
         filters: int. Number of output feature maps. Must be divisible by
@@ -36,6 +41,8 @@ class MaskedConv2D(CausalConvolution):
             right are seen, so that all pixels of one diagonal can be drawn
             together (`keras_pixel.order.is_past`). Defaults to `None`: the
             kernel as it is.
+        dilation_rate: int or pair of ints: rows and columns from one tap of
+            the kernel to the next. Defaults to `1`.
         use_bias: bool. Defaults to `True`.
         kernel_initializer: Initializer of the kernel. Defaults to
             `"glorot_uniform"`.
@@ -53,7 +60,7 @@ class MaskedConv2D(CausalConvolution):
     Raises:
         ValueError: if `filters` or `in_features` is not divisible by
             `channels`, `kernel_size` is even, `mask_type` is unknown, or
-            `lag` is not a positive integer.
+            `lag` or `dilation_rate` is not positive.
 
     Example:
 
@@ -70,6 +77,7 @@ class MaskedConv2D(CausalConvolution):
         mask_type="B",
         channels=1,
         lag=None,
+        dilation_rate=1,
         use_bias=True,
         kernel_initializer="glorot_uniform",
         **kwargs,
@@ -86,8 +94,11 @@ class MaskedConv2D(CausalConvolution):
         self.kernel_size = odd_pair("kernel_size", kernel_size)
         if lag is not None:
             lag = check_size("lag", lag)
+        if is_integer(dilation_rate):
+            dilation_rate = (dilation_rate, dilation_rate)
         self.mask_type = mask_type
         self.lag = lag
+        self.dilation_rate = pair("dilation_rate", dilation_rate, 1)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -102,6 +113,7 @@ class MaskedConv2D(CausalConvolution):
             self.channels,
             self.mask_type,
             self.lag,
+            self.dilation_rate,
         )
         self.kernel = self.add_weight(
             name="kernel",
@@ -119,13 +131,28 @@ class MaskedConv2D(CausalConvolution):
         return self.kernel * ops.cast(self.mask, self.kernel.dtype)
 
     def call(self, inputs):
-        rows, width = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        down, across = self.dilation_rate
         kernel = ops.cast(self.masked_kernel(), self.compute_dtype)
-        if rows or width:
+        if rows or side:
+            # In a kernel of one row all columns to the right are masked.
+            ahead = max(right for _, right in self.offsets()) // across
+            kernel = kernel[:, : side + ahead + 1]
             inputs = ops.pad(
-                inputs, [[0, 0], [rows, 0], [width, width], [0, 0]]
-            )  # (batch, rows + height, width + 2 * (kernel_width // 2), in)
-            outputs = ops.conv(inputs, kernel, padding="valid")
+                inputs,
+                [
+                    [0, 0],
+                    [down * rows, 0],
+                    [across * side, across * ahead],
+                    [0, 0],
+                ],
+            )
+            outputs = ops.conv(
+                inputs,
+                kernel,
+                padding="valid",
+                dilation_rate=self.dilation_rate,
+            )
         else:
             outputs = ops.matmul(inputs, kernel[0, 0])
         # (batch, height, width, filters)
@@ -137,10 +164,11 @@ class MaskedConv2D(CausalConvolution):
 
     def offsets(self):
         rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2
+        down, across = self.dilation_rate
         places = {}
         for row in range(rows + 1):
             for column in range(self.kernel_size[1]):
-                offset = rows - row, column - side
+                offset = down * (rows - row), across * (column - side)
                 if offset == (0, 0) or order.is_past(*offset, self.lag):
                     places[offset] = row, column
         return places
@@ -168,6 +196,7 @@ class MaskedConv2D(CausalConvolution):
             "kernel_size": self.kernel_size,
             "mask_type": self.mask_type,
             "lag": self.lag,
+            "dilation_rate": self.dilation_rate,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(
                 self.kernel_initializer

@@ -2,7 +2,9 @@
 
 from keras_pixel.models.causality import check_causality
 from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN
+from keras_pixel.models.gaussian_pixels import GaussianPixels
 from keras_pixel.models.image_transformer import ImageTransformer
+from keras_pixel.models.independent_pixels import IndependentPixels
 from keras_pixel.models.pixel_cnn import PixelCNN
 from keras_pixel.models.pixel_cnn_plus_plus import PixelCNNPlusPlus
 from keras_pixel.models.pixel_lstm import PixelLSTM
@@ -13,7 +15,9 @@ from keras_pixel.models.wavefront_pixel_cnn import WavefrontPixelCNN
 
 __all__ = [
     "GatedPixelCNN",
+    "GaussianPixels",
     "ImageTransformer",
+    "IndependentPixels",
     "PixelCNN",
     "PixelCNNPlusPlus",
     "PixelLSTM",

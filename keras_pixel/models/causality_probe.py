@@ -15,14 +15,18 @@ class Probe:
         self.model = model
         # Without XLA, whose compilation would take longer than the runs.
         self.runner = Compiled(
-            lambda images: model(images, training=False), model, False
+            lambda inputs: model(inputs, training=False), model, False
         )
         self.batch_size = batch_size
         self.random = np.random.default_rng(seed)
         inputs = getattr(model, "inputs", None)
-        if inputs is not None and len(inputs) != 1:
+        # What a `PixelModel` is told is the same for all images here.
+        conditions = getattr(model, "conditions", None)
+        self.told = conditions.random_inputs(self.random) if conditions else []
+        if inputs is not None and len(inputs) != 1 + len(self.told):
             raise ValueError(
-                "`model` must have one input, the images. "
+                "`model` must have one input, the images, or be a "
+                "`PixelModel`, which says what else it is told. "
                 f"Received: {len(inputs)} inputs. Wrap it with the others "
                 "fixed: `keras.Model(images, model([images, others]))`."
             )
@@ -72,11 +76,15 @@ class Probe:
     def run(self, images, model=None):
         """Outputs of a model for flat images, as a list of arrays."""
         images = images.reshape((-1, *self.image_shape)).astype(self.dtype)
+        inputs = images
+        if self.told:
+            inputs = [images, *(x.repeat(len(images), 0) for x in self.told)]
         if model is None:
             # Compiled: it runs many times, and recurrences are slow eagerly.
-            outputs = self.runner(images)
+            outputs = self.runner(inputs)
         else:
-            outputs = model(ops.convert_to_tensor(images), training=False)
+            inputs = keras.tree.map_structure(ops.convert_to_tensor, inputs)
+            outputs = model(inputs, training=False)
         return [
             ops.convert_to_numpy(ops.cast(x, "float32"))
             for x in keras.tree.flatten(outputs)
@@ -147,10 +155,13 @@ def find_layer(probe, before, after, place):
                 tensors.append(tensor)
         return outputs
 
-    copy = keras.Input(probe.image_shape, dtype=probe.model.inputs[0].dtype)
+    copies = [
+        keras.Input(batch_shape=x.shape, dtype=x.dtype)
+        for x in probe.model.inputs
+    ]
     keras.models.clone_model(
-        keras.Model(probe.model.inputs[0], probe.model.outputs),
-        input_tensors=copy,
+        keras.Model(probe.model.inputs, probe.model.outputs),
+        input_tensors=copies,
         clone_function=lambda layer: layer,
         call_function=record,
     )
@@ -159,7 +170,7 @@ def find_layer(probe, before, after, place):
     here = np.zeros(probe.image_shape[:2], bool)
     here[row, column] = True
     inside = np.repeat(here.reshape(-1), channels)
-    model = keras.Model(copy, tensors)
+    model = keras.Model(copies, tensors)
 
     def run(image):
         return [x[0] for x in probe.run(image[None], model)]

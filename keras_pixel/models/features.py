@@ -1,9 +1,12 @@
 """Hidden states of a model, for downstream tasks."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_pixel.checks import check_choice
+from keras_pixel.checks import is_integer
+from keras_pixel.checks import pair
 
 _POOLINGS = {
     None: lambda features: features,
@@ -12,44 +15,132 @@ _POOLINGS = {
 }
 
 
+def feature_layers(model):
+    """Names of the layers that give features of pixels, first to last.
+
+    Args:
+        model: Functional model of images.
+
+    Returns:
+        List of the names of the layers before the last one whose outputs are
+        floats `(batch, height, width, features)` of the image's height and
+        width. What works on a coarser grid is not among them.
+    """
+    return [
+        layer.name
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+        and _are_of_pixels(model, keras.tree.flatten(layer.output))
+        and not any(
+            x is model.outputs[0] for x in keras.tree.flatten(layer.output)
+        )
+    ]
+
+
 def feature_model(model, layer=None, pooling=None):
     """A model from images to hidden states of `model`.
 
     Args:
         model: Functional model of images.
-        layer: name of the layer whose output is wanted; outputs of a layer
-            with several are joined. Defaults to `None`: the last hidden
-            features, which the model's last layer turns into its output.
+        layer: name of the layer whose output is wanted, or its index in
+            `feature_layers`; outputs of a layer with several are joined. A
+            list of names and indices for several at once. Defaults to `None`:
+            the last hidden features, which the model's last layer turns into
+            its output.
         pooling: `None` for the features of every pixel, "mean" or "max" over
-            all pixels. Defaults to `None`.
+            all pixels, or `(rows, columns)`: means over the parts of such a
+            grid, part by part. Defaults to `None`.
 
     Returns:
         `keras.Model` from images to features `(batch, height, width,
-        features)`, or `(batch, features)` if pooled.
+        features)`, or `(batch, features)` if pooled; for a list of layers to a
+        list of them.
 
     Raises:
         ValueError: if there is no such layer or pooling, or the layer's
             output is no features of pixels.
     """
-    check_choice("pooling", pooling, _POOLINGS)
-    outputs = _outputs_of(model, layer)
     size = tuple(model.inputs[0].shape[1:3])
-    if any(len(x.shape) != 4 or tuple(x.shape[1:3]) != size for x in outputs):
+    if isinstance(pooling, (tuple, list)):
+        pool = _grid_pooling(pooling, size)
+    else:
+        pool = _POOLINGS[check_choice("pooling", pooling, _POOLINGS)]
+    if isinstance(layer, (tuple, list)):
+        outputs = [pool(_joined(model, one)) for one in layer]
+    else:
+        outputs = pool(_joined(model, layer))
+    return keras.Model(model.inputs, outputs)
+
+
+def _joined(model, layer):
+    outputs = _outputs_of(model, layer)
+    if not outputs:
+        raise ValueError(
+            "`features` are those of the layers between the image and the "
+            f"last layer. Received: a {type(model).__name__}, which has none. "
+            "Use the images themselves."
+        )
+    if not _are_of_pixels(model, outputs):
         raise ValueError(
             "`layer` must give features of pixels, (batch, height, width, "
             f"features). Received: layer={layer!r} of output "
             f"{[tuple(x.shape) for x in outputs]}. Use a layer before it."
         )
-    joined = outputs[0]
-    if len(outputs) > 1:
-        joined = ops.concatenate(outputs, axis=-1)
-    return keras.Model(model.inputs, _POOLINGS[pooling](joined))
+    return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, -1)
+
+
+def _are_of_pixels(model, outputs):
+    size = tuple(model.inputs[0].shape[1:3])
+    return all(
+        len(x.shape) == 4
+        and tuple(x.shape[1:3]) == size
+        and keras.backend.is_float_dtype(x.dtype)
+        for x in outputs
+    )
+
+
+def _grid_pooling(pooling, size):
+    """Means over the parts of a grid, as a product with two matrices."""
+    rows, columns = pair("pooling", pooling, 1)
+    if rows > size[0] or columns > size[1]:
+        raise ValueError(
+            "`pooling` must have no more rows and columns than the images. "
+            f"Received: pooling={pooling!r}, images of {size[0]}×{size[1]}. "
+            "Use fewer."
+        )
+
+    def means(parts, length):
+        part = np.arange(length) * parts // length
+        inside = np.arange(parts)[:, None] == part
+        return (inside / inside.sum(axis=1, keepdims=True)).astype("float32")
+
+    by_row, by_column = means(rows, size[0]), means(columns, size[1])
+
+    def pool(features):
+        # (batch, rows, columns, features)
+        parts = ops.einsum(
+            "ai,bijf,cj->bacf",
+            ops.cast(by_row, features.dtype),
+            features,
+            ops.cast(by_column, features.dtype),
+        )
+        return ops.reshape(parts, (-1, rows * columns * features.shape[-1]))
+
+    return pool
 
 
 def _outputs_of(model, layer):
     if layer is None:
         # A head may read the image too: that is no hidden state.
         return [x for x in _head_inputs(model) if x is not model.inputs[0]]
+    if is_integer(layer):
+        names = feature_layers(model)
+        if not -len(names) <= layer < len(names):
+            raise ValueError(
+                f"`layer` must be an index of the model's {len(names)} layers "
+                f"of features. Received: layer={layer}. There are {names}."
+            )
+        layer = names[layer]
     names = [found.name for found in model.layers]
     if layer not in names:
         raise ValueError(

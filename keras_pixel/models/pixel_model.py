@@ -21,6 +21,7 @@ from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.models.arguments import constructor_arguments
 from keras_pixel.models.arguments import under_dtype_policy
 from keras_pixel.models.conditioning import check_conditioning
+from keras_pixel.models.features import feature_layers
 from keras_pixel.models.features import feature_model
 from keras_pixel.models.trainable import TrainableModel
 from keras_pixel.sampling import Conditions
@@ -70,11 +71,15 @@ class PixelModel(TrainableModel):
         noise_shape: shape of the noise that makes one image.
         pixel_distribution: the `PixelDistribution` of the output.
         class_names: names of the classes, a tuple, or `None`.
+        discretizer: the `keras_pixel.data.Discretizer` that makes the levels
+            of continuous values, or `None`. To be set; saved in presets.
 
     Raises:
         TypeError: if there is no such argument.
         ValueError: if inputs and outputs don't fit each other.
     """
+
+    discretizer = None
 
     def __new__(cls, *args, **kwargs):
         arguments = constructor_arguments(cls, args, kwargs)
@@ -639,19 +644,21 @@ class PixelModel(TrainableModel):
         Args:
             images: array or tensor `(batch, height, width, channels)` of
                 integer levels.
-            layer: name of the layer whose output is wanted; outputs of a
-                layer with several are joined. Defaults to `None`: the last
-                hidden features, which the model's last layer (the head)
-                turns into its output.
+            layer: name of the layer whose output is wanted, or its index in
+                `feature_layers`; outputs of a layer with several are joined.
+                A list of names and indices for several layers in one pass.
+                Defaults to `None`: the last hidden features, which the
+                model's last layer (the head) turns into its output.
             pooling: `None` for the features of every pixel, "mean" or "max"
-                over all pixels. Defaults to `None`.
+                over all pixels, or `(rows, columns)`: means over the parts of
+                such a grid, part by part. Defaults to `None`.
             labels, condition: as in `log_prob`.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
 
         Returns:
             NumPy array `(batch, height, width, features)`, or `(batch,
-            features)` if pooled.
+            features)` if pooled; for a list of layers a list of arrays.
 
         Raises:
             TypeError: if the values are not integers.
@@ -659,6 +666,7 @@ class PixelModel(TrainableModel):
         """
         images = check_images(images, self.image_shape, self.num_levels)
         batch_size = check_size("batch_size", batch_size)
+        layer, pooling = map(_as_key, (layer, pooling))
         model = self.feature_model(layer, pooling)
         features = self.sampler.programs.run(
             ("features", layer, pooling),
@@ -671,8 +679,16 @@ class PixelModel(TrainableModel):
             batch_size,
             any_size=True,
         )
-        empty = np.zeros((0, *model.outputs[0].shape[1:]), "float32")
-        return np.concatenate(list(features) or [empty])
+        empty = [np.zeros((0, *x.shape[1:]), "float32") for x in model.outputs]
+        if not isinstance(layer, tuple):
+            return np.concatenate(list(features) or empty)
+        parts = [keras.tree.flatten(part) for part in features] or [empty]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    @property
+    def feature_layers(self):
+        """Names of the layers that `features` can give, first to last."""
+        return feature_layers(self)
 
     def feature_model(self, layer=None, pooling=None):
         """The `keras.Model` behind `features`, to be trained further.
@@ -683,6 +699,7 @@ class PixelModel(TrainableModel):
             `keras.Model` from images (and conditions) to features; it shares
             the weights.
         """
+        layer, pooling = map(_as_key, (layer, pooling))
         made = vars(self._untracked).setdefault("feature_models", {})
         if (layer, pooling) not in made:
             made[layer, pooling] = feature_model(self, layer, pooling)
@@ -771,9 +788,12 @@ class PixelModel(TrainableModel):
         return model
 
     def get_config(self):
+        named = {}
+        if self.class_names is not None:
+            named["class_names"] = list(self.class_names)
         if "outputs" not in self._arguments:
             config = {n: _serialized(v) for n, v in self._arguments.items()}
-            return {"name": self.name, **config}
+            return {"name": self.name, **config, **named}
         # A user's own graph.
         graph = keras.Model(self.inputs, self.outputs, name=self.name)
         return {
@@ -787,11 +807,17 @@ class PixelModel(TrainableModel):
                 for name in ("num_classes", "label_dropout")
                 if self._arguments.get(name)
             },
+            **named,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
+        if "class_names" in config:
+            names = config.pop("class_names")
+            model = cls.from_config(config, custom_objects)
+            model.class_names = names
+            return model
         if isinstance(config.get("condition"), dict):
             config["condition"] = keras.saving.deserialize_keras_object(
                 config["condition"], custom_objects
@@ -820,6 +846,10 @@ def _serialized(value):
     if isinstance(value, keras.Model):
         return keras.saving.serialize_keras_object(value)
     return keras.activations.serialize(value) if callable(value) else value
+
+
+def _as_key(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_inputs(inputs):

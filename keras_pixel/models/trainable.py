@@ -31,9 +31,13 @@ class TrainableModel(keras.Model):
     image_shape: tuple[int, int, int]
     num_levels: int
     pixel_distribution: PixelDistribution
-    conditions: Conditions
     # The metric of `compile`.
     _bits_per_dim: keras.metrics.Mean | None = None
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the model is told beside the images."""
+        raise NotImplementedError
 
     def clear_programs(self):
         """Drop the functions compiled for this model; `compile` calls it."""

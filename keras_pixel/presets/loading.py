@@ -17,6 +17,7 @@ import numpy as np
 
 from keras_pixel import __version__
 from keras_pixel.checks import did_you_mean
+from keras_pixel.data.discretizer import Discretizer
 from keras_pixel.files import PathLike
 from keras_pixel.presets import folders
 
@@ -45,7 +46,8 @@ def load(
 
     Returns:
         A model of the class that was saved, not compiled. Its `name` is the
-        preset's: the `name` of its metadata, or else that of the folder.
+        preset's: the `name` of its metadata, or else that of the folder. Its
+        `discretizer` is the one that it was saved with, if there was one.
 
     Raises:
         ValueError: for an unknown name, an altered file, an unknown class,
@@ -67,9 +69,22 @@ def load(
     if image_shape is not None:
         overrides["image_shape"] = tuple(image_shape)
     model = _build(folder, metadata, overrides)
+    if "discretizer" in metadata:
+        model.discretizer = _discretizer(folder, metadata["discretizer"])
     if weights:
         _load_weights(model, folder, metadata, overrides)
     return model
+
+
+def _discretizer(folder: pathlib.Path, config: dict[str, Any]) -> Discretizer:
+    try:
+        return Discretizer.from_config(config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`discretizer` in `{folders.METADATA_FILE}` must be the config of "
+            f"a `Discretizer`, but: {error} Received: the preset "
+            f"{folder.name!r}. Fetch or save the preset again."
+        ) from error
 
 
 def _warn_of_strangers(folder: pathlib.Path) -> None:

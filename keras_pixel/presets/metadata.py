@@ -40,8 +40,11 @@ class Metadata(TypedDict):
 
     files: dict[str, FileEntry]
     versions: NotRequired[dict[str, Any]]
+    class_names: NotRequired[list[str]]
     num_parameters: NotRequired[schemas.CountOrZero]
     decoding: NotRequired[Decoding]
+    # The config of a `keras_pixel.data.Discretizer`.
+    discretizer: NotRequired[dict[str, Any]]
 
 
 _ADAPTER = pydantic.TypeAdapter(Metadata)

@@ -20,7 +20,7 @@ from keras_pixel.presets import folders
 
 _WEIGHTS_DTYPES = ("float32", "float16")
 # Arguments worth reading without opening `config.json`.
-_SHAPE_KEYS = ("image_shape", "num_levels")
+_SHAPE_KEYS = ("image_shape", "num_levels", "num_classes", "class_names")
 
 
 def save_preset(
@@ -32,6 +32,9 @@ def save_preset(
     files: dict[str, bytes] | None = None,
 ) -> pathlib.Path:
     """Save a model as a preset folder, which `load(path)` gives back.
+
+    A `keras_pixel.data.Discretizer` that is set as `model.discretizer` is
+    saved and loaded with the model.
 
     The folder is written under another name beside `path` and then renamed:
     what is at `path` is always complete.
@@ -53,8 +56,8 @@ def save_preset(
     Raises:
         FileExistsError: if `path` exists, unless `overwrite=True` and it is a
             preset with nothing else in its folder.
-        ValueError: for a class that is not registered, or weights too large
-            for float16.
+        ValueError: for a class that is not registered, weights too large for
+            float16, or a discretizer with another number of levels.
 
     Example:
 
@@ -104,6 +107,7 @@ def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
         "num_parameters": model.count_params(),
         "weights_dtype": dtype,
         **_decoding(model),
+        **_discretizer(model),
         "versions": {
             "keras_pixel": __version__,
             "keras": keras.__version__,
@@ -126,6 +130,22 @@ def _decoding(model: Any) -> dict[str, Any]:
     if steps >= height * width:  # a pixel a step, whatever the lag is
         lag = None
     return {"decoding": {"method": method, "lag": lag, "steps": steps}}
+
+
+def _discretizer(model: Any) -> dict[str, Any]:
+    """How the levels are made of values, where the model has it."""
+    discretizer = getattr(model, "discretizer", None)
+    if discretizer is None:
+        return {}
+    num_levels = getattr(model, "num_levels", None)
+    if discretizer.num_bins != num_levels:
+        raise ValueError(
+            "`model.discretizer` must have as many bins as the model has "
+            "levels. Received: discretizer.num_bins="
+            f"{discretizer.num_bins}, num_levels={num_levels}. Set the one "
+            "that the model was trained with, or None."
+        )
+    return {"discretizer": discretizer.get_config()}
 
 
 def _check_model(model: keras.Model) -> None:

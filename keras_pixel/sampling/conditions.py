@@ -64,7 +64,7 @@ class Conditions:
         """
         if num_images is not None:
             return num_images
-        if np.iterable(labels) and not isinstance(labels, str):
+        if labels is not None and np.ndim(labels) == 1:
             return len(labels)
         if "condition" in self.names and condition is not None:
             rank = len(self._inputs["condition"].shape)
@@ -125,6 +125,42 @@ class Conditions:
             none = {**found, "labels": self._checked("labels", None, count)}
             inputs["unconditional"] = [none[name] for name in self.names]
         return inputs
+
+    def by_image(self, count, labels=None, condition=None):
+        """Conditions that are given, one for each image.
+
+        See `program_inputs` for arguments and errors.
+
+        Returns:
+            Dict of arrays, `(count, …)` each, by their names: arguments that
+            may be cut into batches.
+        """
+        told = self.program_inputs(count, labels, condition)
+        found = dict(zip(self.names, told.get("conditions", ()), strict=True))
+        if labels is None:  # it can do without
+            found.pop("labels", None)
+        return found
+
+    def random_inputs(self, random, count=1):
+        """Conditions to try a model with.
+
+        Args:
+            random: NumPy generator.
+            count: int. Defaults to `1`.
+
+        Returns:
+            List of arrays, in the order of the model's inputs.
+        """
+        found = []
+        for name, spec in self._inputs.items():
+            if name == "labels":
+                value = random.integers(self.num_classes, size=count)
+            elif keras.backend.is_float_dtype(spec.dtype):
+                value = random.normal(size=(count, *spec.shape[1:]))
+            else:
+                value = random.integers(2, size=(count, *spec.shape[1:]))
+            found.append(value.astype(spec.dtype))
+        return found
 
     def _checked(self, name, value, count):
         if name not in self.names:

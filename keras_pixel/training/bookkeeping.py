@@ -5,6 +5,7 @@ import threading
 import time
 
 import keras
+import numpy as np
 
 from keras_pixel.data import image_sheet
 from keras_pixel.data import save_picture
@@ -251,7 +252,12 @@ class Bookkeeping(keras.callbacks.Callback):
         return best if best.get("validation_images", images) == images else None
 
     def _sample(self, step):
-        images = self.eval_model.sample(SAMPLES, seed=self.recipe.seed)
+        labels = None
+        if self.eval_model.num_classes is not None:
+            labels = np.arange(SAMPLES) % self.eval_model.num_classes
+        images = self.eval_model.sample(
+            SAMPLES, labels=labels, seed=self.recipe.seed
+        )
         sheet = image_sheet(images, self.eval_model.num_levels)
         path = self.output_dir / "samples" / f"step-{step:09d}.png"
         save_picture(sheet, path)

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_pixel import models
 from keras_pixel.checks import did_you_mean
+from keras_pixel.models.closed_form import ClosedFormModel
 from keras_pixel.training.averaging import WarmAverage
 
 # By their names in recipes.
@@ -50,6 +51,7 @@ def model_class(name):
         and issubclass(value, models.PixelModel)
         # A graph of the user's own is not described by arguments.
         and value is not models.PixelModel
+        and not issubclass(value, ClosedFormModel)
     }
     found = own.get(name) or keras.saving.get_registered_object(name)
     if (
@@ -61,6 +63,12 @@ def model_class(name):
             f"`class_name` must be one of {sorted(own)}, or the registered "
             f'name ("package>Name") of your own class. Received: '
             f"class_name={name!r}.{did_you_mean(name, own)}"
+        )
+    if issubclass(found, ClosedFormModel):
+        raise ValueError(
+            "`class_name` must be a model with weights to train. Received: "
+            f"class_name={name!r}, whose weights are computed. Use "
+            "`model.fit_closed_form(data)`."
         )
     return found
 
@@ -115,9 +123,15 @@ def copy_average(model, eval_model):
 def copy_initial_weights(model, source, name):
     """Start a model from a trained one of the same architecture.
 
+    The trained one may lack conditions that the model is told: layers for
+    these stay as they are, and at first they change nothing.
+
     Raises:
         ValueError: if the weights do not fit; the model is left as it was.
     """
+    told, known = model.conditions.names, source.conditions.names
+    if set(known) < set(told):
+        return _copy_layers(model, source, name)
     ours = [tuple(weight.shape) for weight in model.weights]
     theirs = [tuple(weight.shape) for weight in source.weights]
     if ours != theirs:
@@ -128,6 +142,26 @@ def copy_initial_weights(model, source, name):
             f"model's {len(ours)}. Use the `model` of the preset's recipe."
         )
     for target, value in zip(model.weights, source.weights, strict=True):
+        target.assign(_own_copy(value))
+
+
+def _copy_layers(model, source, name):
+    """Copy the weights of all layers of `source`, by their names."""
+    ours = {layer.name: layer for layer in model.layers}
+    pairs: list = []
+    for layer in source.layers:
+        own = ours[layer.name].weights if layer.name in ours else []
+        shapes = [[tuple(w.shape) for w in x] for x in (own, layer.weights)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "`initial_weights` must come from a model of the recipe's "
+                "architecture, but for conditions. "
+                f"Received: initial_weights={name!r}, whose layer "
+                f"{layer.name!r} has weights of shapes {shapes[1]}, and the "
+                f"model's {shapes[0]}. Use the `model` of the preset's recipe."
+            )
+        pairs += zip(own, layer.weights, strict=True)
+    for target, value in pairs:
         target.assign(_own_copy(value))
 
 

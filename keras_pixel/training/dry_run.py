@@ -97,10 +97,13 @@ def dry_run(recipe, steps=8):
     shape = (recipe.batch_size, *model.image_shape)
     random = np.random.default_rng(recipe.seed)
     images = random.integers(model.num_levels, size=shape, dtype="int32")
+    told = model.conditions.random_inputs(random, recipe.batch_size)
+    batch = {"images": images}
+    batch.update(zip(model.conditions.names, told, strict=True))
 
     def step():
         # Wait for the result: the step may only have been queued.
-        float(ops.convert_to_numpy(model.train_on_batch(images)[0]))
+        float(ops.convert_to_numpy(model.train_on_batch(batch)[0]))
 
     for _ in range(_WARM_UP):
         step()

@@ -19,7 +19,8 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
     Args:
         model: a `PixelModel`.
         data: `ImageData`, or integer levels `(images, height, width,
-            channels)`.
+            channels)`. Labels of the images are told to a model that has
+            classes; without them, a model that can do without is told none.
         batch_size: int. Images scored at once. Defaults to `100`.
         num_images: int. Score only the first ones. Defaults to `None`: all.
         progress: function called from time to time with the number of images
@@ -33,6 +34,9 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
             below `1`.
     """
     images = getattr(data, "images", data)
+    labels = None
+    if getattr(model, "num_classes", None) is not None:
+        labels = getattr(data, "labels", None)
     if not isinstance(images, StoredImages):
         images = np.asarray(images)
     if images.ndim != 4 or not len(images):
@@ -56,7 +60,13 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
         # all; the padding is not counted.
         filled = -(-count // batch_size) * batch_size
         part = np.resize(part, (filled, *part.shape[1:]))
-        log_prob = np.asarray(model.log_prob(part, batch_size=batch_size))
+        told = {}
+        if labels is not None:
+            found = labels[start : start + count]
+            told["labels"] = np.resize(found, filled)
+        log_prob = np.asarray(
+            model.log_prob(part, batch_size=batch_size, **told)
+        )
         total += float(np.sum(log_prob[:count], dtype="float64"))
         if progress is not None:
             progress(start + count, total_images)

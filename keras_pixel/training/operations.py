@@ -19,8 +19,8 @@ def count_operations(model, training=False):
     """Count the floating-point operations that one image takes.
 
     Args:
-        model: built `PixelModel`, or any Keras model with one input of known
-            shape.
+        model: built `PixelModel`, or any Keras model whose inputs have
+            known shapes.
         training: bool. Whether to count the backward pass too, as twice the
             forward pass; recomputation and the optimizer are not counted.
             Defaults to `False`.
@@ -46,21 +46,30 @@ def count_operations(model, training=False):
             f"Received: backend={backend!r}. Choose one of these with the "
             "environment variable KERAS_BACKEND."
         )
-    inputs = model.inputs[0]
-    shape = (1, *inputs.shape[1:])
-    dtype = keras.backend.standardize_dtype(inputs.dtype)
-    forward = counters[backend](model, shape, dtype)
+    specs = [
+        ((1, *x.shape[1:]), keras.backend.standardize_dtype(x.dtype))
+        for x in model.inputs
+    ]
+    forward = counters[backend](model, specs)
     return forward * (PRODUCTS_IN_TRAINING if training else 1)
+
+
+def _one_or_all(inputs):
+    return inputs[0] if len(inputs) == 1 else list(inputs)
 
 
 # === TensorFlow ===
 
 
-def _of_tensorflow(model, shape, dtype):
+def _of_tensorflow(model, specs):
     import tensorflow as tf
 
-    function = tf.function(lambda images: model(images, training=False))
-    traced = function.get_concrete_function(tf.TensorSpec(shape, dtype))
+    function = tf.function(
+        lambda *inputs: model(_one_or_all(inputs), training=False)
+    )
+    traced = function.get_concrete_function(
+        *(tf.TensorSpec(*spec) for spec in specs)
+    )
     return _Graph(traced.graph.as_graph_def(add_shapes=True)).count()
 
 
@@ -262,16 +271,18 @@ _PRODUCTS = {
 # === JAX ===
 
 
-def _of_jax(model, shape, dtype):
+def _of_jax(model, specs):
     import jax
 
-    def forward(weights, others, images):
-        return model.stateless_call(weights, others, images, training=False)[0]
+    def forward(weights, others, *inputs):
+        return model.stateless_call(
+            weights, others, _one_or_all(inputs), training=False
+        )[0]
 
     traced = jax.make_jaxpr(forward)(
         [v.value for v in model.trainable_variables],
         [v.value for v in model.non_trainable_variables],
-        jax.ShapeDtypeStruct(shape, dtype),
+        *(jax.ShapeDtypeStruct(*spec) for spec in specs),
     )
     return _count_jaxpr(traced.jaxpr)
 

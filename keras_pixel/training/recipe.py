@@ -275,6 +275,8 @@ class Recipe(pydantic.BaseModel):
         own["source"] = self.source
         own["image_shape"] = tuple(config["image_shape"])
         own["num_levels"] = config["num_levels"]
+        if config.get("num_classes") is not None:
+            own["labels"] = True
         return load_data(split=split, **{**own, **options})
 
     def make_schedule(self):

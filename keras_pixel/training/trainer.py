@@ -125,6 +125,8 @@ def _train(recipe, output_dir, options, report, board, stop):
     done = _restore(recipe, model, checkpoints, report)
     # Read last: errors in the model are reported first.
     images = recipe.load_data("train", **options)
+    if eval_model.num_classes is not None:
+        eval_model.class_names = images.class_names
     validation = None
     if recipe.evaluate_every:
         validation = recipe.load_data("validation", **options)

@@ -26,6 +26,8 @@ SMALLEST = {
         "query_shape": (1, 2),
         "memory_flange": (0, 1),
     },
+    models.GaussianPixels: {},
+    models.IndependentPixels: {},
     models.PixelLSTM: {"hidden_dim": 4, "num_layers": 1},
     models.WavefrontPixelCNN: {"filters": 4, "num_mixtures": 2},
     models.PixelRNN: {"filters": 6, "num_layers": 1, "head_filters": 6},

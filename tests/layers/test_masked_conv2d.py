@@ -49,6 +49,39 @@ def test_is_a_full_convolution_with_a_masked_kernel():
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
+def test_dilated_kernel_counts_places_further_apart():
+    # Place t is worth 10 to the power t: it shows what is seen.
+    sequence = 10.0 ** np.arange(5).reshape(1, 1, 5, 1)
+    seen = ones_convolution(
+        sequence.astype("float32"), 1, (1, 3), dilation_rate=(1, 2)
+    )
+    assert seen.reshape(-1).tolist() == [1, 10, 101, 1010, 10100]
+    # Both axes: rows 2 apart, columns 1 apart.
+    image = np.ones((1, 3, 3, 1), "float32")
+    seen = ones_convolution(image, 1, 3, mask_type="A", dilation_rate=(2, 1))
+    assert seen[0, :, :, 0].tolist() == [[0, 1, 1], [0, 1, 1], [2, 4, 3]]
+
+
+def test_dilation_moves_the_least_lag():
+    # A tap one row up and 2 to the right needs a lag of 3.
+    assert MaskedConv2D(1, 3, dilation_rate=(1, 2)).least_lag == 3
+    assert MaskedConv2D(1, 3, dilation_rate=2).least_lag == 2
+    assert MaskedConv2D(1, 3, dilation_rate=(1, 2), lag=2).least_lag == 1
+
+
+@pytest.mark.parametrize("kernel_size", [(1, 3), (1, 7), 3])
+@pytest.mark.parametrize("lag", [None, 1])
+def test_masked_columns_are_not_multiplied(kernel_size, lag):
+    layer = MaskedConv2D(4, kernel_size, lag=lag)
+    images = np.random.rand(2, 3, 9, 2).astype("float32")
+    outputs = layer(images)
+    kernel = np.asarray(layer.masked_kernel())
+    below = np.zeros((kernel.shape[0] - 1, *kernel.shape[1:]), "float32")
+    kernel = np.concatenate([kernel, below])
+    expected = keras.ops.conv(images, kernel, padding="same")
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
 def test_rows_below_the_centre_are_not_stored():
     layer = MaskedConv2D(4, 7)
     layer.build((None, 8, 8, 2))
@@ -88,6 +121,8 @@ def test_bias_is_optional():
         ({"kernel_size": 4}, "`kernel_size` must be an odd.*kernel_size=4"),
         ({"kernel_size": (3, 2)}, r"Received: kernel_size=\(3, 2\)"),
         ({"kernel_size": (3, 3, 3)}, "or a pair of them"),
+        ({"dilation_rate": 0}, "`dilation_rate` must be a pair"),
+        ({"dilation_rate": (1, 2, 3)}, "`dilation_rate` must be a pair"),
         ({"mask_type": "C"}, "`mask_type` must be.*mask_type='C'"),
         (
             {"channels": 0},

@@ -100,3 +100,59 @@ def test_no_images_have_no_features(model):
 def test_wrong_arguments_are_refused(model, arguments, words):
     with pytest.raises(ValueError, match=words):
         model.features(catalogue.levels(model), **arguments)
+
+
+@pytest.mark.parametrize(
+    "case", **catalogue.named(catalogue.trainable(catalogue.MODELS))
+)
+def test_layers_of_every_family_by_name_and_by_index(case):
+    model = case.make()
+    names = model.feature_layers
+    assert len(names) > 1
+    images = catalogue.levels(model)
+    found = model.features(images, layer=[0, names[-1]], pooling="mean")
+    assert [x.shape[0] for x in found] == [2, 2]
+    np.testing.assert_array_equal(
+        found[1], model.features(images, layer=[-1], pooling="mean")[0]
+    )
+    # All of them are there, and are floats of every pixel.
+    for feature in model.feature_model(names).outputs:
+        assert feature.shape[1:3] == model.image_shape[:2]
+
+
+def test_several_layers_in_one_pass(model):
+    images = catalogue.levels(model, 5)
+    both = model.features(images, layer=["first", -1], batch_size=2)
+    for layer, features in zip(("first", -1), both, strict=True):
+        np.testing.assert_allclose(
+            features, model.features(images, layer=layer), atol=1e-6
+        )
+    assert [x.shape for x in model.features(images[:0], layer=["first"])] == [
+        (0, 4, 5, 16)
+    ]
+
+
+def test_means_over_a_grid(model):
+    images = catalogue.levels(model)
+    features = model.features(images, layer="first")
+    found = model.features(images, layer="first", pooling=(2, 2))
+    # Columns 0 to 2 and 3 to 4: 5 columns do not split evenly.
+    parts = [
+        features[:, rows, columns].mean(axis=(1, 2))
+        for rows in (slice(0, 2), slice(2, 4))
+        for columns in (slice(0, 3), slice(3, 5))
+    ]
+    np.testing.assert_allclose(found, np.concatenate(parts, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"layer": 99}, "`layer` must be an index of the model's"),
+        ({"pooling": (5, 1)}, "`pooling` must have no more rows"),
+        ({"pooling": (0, 1)}, "`pooling` must be a pair"),
+    ],
+)
+def test_wrong_index_or_grid_is_refused(model, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        model.features(catalogue.levels(model), **arguments)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_pixel import presets
+from keras_pixel.data import Discretizer
 from keras_pixel.presets import folders
 from tests.support.programs import run_program
 
@@ -227,3 +228,42 @@ def test_loads_with_jax_and_without_tensorflow(folder):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "jax (2, 4, 4, 4)"
+
+
+# === Discretizers ===
+
+
+def test_discretizer_is_saved_with_the_model(model, tmp_path):
+    values = np.random.default_rng(0).normal(size=100)
+    model.discretizer = Discretizer(4, "quantile").fit(values)
+    path = presets.save_preset(model, tmp_path / "values")
+    loaded = presets.load(path).discretizer
+    expected = model.discretizer.transform(values)
+    assert (loaded.transform(values) == expected).all()
+    assert (loaded.bin_centers == model.discretizer.bin_centers).all()
+
+
+def test_model_without_values_has_no_discretizer(folder):
+    assert "discretizer" not in presets.read_metadata(folder)
+
+
+def test_discretizer_of_other_levels_is_not_saved(model, tmp_path):
+    model.discretizer = Discretizer(8, low=0.0, high=1.0)
+    with pytest.raises(ValueError, match="num_bins=8, num_levels=4. Set"):
+        presets.save_preset(model, tmp_path / "values")
+    assert not (tmp_path / "values").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ([4], "`discretizer`"),
+        ({"bins": 4}, "must be the config of a `Discretizer`, but.*'bins'"),
+    ],
+)
+def test_damaged_discretizer_is_refused(folder, config, words):
+    path = folder / "metadata.json"
+    metadata = json.loads(path.read_text())
+    path.write_text(json.dumps({**metadata, "discretizer": config}))
+    with pytest.raises(ValueError, match=words):
+        presets.load(folder)

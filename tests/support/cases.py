@@ -55,7 +55,9 @@ class LayerCase:
         inputs = keras.Input((height, width, self.channels), dtype="int32")
         x = layers.ScaleLevels(num_levels)(inputs)
         is_gated = isinstance(self.make(), layers.GatedMaskedConv2D)
-        if self.layer_class in (layers.ScaleLevels, layers.EmbedLevels):
+        if self.takes_levels and self.mask_type == "A":
+            x = self.make()(inputs)
+        elif self.layer_class in (layers.ScaleLevels, layers.EmbedLevels):
             x = self.make()(inputs)
             x = layers.MaskedConv2D(
                 self.channels, 3, mask_type="A", channels=self.channels
@@ -83,7 +85,8 @@ class ModelCase:
     Where the head alone puts the channels in order, and reads the image for
     it, `pixel_reach` is what the features before it see, over whole pixels:
     `reach` with one channel. A model that is not `decodable` is drawn by whole
-    forward passes.
+    forward passes. One that is not `trainable` has weights that are computed,
+    for one size of images in float32, and no hidden features.
     """
 
     name: str
@@ -92,6 +95,7 @@ class ModelCase:
     reach: Callable
     pixel_reach: Callable | None = None
     decodable: bool = True
+    trainable: bool = True
 
     def make(self, **overrides):
         return randomize(self.model_class(**{**self.arguments, **overrides}))

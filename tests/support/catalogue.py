@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_pixel import distributions
 from tests.support import catalogue_attention
+from tests.support import catalogue_baselines
 from tests.support import catalogue_convolutions
 from tests.support import catalogue_lag
 from tests.support import catalogue_peers
@@ -28,6 +29,7 @@ __all__ = [
     "levels",
     "named",
     "randomize",
+    "trainable",
 ]
 
 FAMILIES = [
@@ -38,11 +40,13 @@ FAMILIES = [
     catalogue_wavefront,
     catalogue_lag,
     catalogue_peers,
+    catalogue_baselines,
 ]
 LAYERS = [case for family in FAMILIES for case in family.LAYERS]
 MODELS = [case for family in FAMILIES for case in family.MODELS]
 DISTRIBUTIONS = {
     distributions.Categorical: {"num_levels": 4},
+    distributions.DiscretizedNormal: {"num_levels": 4},
     distributions.LogisticMixture: {"num_levels": 4, "num_mixtures": 2},
 }
 
@@ -57,6 +61,11 @@ def levels(model, count=2, seed=0):
 def decodable(cases):
     """Those of the cases that are drawn step by step."""
     return [case for case in cases if case.decodable]
+
+
+def trainable(cases):
+    """Those of the models whose weights are trained."""
+    return [case for case in cases if case.trainable]
 
 
 def named(cases):

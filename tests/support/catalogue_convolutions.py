@@ -33,6 +33,21 @@ def _masked(name, *args, **arguments):
     )
 
 
+def _dilated(name, kernel_size, mask_type, dilation, **arguments):
+    def window(kernel_size, mask_type):
+        return reach.window(kernel_size, mask_type, dilation)
+
+    return _convolution(
+        layers.MaskedConv2D,
+        window,
+        f"masked_conv2d_dilated_{name}",
+        kernel_size,
+        mask_type,
+        dilation_rate=dilation,
+        **arguments,
+    )
+
+
 def _gated(name, *args, **arguments):
     name = f"gated_masked_conv2d_{name}"
     return _convolution(
@@ -70,6 +85,9 @@ LAYERS = [
     _masked("b_grey", (5, 3), "B"),
     _masked("b_rgb", 3, "B", channels=3),
     _masked("b_1x1_no_bias", 1, "B", channels=2, use_bias=False),
+    _dilated("b_wide", (1, 3), "B", (1, 3)),
+    _dilated("a_grey", 3, "A", (2, 1)),
+    _dilated("b_two_channels", (3, 5), "B", (1, 2), channels=2),
     _gated("a_grey", 3, "A"),
     _gated("a_rgb", (3, 5), "A", channels=3),
     _gated("b_grey", (5, 3), "B"),

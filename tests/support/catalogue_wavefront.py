@@ -88,6 +88,15 @@ LAYERS = [
         call=lambda layer, x: layer([x, layers.ConcatELU()(x)]),
     ),
     LayerCase(
+        "scale_shift",
+        layers.ScaleShift,
+        {},
+        in_features=4,
+        reach=reach.same_channel,
+        channels=2,
+        call=lambda layer, x: layer([x, layers.ConcatELU()(x)]),
+    ),
+    LayerCase(
         "background_channels",
         layers.BackgroundChannels,
         {"coordinates": True},

@@ -18,14 +18,15 @@ def _offsets(image_shape):
     return axes[3] - axes[0], axes[4] - axes[1], axes[5] - axes[2]
 
 
-def window(kernel_size, mask_type):
+def window(kernel_size, mask_type, dilation=(1, 1)):
     """Reach of a masked convolution, from its words, not from its mask."""
 
     def reach(image_shape):
         down, right, up = _offsets(image_shape)
-        inside = (down <= kernel_size[0] // 2) & (
-            abs(right) <= kernel_size[1] // 2
+        inside = (down <= kernel_size[0] // 2 * dilation[0]) & (
+            abs(right) <= kernel_size[1] // 2 * dilation[1]
         )
+        inside &= (down % dilation[0] == 0) & (right % dilation[1] == 0)
         above, left = down > 0, (down == 0) & (right > 0)
         same = (down == 0) & (right == 0)
         same = same & ((up > 0) if mask_type == "A" else (up >= 0))

@@ -1,0 +1,408 @@
+"""Linear probes: what the hidden states of a model say about labels.
+
+Source: Alain, Bengio, 2016, "Understanding intermediate layers using linear
+classifier probes", https://arxiv.org/abs/1610.01644; for autoregressive models
+of images Chen et al., 2020, "Generative Pretraining from Pixels",
+https://proceedings.mlr.press/v119/chen20s.html.
+"""
+
+import dataclasses
+import io
+import pathlib
+import random
+import warnings
+from typing import Any
+
+import numpy as np
+
+from keras_pixel import files
+from keras_pixel.checks import check_size
+
+# Layers that are probed where none are named.
+NUM_LAYERS = 6
+# Inverse strengths of the regularisation that held-out images choose from.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# The held-out part of the training images.
+HELD_OUT = 0.2
+_MOST_ITERATIONS = 300
+_BLUE, _ORANGE, _GREY = "#1f6fb2", "#d9660b", "#666666"
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """A linear classifier on one kind of features.
+
+    Attributes:
+        layer: name of the layer, or "pixels".
+        weights: "trained" or "random"; "none" for pixels.
+        num_features: int.
+        accuracy: share of the test images that are classified rightly.
+        held_out_accuracy: the same of the held-out training images.
+        strength: the inverse strength `C` of the regularisation that they
+            chose.
+    """
+
+    layer: str
+    weights: str
+    num_features: int
+    accuracy: float
+    held_out_accuracy: float
+    strength: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeResult:
+    """What `probe` found.
+
+    Attributes:
+        model: name of the model.
+        probes: tuple of `Probe`: the pixels, then layer by layer.
+        num_train, num_test, num_classes: int.
+        pooling: how features were pooled.
+        train, test: what the images are, in words.
+    """
+
+    model: str
+    probes: tuple[Probe, ...]
+    num_train: int
+    num_test: int
+    num_classes: int
+    pooling: Any
+    train: str
+    test: str
+
+    @property
+    def best(self) -> Probe:
+        """The trained layer that the held-out images, not the test, choose."""
+        trained = [p for p in self.probes if p.weights == "trained"]
+        return max(trained, key=lambda p: p.held_out_accuracy)
+
+    def table(self) -> str:
+        """Test accuracies, in per cent, as a Markdown table."""
+        lines = [
+            "| features | number | trained weights | random weights |",
+            "| --- | --- | --- | --- |",
+        ]
+        for layer in dict.fromkeys(p.layer for p in self.probes):
+            of_layer = {p.weights: p for p in self.probes if p.layer == layer}
+            cells = [
+                f"{100 * of_layer[kind].accuracy:.1f}"
+                if kind in of_layer
+                else "–"
+                for kind in ("trained", "random")
+            ]
+            first = next(iter(of_layer.values()))
+            if "none" in of_layer:
+                cells = [f"{100 * first.accuracy:.1f}", "–"]
+                layer = "pixels (no network)"
+            elif first.layer == self.best.layer:
+                cells[0] = f"**{cells[0]}**"
+            lines.append(
+                f"| {layer} | {first.num_features:,} | {cells[0]} "
+                f"| {cells[1]} |"
+            )
+        return "\n".join(lines) + "\n"
+
+    def plot(self, path=None):
+        """Draw test accuracy against depth.
+
+        Args:
+            path: PNG file to write, or `None`.
+
+        Returns:
+            A `PIL.Image.Image`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        try:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(
+                "`plot` needs matplotlib. Received: no such package. Install "
+                'it with `pip install "keras-pixel[plot]"`.'
+            ) from error
+        from PIL import Image
+
+        # Not through pyplot, which keeps figures and may ask for a screen.
+        figure = Figure((7.2, 4.2), 100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_subplot(ylabel="test accuracy, %")
+        axes.set_title(f"{self.model}: linear probes", fontsize="medium")
+        axes.grid(alpha=0.4)
+        axes.spines[["top", "right"]].set_visible(False)
+        for kind, color in (("trained", _BLUE), ("random", _ORANGE)):
+            found = [p for p in self.probes if p.weights == kind]
+            if found:
+                axes.plot(
+                    [p.layer for p in found],
+                    [100 * p.accuracy for p in found],
+                    "o-",
+                    color=color,
+                    label=f"{kind} weights",
+                )
+        pixels = [p for p in self.probes if p.weights == "none"]
+        for one in pixels:
+            axes.axhline(
+                100 * one.accuracy, color=_GREY, ls="--", label="pixels"
+            )
+        axes.tick_params("x", labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
+        axes.legend(frameon=False)
+        canvas.draw()
+        pixels_drawn = np.asarray(canvas.buffer_rgba())
+        picture = Image.fromarray(pixels_drawn).convert("RGB")
+        if path is not None:
+            with files.atomic_file(path) as file:
+                picture.save(file, format="PNG")
+        return picture
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            **dataclasses.asdict(self),
+            "probes": [dataclasses.asdict(p) for p in self.probes],
+            "best": dataclasses.asdict(self.best),
+        }
+
+    def save(self, folder) -> pathlib.Path:
+        """Write `probe.json`, `table.md` and, with matplotlib, `probe.png`.
+
+        Args:
+            folder: a new folder.
+
+        Returns:
+            Its path.
+
+        Raises:
+            FileExistsError: if there is something at `folder`.
+        """
+        folder = pathlib.Path(folder)
+        picture = io.BytesIO()
+        try:
+            self.plot().save(picture, format="PNG")
+        except ImportError:
+            picture = io.BytesIO()
+        with files.atomic_folder(folder) as new:
+            text = files.to_json(self.to_dict())
+            (new / "probe.json").write_text(text, encoding="utf-8")
+            (new / "table.md").write_text(self.table(), encoding="utf-8")
+            if picture.getvalue():
+                (new / "probe.png").write_bytes(picture.getvalue())
+        return folder
+
+
+def probe(
+    model,
+    train_data,
+    test_data,
+    layers=None,
+    pooling="mean",
+    num_train=None,
+    num_test=None,
+    random_weights=True,
+    seed=0,
+    batch_size=32,
+    progress=None,
+):
+    """Classify images by hidden states of a model, layer by layer.
+
+    Each layer's features are pooled over the pixels and standardised, and a
+    logistic regression is fitted to the labels of the training images. The
+    strength of its regularisation is chosen on a fifth of them, held out;
+    then it is fitted to all. Test images are looked at once, at the end. The
+    same is done with the pixels themselves, all of them, and with the same
+    network with random weights: what training added lies above both.
+
+    Args:
+        model: a `PixelModel` with hidden layers.
+        train_data: `ImageData` with labels, or a pair `(images, labels)`.
+        test_data: the same, of other images.
+        layers: list of names, or of indices into `model.feature_layers`.
+            Defaults to `None`: six of them, evenly spaced, the last included.
+        pooling: "mean" or "max" over all pixels, or `(rows, columns)`: means
+            over the parts of such a grid. Defaults to `"mean"`.
+        num_train: int. Training images used, drawn by `seed`. Defaults to
+            `None`: all.
+        num_test: int, the same of the test images.
+        random_weights: bool. Whether to probe random weights too. Defaults to
+            `True`.
+        seed: int. Decides which images are used and held out, and the random
+            weights. Defaults to `0`.
+        batch_size: int. Images that go through the network at once. Defaults
+            to `32`.
+        progress: function called with the number of images done and their
+            total number, over all passes. Defaults to `None`.
+
+    Returns:
+        `ProbeResult`.
+
+    Raises:
+        ImportError: if scikit-learn is not installed.
+        ValueError: if there are no labels, fewer than two classes, too few
+            images, or no such layer or pooling.
+    """
+    _import_sklearn()
+    seed = check_size("seed", seed, 0)
+    names = _layer_names(model, layers)
+    if pooling is None:
+        raise ValueError(
+            '`pooling` must be "mean", "max" or (rows, columns). Received: '
+            "pooling=None. Features of every pixel are too many for a probe."
+        )
+    train = _chosen("train_data", train_data, num_train, seed)
+    test = _chosen("test_data", test_data, num_test, seed)
+    order = np.random.default_rng(seed).permutation(len(train[1]))
+    held_out = max(1, int(HELD_OUT * len(order)))
+    fitted, held = order[held_out:], order[:held_out]
+    if len(np.unique(train[1][fitted])) < 2:
+        raise ValueError(
+            "`train_data` must hold images of at least two classes. "
+            f"Received: labels {np.unique(train[1]).tolist()} of "
+            f"{len(order)} images. Give more of them."
+        )
+    networks = {"trained": model}
+    if random_weights:
+        networks["random"] = _with_random_weights(model, seed)
+    done, total = 0, len(networks) * (len(train[1]) + len(test[1]))
+    found: dict[str, list[Probe]] = {name: [] for name in ["pixels", *names]}
+
+    def classify(layer, weights, train_features, test_features):
+        accuracies = {
+            strength: _accuracy(
+                (train_features[fitted], train[1][fitted]),
+                (train_features[held], train[1][held]),
+                strength,
+            )
+            for strength in STRENGTHS
+        }
+        best = max(accuracies, key=lambda strength: accuracies[strength])
+        accuracy = _accuracy(
+            (train_features, train[1]), (test_features, test[1]), best
+        )
+        entry = Probe(
+            layer,
+            weights,
+            train_features.shape[1],
+            accuracy,
+            accuracies[best],
+            best,
+        )
+        found[layer].append(entry)
+
+    classify(
+        "pixels",
+        "none",
+        *(x[0].reshape(len(x[0]), -1).astype("float32") for x in (train, test)),
+    )
+    for weights, network in networks.items():
+        features: list = []
+        for images, _ in (train, test):
+            parts = []
+            # In some parts, so that progress can be reported.
+            for start in range(0, len(images), 500):
+                part = images[start : start + 500]
+                parts.append(network.features(part, names, pooling, batch_size))
+                done += len(part)
+                if progress is not None:
+                    progress(done, total)
+            features.append(
+                [np.concatenate(x) for x in zip(*parts, strict=True)]
+            )
+        for name, *both in zip(names, *features, strict=True):
+            classify(name, weights, *(x.astype("float32") for x in both))
+    return ProbeResult(
+        model=model.name,
+        probes=tuple(p for of_layer in found.values() for p in of_layer),
+        num_train=len(train[1]),
+        num_test=len(test[1]),
+        num_classes=len(np.unique(train[1])),
+        pooling=list(pooling) if isinstance(pooling, tuple) else pooling,
+        train=getattr(train_data, "description", "arrays"),
+        test=getattr(test_data, "description", "arrays"),
+    )
+
+
+def _import_sklearn():
+    try:
+        import sklearn
+    except ImportError as error:
+        raise ImportError(
+            "`probe` needs scikit-learn. Received: no such package. Install "
+            'it with `pip install "keras-pixel[tasks]"`.'
+        ) from error
+    return sklearn
+
+
+def _accuracy(train, test, strength):
+    """Share of `test` that a classifier fitted to `train` gets right."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(
+        StandardScaler(),
+        LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS),
+    )
+    with warnings.catch_warnings():
+        # With weak regularisation; held-out images judge it all the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(*train)
+    return float(classifier.score(*test))
+
+
+def _layer_names(model, layers):
+    known = model.feature_layers
+    if layers is None:
+        if not known:
+            raise ValueError(
+                "`model` must have hidden layers to be probed. Received: a "
+                f"{type(model).__name__}, which has none. Take another model."
+            )
+        places = np.linspace(0, len(known) - 1, min(NUM_LAYERS, len(known)))
+        layers = [int(place) for place in places.round()]
+    if isinstance(layers, (str, int)) or not len(layers):
+        raise ValueError(
+            "`layers` must be a list of names or indices of layers. "
+            f"Received: layers={layers!r}. There are {known}."
+        )
+    model.feature_model(list(layers))  # refuses what is no layer of features
+    return list(
+        dict.fromkeys(x if isinstance(x, str) else known[x] for x in layers)
+    )
+
+
+def _chosen(name, data, number, seed):
+    """Images and labels, as many as wanted, drawn by the seed."""
+    if isinstance(data, tuple) and len(data) == 2:
+        images, labels = data
+    else:
+        images, labels = getattr(data, "images", None), data.labels
+    if labels is None or len(labels) != len(images):
+        raise ValueError(
+            f"`{name}` must have one label for each image. Received: "
+            f"{None if labels is None else len(labels)} labels, "
+            f"{len(images)} images. Load it with `labels=True`."
+        )
+    labels = np.asarray(labels)
+    count = "num_train" if name == "train_data" else "num_test"
+    if number is None:
+        number = len(labels)
+    number = check_size(count, number, 1, len(labels))
+    order = np.random.default_rng(seed).permutation(len(labels))[:number]
+    order.sort()
+    return np.asarray(images[order]), labels[order]
+
+
+def _with_random_weights(model, seed):
+    """The same network as when its training began."""
+    # What Keras seeds its initializers by.
+    former = random.getstate()
+    random.seed(seed)
+    try:
+        return type(model).from_config(model.get_config())
+    finally:
+        random.setstate(former)
