@@ -8,8 +8,6 @@ from keras_pixel.models import ImageTransformer
 from keras_pixel.models import WavefrontPixelCNN
 from tests.support.cases import randomize
 
-NUM_CLASSES = 3
-
 
 def rows():
     """Labels, which may be left out, and a map, in a model with row work."""
@@ -20,7 +18,7 @@ def rows():
         num_layers=1,
         first_kernel_size=3,
         head_filters=0,
-        num_classes=NUM_CLASSES,
+        num_classes=3,
         label_dropout=0.5,
         condition=_map_encoder(3, 4),
         name="rows",
@@ -67,17 +65,8 @@ def vector():
 def conditions(model, count, seed=0):
     """Labels and contexts for a model, by name."""
     random = np.random.default_rng(seed)
-    found = {}
-    for x in model.inputs[1:]:
-        shape = (count, *x.shape[1:])
-        if x.name == "labels":
-            values = random.integers(NUM_CLASSES, size=shape)
-        elif x.dtype == "int32":
-            values = random.integers(2, size=shape)
-        else:
-            values = random.normal(size=shape)
-        found[x.name] = values.astype(x.dtype)
-    return found
+    told = model.conditions.random_inputs(random, count)
+    return dict(zip(model.conditions.names, told, strict=True))
 
 
 def _map_encoder(height, width):
