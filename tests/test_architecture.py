@@ -63,7 +63,7 @@ ALLOWED = {
     ),
     "export": (
         # Exporters are handed a model.
-        ("sampling", "layers.buffers"),
+        ("compiled", "sampling", "layers.buffers"),
         (
             *("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
             *("onnxruntime", "google", "tensorflow_serving"),

@@ -15,6 +15,9 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 class GrpcClient:
     """A model of TF-Serving's PredictionService.
 
+    What the model is told beside the images is given by name, such as
+    `labels=[3, 7]`.
+
     Args:
         server: such as "127.0.0.1:8500".
         model: the model's name.
@@ -38,9 +41,11 @@ class GrpcClient:
         _, *shape, self.num_levels = (dim.size for dim in logits.dim)
         self.shape = tuple(shape)
 
-    def score(self, images):
+    def score(self, images, **told):
         """(log-probability in nats, bits/dim) of each image."""
-        outputs = self.predict("serving_default", images=self._images(images))
+        outputs = self.predict(
+            "serving_default", images=self._images(images), **told
+        )
         return list(
             zip(
                 outputs["log_prob"].tolist(),
@@ -49,16 +54,17 @@ class GrpcClient:
             )
         )
 
-    def sample(self, seed, temperature):
+    def sample(self, seed, temperature, **told):
         """New images, one for each seed."""
         outputs = self.predict(
             "sample",
             seed=np.array(seed, "int32"),
             temperature=np.array(temperature, "float32"),
+            **told,
         )
         return [image.tobytes() for image in outputs["images"]]
 
-    def complete(self, images, mask, seed, temperature):
+    def complete(self, images, mask, seed, temperature, **told):
         """Images whose unknown part (mask 0) is drawn."""
         mask = np.frombuffer(b"".join(mask), "uint8")
         outputs = self.predict(
@@ -67,6 +73,7 @@ class GrpcClient:
             mask=mask.reshape(-1, *self.shape[:2]),
             seed=np.array(seed, "int32"),
             temperature=np.array(temperature, "float32"),
+            **told,
         )
         return [image.tobytes() for image in outputs["images"]]
 

@@ -81,7 +81,8 @@ def run(client_class, server, arguments=None):
     Args:
         client_class: called with server, model, version and timeout; has
             `shape`, `num_levels`, `score`, `sample` and `complete`. They take
-            and give lists of bytes, one for each image.
+            and give lists of bytes, one for each image, and what else the
+            model is told by its name.
         server: the default address.
         arguments: list of words; by default those of the command line.
     """
@@ -105,12 +106,13 @@ def _run(client_class, options):
     for batch in _batches(_wanted(client, options), options.batch_size):
         seed = [next(seeds) for _ in batch]
         temperature = [options.temperature] * len(batch)
+        told = _told(options, batch)
         if options.command == "sample":
-            images = client.sample(seed, temperature)
+            images = client.sample(seed, temperature, **told)
         else:
             given = [read_picture(path, shape, num_levels) for path in batch]
             mask = [upper_mask(options.keep, shape)] * len(batch)
-            images = client.complete(given, mask, seed, temperature)
+            images = client.complete(given, mask, seed, temperature, **told)
         for number, image in zip(seed, images, strict=True):
             path = pathlib.Path(options.output) / f"{number:05}.png"
             write_picture(path, image, shape, num_levels)
@@ -125,9 +127,16 @@ def _score(client, options):
             read_picture(path, client.shape, client.num_levels)
             for path in batch
         ]
-        scores = client.score(images)
+        scores = client.score(images, **_told(options, batch))
         for path, score in zip(batch, scores, strict=True):
             writer.writerow([path, *score])
+
+
+def _told(options, batch):
+    """What a model of labels is told of each image."""
+    if options.label is None:
+        return {}
+    return {"labels": [options.label] * len(batch)}
 
 
 def _wanted(client, options):
@@ -168,6 +177,11 @@ def _parse(server, arguments):
         "--timeout", type=_number(float, 0.001), default=600, help="seconds"
     )
     common.add_argument("--batch-size", type=_number(int, 1), default=16)
+    common.add_argument(
+        "--label",
+        type=_number(int, 0, 2**30),
+        help="class id of all images, for a model of labels",
+    )
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument(
         "--seed", type=_number(int, 0, 2**30), default=0, help="of the first"

@@ -12,6 +12,9 @@ import requests
 class RestClient:
     """A model of TF-Serving's REST interface.
 
+    What the model is told beside the images is given by name, such as
+    `labels=[3, 7]`.
+
     Args:
         server: such as "http://127.0.0.1:8501".
         model: the model's name.
@@ -32,20 +35,22 @@ class RestClient:
         _, *shape, self.num_levels = (int(dim["size"]) for dim in logits["dim"])
         self.shape = tuple(shape)
 
-    def score(self, images):
+    def score(self, images, **told):
         """(log-probability in nats, bits/dim) of each image."""
-        outputs = self.predict("serving_default", images=self._nested(images))
+        outputs = self.predict(
+            "serving_default", images=self._nested(images), **told
+        )
         return list(
             zip(outputs["log_prob"], outputs["bits_per_dim"], strict=True)
         )
 
-    def sample(self, seed, temperature):
+    def sample(self, seed, temperature, **told):
         """New images, one for each seed."""
         return self._flat(
-            self.predict("sample", seed=seed, temperature=temperature)
+            self.predict("sample", seed=seed, temperature=temperature, **told)
         )
 
-    def complete(self, images, mask, seed, temperature):
+    def complete(self, images, mask, seed, temperature, **told):
         """Images whose unknown part (mask 0) is drawn."""
         height, _, _ = self.shape
         return self._flat(
@@ -55,6 +60,7 @@ class RestClient:
                 mask=[_rows(one, height) for one in mask],
                 seed=seed,
                 temperature=temperature,
+                **told,
             )
         )
 

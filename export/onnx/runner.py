@@ -20,7 +20,11 @@ import onnxruntime
 
 DTYPES = {
     "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
     "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
 
@@ -51,6 +55,9 @@ class StepSampler:
         self.batch_size = metadata["batch_size"]
         self.num_calls = metadata["num_calls"]
         self.steps_per_call = metadata["steps_per_call"]
+        # Only models that are told labels or another condition have these.
+        self.num_classes = metadata.get("num_classes")
+        self.no_label = metadata.get("no_label")
         self._places = _places(
             self.image_shape,
             metadata["lag"],
@@ -60,7 +67,15 @@ class StepSampler:
         self._fills = metadata["first_states"]
         self._allocate()
 
-    def sample(self, noise, temperature=1.0, images=None, known=None):
+    def sample(
+        self,
+        noise,
+        temperature=1.0,
+        images=None,
+        known=None,
+        labels=None,
+        condition=None,
+    ):
         """Draw images, or the unknown pixels of images.
 
         Args:
@@ -73,6 +88,10 @@ class StepSampler:
                 of unknown pixels are not looked at.
             known: bool array `(n, height, width)`, True where a pixel is
                 kept.
+            labels: class id, or one for each image, for a model of labels.
+                `None` for no label, where the model knows that.
+            condition: array, one context for all images or one for each, for
+                a model that takes any.
 
         Returns:
             uint8 array of the shape of `noise`.
@@ -86,11 +105,17 @@ class StepSampler:
         count = len(noise)
         given = self._given(noise.shape, images, known)
         temperature = _temperatures(temperature, count)
+        told = self._told(count, labels, condition)
         batches = [np.zeros((0, *self.image_shape), "uint8")]
         for start in range(0, count, self.batch_size):
             part = slice(start, start + self.batch_size)
             batches.append(
-                self._draw(noise[part], temperature[part], given[part])
+                self._draw(
+                    noise[part],
+                    temperature[part],
+                    given[part],
+                    {name: x[part] for name, x in told.items()},
+                )
             )
         return np.concatenate(batches)
 
@@ -142,17 +167,61 @@ class StepSampler:
             )
         return np.where(known, levels.astype("int32"), -1)
 
-    def _draw(self, noise, temperature, given):
+    def _told(self, count, labels, condition):
+        """What the graphs take beside the images, by name."""
+        if labels is None:
+            labels = self.no_label
+        told = {"labels": labels, "condition": condition}
+        for name, value in told.items():
+            if (value is not None) != (name in self._inputs):
+                takes = sorted({"labels", "condition"} & set(self._inputs))
+                raise ValueError(
+                    f"`{name}` must be given if the model takes it, and only "
+                    f"then. Received: {name}={value!r}, a model that takes "
+                    f"{takes or 'images only'}. Give what it takes."
+                )
+        told = {
+            name: np.asarray(x) for name, x in told.items() if x is not None
+        }
+        if "labels" in told:
+            self._check_labels(told["labels"])
+        for name, value in told.items():
+            _, *shape = self.step.inputs[name].shape
+            if value.shape not in (tuple(shape), (count, *shape)):
+                raise ValueError(
+                    f"`{name}` must be one for all images, of the shape "
+                    f"{tuple(shape)}, or one for each of the {count}. "
+                    f"Received: {name}.shape={value.shape}. Reshape it."
+                )
+            value = value.astype(DTYPES[self.step.inputs[name].type])
+            told[name] = np.broadcast_to(value, (count, *shape))
+        return told
+
+    def _check_labels(self, labels):
+        highest = self.num_classes - (self.no_label is None)
+        whole = np.issubdtype(labels.dtype, np.integer)
+        if not whole or not ((labels >= 0) & (labels <= highest)).all():
+            raise ValueError(
+                f"`labels` must be class ids from 0 to {self.num_classes - 1}"
+                + ("" if self.no_label is None else f", or {highest} for none")
+                + f". Received: labels.dtype={labels.dtype}, "
+                f"{_range_of(labels)}. Use one of these."
+            )
+
+    def _draw(self, noise, temperature, given, told):
         count = len(noise)
+
         # Graphs of fixed shapes: a smaller batch is filled up.
-        noise, temperature, given = (
-            np.concatenate([x, np.repeat(x[:1], self.batch_size - count, 0)])
-            for x in (noise, temperature, given)
-        )
+        def fill_up(x):
+            rest = np.repeat(x[:1], self.batch_size - count, 0)
+            return np.concatenate([x, rest])
+
+        noise, given = fill_up(noise), fill_up(given)
         for name, places in self._states.items():
             first = np.full_like(places[0].numpy(), self._fills[name])
             places[0].update_inplace(first)
-        self._inputs["temperature"].update_inplace(temperature)
+        for name, value in {"temperature": temperature, **told}.items():
+            self._put(name, fill_up(value))
         calls = {"step": 0, "row": 0}
         row, column, is_pixel = self._places  # (num_steps, lanes)
         steps = self.steps_per_call
@@ -165,6 +234,8 @@ class StepSampler:
             self._put("given", np.moveaxis(given[here], 0, 2))
             self._put("call", np.array(call, "int32"))
             if self.row is not None and call % self.image_shape[1] == 0:
+                if "row" in self._inputs:
+                    self._put("row", np.array(calls["row"], "int32"))
                 self._run("row", calls)
             self._run("step", calls)
             drawn = np.moveaxis(self._levels.numpy(), 2, 0)
@@ -305,13 +376,18 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--device", choices=("cpu", "cuda"))
+    parser.add_argument(
+        "--label", type=int, help="class id, for a model of labels"
+    )
     arguments = parser.parse_args()
     sampler = StepSampler(arguments.folder, arguments.device)
     random = np.random.default_rng(arguments.seed)
     shape = (arguments.count, *sampler.image_shape)
     noise = random.random(shape, "float32")
     try:
-        images = sampler.sample(noise, arguments.temperature)
+        images = sampler.sample(
+            noise, arguments.temperature, labels=arguments.label
+        )
     except ValueError as error:
         parser.error(str(error))
     np.save(arguments.output, images)

@@ -6,6 +6,8 @@ import math
 import numpy as np
 from keras import tree
 
+from keras_pixel.compiled import call_model
+from keras_pixel.export.graphs import condition_specs
 from keras_pixel.levels import nats_to_bits_per_dim
 
 # A level may differ where the cumulative probability lies this close to the
@@ -19,13 +21,21 @@ class ExportError(RuntimeError):
     """What was exported does not give what Keras gives."""
 
 
-def check_scores(model, images, log_prob, bits_per_dim):
+def check_scores(model, batch, log_prob, bits_per_dim):
     """Compare scores with those of Keras.
+
+    Args:
+        model: `PixelModel`.
+        batch: see `small_batch`.
+        log_prob, bits_per_dim: arrays `(batch,)`.
 
     Raises:
         ExportError: if they differ by more than a relative 1e-5.
     """
-    expected = model.log_prob(images)
+    levels = batch["images"].astype("int32")
+    parameters = call_model(model, levels, conditions(model, batch).values())
+    expected = model.pixel_distribution.log_prob(parameters, levels)
+    expected = np.asarray(expected).sum(axis=(1, 2, 3))
     check_close("log_prob", log_prob, expected, SCORE_TOLERANCE)
     expected = nats_to_bits_per_dim(-expected, math.prod(model.image_shape))
     check_close("bits_per_dim", bits_per_dim, expected, SCORE_TOLERANCE)
@@ -53,7 +63,7 @@ def check_close(name, received, expected, tolerance):
         )
 
 
-def check_drawn(model, images, noise, temperature, known=None):
+def check_drawn(model, images, noise, temperature, known=None, conditions=()):
     """Check that images are those that `noise` makes, by Keras.
 
     One forward pass of Keras says, given the sub-pixels before it, which
@@ -66,6 +76,7 @@ def check_drawn(model, images, noise, temperature, known=None):
         temperature: float array `(batch,)`.
         known: bool array `(batch, height, width)` of pixels not drawn, or
             `None`.
+        conditions: arrays, the model's inputs after the images.
 
     Returns:
         Number of sub-pixels that differ because the cumulative probability
@@ -75,7 +86,7 @@ def check_drawn(model, images, noise, temperature, known=None):
         ExportError: if a level differs for another reason.
     """
     images = np.asarray(images)
-    parameters = model(images.astype("int32"), training=False)
+    parameters = call_model(model, images.astype("int32"), conditions)
     tail = np.asarray(temperature, "float32")[:, None, None, None]
 
     def levels_for(shift):
@@ -113,7 +124,7 @@ def report_ties(path, count):
 
 
 def small_batch(model, count=2):
-    """Images, noise, temperature and mask to compare with.
+    """One array for each input of an export, to compare with.
 
     Returns:
         Dict of NumPy arrays.
@@ -126,7 +137,28 @@ def small_batch(model, count=2):
         "temperature": np.linspace(1.0, 0.8, count, dtype="float32"),
         "mask": random.integers(2, size=shape[:3]).astype("uint8"),
         "seed": np.arange(count, dtype="int32"),
+        **{
+            spec.name: _told(spec, model.conditions, random)
+            for spec in condition_specs(model, count)
+        },
     }
+
+
+def _told(spec, conditions, random):
+    dtype, shape = spec.dtype.as_numpy_dtype, tuple(spec.shape)
+    if spec.name == "labels":
+        # From the last one down: first without a label, where that is one.
+        ids = conditions.num_labels - 1 - np.arange(shape[0])
+        return (ids % conditions.num_labels).astype(dtype)
+    if spec.dtype.is_floating:
+        return random.random(shape).astype(dtype)
+    # Only the encoder knows how large a context's integers may be.
+    return random.integers(2, size=shape).astype(dtype)
+
+
+def conditions(model, batch):
+    """What the model is told beside the images, of a batch by name."""
+    return {name: batch[name] for name in model.conditions.names}
 
 
 def to_numpy(outputs):

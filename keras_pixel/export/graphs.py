@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 
+from keras_pixel.compiled import call_model
 from keras_pixel.layers.buffers import as_portable
 from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.sampling import drawing_program
@@ -27,6 +28,10 @@ class Graphs:
     and what is drawn from, or around, is brought into range: see
     `noise_in_range`, `temperature_in_range` and `levels_in_range`.
 
+    Every function takes what the model is told beside the images by its name
+    (see `condition_specs`). A row whose label is out of range scores NaN too;
+    elsewhere the label is brought into range: see `labels_in_range`.
+
     Args:
         model: `PixelModel`.
         xla: bool. Compile the sampler by XLA. Defaults to `False`.
@@ -38,12 +43,15 @@ class Graphs:
         self.model = model
         self.image_shape = tuple(model.image_shape)
         self.noise_shape = tuple(model.noise_shape)
+        self.condition_specs = condition_specs(model)
         batch = {
             "noise": tf.TensorSpec((None, *self.noise_shape), "float32"),
             "temperature": tf.TensorSpec((None,), "float32"),
             "images": tf.TensorSpec((None, *self.image_shape), "int32"),
             "known": tf.TensorSpec((None, *self.image_shape[:2]), "bool"),
         }
+        if self.condition_specs:
+            batch["conditions"] = self.condition_specs
         program = drawing_program(model, model.pixel_distribution)
         # One graph for all signatures that draw.
         self._draw = tf.function(
@@ -61,7 +69,6 @@ class Graphs:
         """
         import tensorflow as tf
 
-        # A model of labels or another condition adds its inputs here.
         images = tf.TensorSpec((None, *self.image_shape), "uint8", "images")
         mask = tf.TensorSpec((None, *self.image_shape[:2]), "uint8", "mask")
         noise = tf.TensorSpec((None, *self.noise_shape), "float32", "noise")
@@ -79,57 +86,64 @@ class Graphs:
         }
         if self.model.feature_layers:  # a baseline has none
             found["features"] = (self.features, [images])
-        return found
+        return {
+            name: (function, [*specs, *self.condition_specs])
+            for name, (function, specs) in found.items()
+        }
 
-    def score(self, images):
+    def score(self, images, **conditions):
         """Nats and bits/dim of each image, by the TFP distribution."""
-        levels, is_valid = self._levels(images)
+        levels, told, is_valid = self._in_range(images, conditions)
         distribution = self.model.pixel_distribution.tfp(
-            self.model(levels, training=False)
+            call_model(self.model, levels, told)
         )
         return self._scores(distribution.log_prob(levels), is_valid)
 
-    def score_by_operations(self, images):
+    def score_by_operations(self, images, **conditions):
         """The same without TFP, whose graph does not convert to ONNX."""
         import tensorflow as tf
 
-        levels, is_valid = self._levels(images)
+        levels, told, is_valid = self._in_range(images, conditions)
         # The loops inside a model must convert as well as the sampler's.
-        parameters = as_portable(self.model)(levels)
+        parameters = as_portable(call_model)(self.model, levels, told)
         log_prob = self.model.pixel_distribution.log_prob(parameters, levels)
         return self._scores(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
 
-    def logits(self, images):
+    def logits(self, images, **conditions):
         """Logits of every level of every sub-pixel."""
-        levels, _ = self._levels(images)
-        parameters = self.model(levels, training=False)
+        levels, told, _ = self._in_range(images, conditions)
+        parameters = call_model(self.model, levels, told)
         distribution = self.model.pixel_distribution
         return {"logits": distribution.level_logits(parameters)}
 
-    def features(self, images):
+    def features(self, images, **conditions):
         """The last hidden features of every pixel."""
-        levels, _ = self._levels(images)
-        return {"features": self.model.feature_model()(levels, training=False)}
+        levels, told, _ = self._in_range(images, conditions)
+        model = self.model.feature_model()
+        return {"features": call_model(model, levels, told)}
 
-    def sample(self, seed, temperature):
+    def sample(self, seed, temperature, **conditions):
         """New images; each depends on its own seed alone."""
-        return self.sample_from_noise(self.noise(seed), temperature)
+        noise = self.noise(seed)
+        return self.sample_from_noise(noise, temperature, **conditions)
 
-    def sample_from_noise(self, noise, temperature):
+    def sample_from_noise(self, noise, temperature, **conditions):
         """New images, the same for the same noise."""
         import tensorflow as tf
 
         images = tf.zeros_like(noise, "int32")
-        return self._drawn(noise, temperature, images, images[..., 0] > 0)
+        known = images[..., 0] > 0
+        return self._drawn(noise, temperature, images, known, conditions)
 
-    def complete(self, images, mask, seed, temperature):
+    def complete(self, images, mask, seed, temperature, **conditions):
         """Images whose pixels of mask 0 are drawn; the others are kept."""
         import tensorflow as tf
 
         known = mask > 0
         levels = levels_in_range(images, self.model.num_levels)
         images = tf.where(known[..., None], levels, 0)
-        return self._drawn(self.noise(seed), temperature, images, known)
+        noise = self.noise(seed)
+        return self._drawn(noise, temperature, images, known, conditions)
 
     def noise(self, seed):
         """Uniform noise; each row depends on its own seed alone."""
@@ -144,25 +158,32 @@ class Graphs:
             fn_output_signature=tf.TensorSpec(self.noise_shape, "float32"),
         )
 
-    def _drawn(self, noise, temperature, images, known):
+    def _drawn(self, noise, temperature, images, known, conditions):
         import tensorflow as tf
 
-        drawn = self._draw(
-            {
-                "noise": noise_in_range(noise),
-                "temperature": temperature_in_range(temperature),
-                "images": images,
-                "known": known,
-            }
-        )
-        return {"images": tf.cast(drawn, "uint8")}
+        inputs = {
+            "noise": noise_in_range(noise),
+            "temperature": temperature_in_range(temperature),
+            "images": images,
+            "known": known,
+        }
+        if conditions:
+            inputs["conditions"] = conditions_in_range(self.model, conditions)
+        return {"images": tf.cast(self._draw(inputs), "uint8")}
 
-    def _levels(self, images):
+    def _in_range(self, images, conditions):
+        """Levels and conditions, and which rows were in range before."""
         import tensorflow as tf
 
         levels = levels_in_range(images, self.model.num_levels)
-        is_valid = levels == tf.cast(images, "int32")
-        return levels, tf.reduce_all(is_valid, axis=(1, 2, 3))
+        is_valid = tf.reduce_all(
+            levels == tf.cast(images, "int32"), axis=(1, 2, 3)
+        )
+        if "labels" in conditions:
+            labels = conditions["labels"]
+            num_labels = self.model.conditions.num_labels
+            is_valid &= labels == labels_in_range(labels, num_labels)
+        return levels, conditions_in_range(self.model, conditions), is_valid
 
     def _scores(self, log_prob, is_valid):
         import tensorflow as tf
@@ -196,6 +217,54 @@ def levels_in_range(images, num_levels):
     import tensorflow as tf
 
     return tf.minimum(tf.cast(images, "int32"), num_levels - 1)
+
+
+def condition_specs(model, batch_size=None):
+    """What a model is told beside the images: labels, another condition.
+
+    Args:
+        model: `PixelModel`.
+        batch_size: int. Defaults to `None`, any.
+
+    Returns:
+        List of `tf.TensorSpec`, empty for a model of images only.
+    """
+    import tensorflow as tf
+
+    return [
+        tf.TensorSpec(
+            (batch_size, *x.shape[1:]),
+            # Whatever a graph of one's own casts them to.
+            "int32" if x.name == "labels" else x.dtype,
+            x.name,
+        )
+        for x in model.inputs[1:]
+    ]
+
+
+def conditions_in_range(model, given):
+    """What a model is told beside the images, as it takes it.
+
+    Args:
+        model: `PixelModel`.
+        given: dict of tensors, among them the conditions by their names.
+
+    Returns:
+        List of tensors, labels as by `labels_in_range`.
+    """
+    found = {name: given[name] for name in model.conditions.names}
+    if "labels" in found:
+        found["labels"] = labels_in_range(
+            found["labels"], model.conditions.num_labels
+        )
+    return list(found.values())
+
+
+def labels_in_range(labels, num_labels):
+    """Labels, those that do not exist replaced by the nearest."""
+    import tensorflow as tf
+
+    return tf.clip_by_value(labels, 0, num_labels - 1)
 
 
 def check_exportable(model):

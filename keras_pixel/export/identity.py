@@ -1,11 +1,13 @@
 """Which model a served version is of: kept beside it, compared with the next.
 
 A server replaces one version by the next while it runs. Clients may then find
-other numbers, but must not find another model.
+other numbers, but must not find another model. Of a model that is told labels
+or another condition, clients find here what they may send.
 """
 
 import json
 import re
+from typing import Any
 
 import keras
 
@@ -30,6 +32,7 @@ def identity(model):
         "num_parameters": model.count_params(),
         # The config of a graph of one's own numbers its layers anew each time.
         "arguments": None if "layers" in config else _plain(config),
+        **describe_conditions(model),
     }
     # By its class: what has no JSON has an address in its text.
     return json.loads(
@@ -37,9 +40,42 @@ def identity(model):
     )
 
 
+def describe_conditions(model):
+    """What the model may be told beside the images, for its clients.
+
+    Returns:
+        Dict of JSON values, empty for a model of images only. For labels
+        `num_classes`; `class_names`, a list, or `None` where they are not
+        known; and `no_label`, the id that stands for no label, or `None`
+        where there is none. For another condition its `condition_shape`,
+        without the batch, and `condition_dtype`.
+    """
+    conditions = model.conditions
+    found: dict[str, Any] = {}
+    if conditions.num_classes is not None:
+        names, number = conditions.class_names, conditions.num_classes
+        found["num_classes"] = number
+        found["class_names"] = None if names is None else list(names)
+        found["no_label"] = number if conditions.label_dropout else None
+    for x in model.inputs[1:]:
+        if x.name == "condition":
+            found["condition_shape"] = list(x.shape[1:])
+            found["condition_dtype"] = x.dtype
+    return found
+
+
+def read_identity(folder):
+    """What a version's folder says of its model; `{}` if it says nothing."""
+    path = folder / IDENTITY_FILE
+    # A version of someone else's making says nothing.
+    return files.read_json(path, f"`{IDENTITY_FILE}`") if path.is_file() else {}
+
+
 def write_identity(model, folder):
     """Write it into a version's folder."""
-    files.write_text(folder / IDENTITY_FILE, files.to_json(identity(model)))
+    path = folder / IDENTITY_FILE
+    path.parent.mkdir(exist_ok=True)
+    files.write_text(path, files.to_json(identity(model)))
 
 
 def check_next_version(name, model, latest):
@@ -53,17 +89,18 @@ def check_next_version(name, model, latest):
     Raises:
         ValueError: if that version is of another preset or architecture.
     """
-    # A version of someone else's making says nothing.
-    if latest is None or not (latest / IDENTITY_FILE).is_file():
+    there = {} if latest is None else read_identity(latest)
+    if not there:
         return
-    there = files.read_json(latest / IDENTITY_FILE, f"`{IDENTITY_FILE}`")
     new = identity(model)
     differing = [
         key
         for key, value in new.items()
-        # Without a name of its own it may be anyone's.
+        # Without names of its own it may be anyone's.
         if value != there.get(key)
-        and not (key == "name" and None in (value, there.get(key)))
+        and not (
+            key in ("name", "class_names") and None in (value, there.get(key))
+        )
     ]
     if differing:
         received = "; ".join(
@@ -85,7 +122,12 @@ def _is_automatic(model):
 
 
 def _plain(config):
-    return {key: value for key, value in config.items() if key != "name"}
+    # Nor is an encoder the same twice; its shape is said.
+    return {
+        key: value
+        for key, value in config.items()
+        if key not in ("name", "condition") or value is None
+    }
 
 
 def _short(value):

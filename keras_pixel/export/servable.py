@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 
 from keras_pixel.export.conversion import quiet
+from keras_pixel.export.identity import read_identity
 
 DEFAULT_SIGNATURE = "serving_default"
 # These take seconds or minutes, all others a forward pass.
@@ -103,6 +104,7 @@ class Servable:
         import tensorflow as tf
 
         self.signature_defs = read_signature_defs(folder)
+        self._said = read_identity(pathlib.Path(folder))
         self.max_batch_size = max_batch_size
         self.max_bytes = max_bytes
         tf1 = tf.compat.v1
@@ -191,7 +193,8 @@ class Servable:
             Dict from an output's name to its NumPy array.
 
         Raises:
-            RequestError: if the signature does not take these inputs.
+            RequestError: if the signature does not take these inputs, or the
+                model does not know a label.
         """
         import tensorflow as tf
 
@@ -202,6 +205,7 @@ class Servable:
                 for name, value in inputs.items()
             },
         )
+        self._check_labels(inputs)
         outputs = self.outputs(signature_name)
         unknown = sorted(set(output_filter) - set(outputs))
         if unknown:
@@ -222,6 +226,24 @@ class Servable:
             raise invalid(
                 f"The model refuses the inputs: {error.message}"
             ) from error
+
+    def _check_labels(self, inputs):
+        """Refuse labels out of range, where the version's folder says it.
+
+        The graph itself cannot: it would fail the other rows of a batch.
+        """
+        if "labels" not in inputs or "num_classes" not in self._said:
+            return
+        labels, number = inputs["labels"], self._said["num_classes"]
+        choice = f"class ids from 0 to {number - 1}"
+        if self._said["no_label"] is not None:
+            choice += f", or {number} for no label"
+            number += 1
+        if not ((labels >= 0) & (labels < number)).all():
+            raise invalid(
+                f"The input 'labels' must hold {choice}. "
+                f"Received: ids from {labels.min()} to {labels.max()}."
+            )
 
     def _signature_def(self, name):
         name = name or DEFAULT_SIGNATURE

@@ -143,8 +143,14 @@ services:
 {services}"""
 
 
-def readme(names, xla=False):
-    """README.md: how to start the server, and what to ask it."""
+def readme(models, xla=False):
+    """README.md: how to start the server, and what to ask it.
+
+    Args:
+        models: dict from the models' names to their identities, or to `{}`.
+        xla: bool. Is there a model to compile?
+    """
+    names = list(models)
     about = (
         f"Models: {', '.join(names)}. Each version is a SavedModel of its own, "
         "with requests to warm it up; TF-Serving takes up a new version by "
@@ -168,6 +174,7 @@ def readme(names, xla=False):
             *server_flags('"$PWD"', "models.local.config", xla),
         ]
     )
+    labels = ', "labels": [0, 1]' if "num_classes" in models[names[0]] else ""
     return f"""\
 # Models for TF-Serving
 
@@ -204,7 +211,7 @@ curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}
 curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}/metadata
 curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
   '{{"signature_name": "sample",
-    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]}}}}'
+    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]{labels}}}}}'
 ```
 
 | signature | inputs | outputs |
@@ -219,19 +226,54 @@ curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
 Every input has one row for each image. Images are integer levels, channels
 last; a pixel whose `mask` is 1 is kept. A row does not depend on the other rows
 of its batch.
+{_about_conditions(models)}"""
+
+
+def _about_conditions(models):
+    """What some of the models are told beside the images."""
+    lines = []
+    for name, said in models.items():
+        told = []
+        if "num_classes" in said:
+            choice = f"a class id from 0 to {said['num_classes'] - 1}"
+            if said["no_label"] is not None:
+                choice += f", or {said['no_label']} for no label"
+            told.append(f"`labels` int32 (batch,): {choice}")
+        if "condition_shape" in said:
+            shape = ", ".join(map(str, ("batch", *said["condition_shape"])))
+            told.append(f"`condition` {said['condition_dtype']} ({shape})")
+        if told:
+            lines.append(f"- `{name}`: {'; '.join(told)}")
+    if not lines:
+        return ""
+    listed = "\n".join(lines)
+    return f"""
+Every signature of these models takes more inputs:
+
+{listed}
+
+A label out of range scores NaN, and draws as the nearest one. The names of the
+classes are in the version's `assets.extra/keras_pixel.json`.
 """
 
 
-def write_serving_files(folder, names, batch_sizes, xla=False):
-    """Write all of them; each appears whole."""
+def write_serving_files(folder, models, batch_sizes, xla=False):
+    """Write all of them; each appears whole.
+
+    Args:
+        folder: that the models are in.
+        models: see `readme`.
+        batch_sizes: ints.
+        xla: bool. Is there a model to compile?
+    """
     texts = {
         "models.config": models_config(
-            {name: f"{MOUNT}/{name}" for name in names}
+            {name: f"{MOUNT}/{name}" for name in models}
         ),
         "batching.config": batching_config(batch_sizes),
         "monitoring.config": monitoring_config(),
         "compose.yaml": compose_file(xla),
-        "README.md": readme(names, xla),
+        "README.md": readme(models, xla),
     }
     for name, text in texts.items():
         # A server may be reading the old one.

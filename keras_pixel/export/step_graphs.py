@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 
+from keras_pixel.compiled import call_model
 from keras_pixel.export import checks
 from keras_pixel.export.conversion import convert
 from keras_pixel.export.conversion import session
+from keras_pixel.export.graphs import condition_specs
+from keras_pixel.export.graphs import conditions_in_range
 from keras_pixel.export.graphs import levels_in_range
 from keras_pixel.export.graphs import noise_in_range
 from keras_pixel.export.graphs import temperature_in_range
@@ -28,6 +31,10 @@ def write_steps(model, folder, metadata, batch_size):
     `step.onnx`. `first_states` in the metadata is the number that fills each
     state before the first step.
 
+    What the model is told beside the images goes into every call of both, and
+    the number of the row into those of `row.onnx`: a map differs from row to
+    row.
+
     Raises:
         NotImplementedError: if a first state is not filled with one number.
     """
@@ -44,13 +51,14 @@ def write_steps(model, folder, metadata, batch_size):
         "first_states": {name: _fill(x) for name, x in first.items()},
     }
     specs = [
-        tf.TensorSpec(state.shape, state.dtype, name)
-        for name, state in first.items()
+        *condition_specs(model, batch_size),
+        *(tf.TensorSpec(x.shape, x.dtype, name) for name, x in first.items()),
     ]
     rows = {}
 
-    def start_row(**states):
-        new = stepper.start_row(states)
+    def start_row(row=0, **states):
+        told = conditions_in_range(model, states)
+        new = stepper.start_row(states, row, told)
         rows.update({k: x for k, x in new.items() if k.startswith("row_")})
         return {
             name if name in rows else f"next_{name}": x
@@ -58,8 +66,9 @@ def write_steps(model, folder, metadata, batch_size):
         }
 
     if stepper.graph.has_rows:
+        row = [tf.TensorSpec((), "int32", "row")] if model.conditions else []
         path = folder / "row.onnx"
-        convert(start_row, specs, path, metadata, optimize=False)
+        convert(start_row, [*row, *specs], path, metadata, optimize=False)
 
     def draw(call, noise, temperature, given, **states):
         levels, parameters, new = stepper.draw(
@@ -68,6 +77,7 @@ def write_steps(model, folder, metadata, batch_size):
             noise_in_range(noise),
             temperature_in_range(temperature),
             levels_in_range(given, model.num_levels),
+            conditions_in_range(model, states),
         )
         new = {f"next_{name}": x for name, x in new.items()}
         return {"levels": levels, "logits": parameters, **new}
@@ -115,6 +125,7 @@ def check_steps(model, folder):
     metadata = {key: json.loads(x) for key, x in metadata.items()}
     batch = checks.small_batch(model, metadata["batch_size"])
     noise, temperature = batch["noise"], batch["temperature"]
+    told = checks.conditions(model, batch)
     states = {
         x.name: np.full(
             x.shape, metadata["first_states"][x.name], _DTYPES[x.type]
@@ -141,13 +152,15 @@ def check_steps(model, folder):
 
     for call in range(calls[0]):
         if "row" in graphs and call % schedule.width == 0:
-            advance(graphs["row"])
+            row = np.int32(call // schedule.width)
+            advance(graphs["row"], row=row, **told)
         drawn = advance(
             step,
             call=np.int32(call),
             noise=arranged[call],
             temperature=temperature,
             given=draw,
+            **told,
         )
         for name, values in found.items():
             values.append(drawn[name])
@@ -155,6 +168,8 @@ def check_steps(model, folder):
         np.asarray(schedule.images(np.concatenate(found[name])))
         for name in ("levels", "logits")
     )
-    expected = np.asarray(model(images, training=False))
+    expected = np.asarray(call_model(model, images, told.values()))
     checks.check_close("logits", logits, expected, checks.LOGITS_TOLERANCE)
-    return checks.check_drawn(model, images, noise, temperature)
+    return checks.check_drawn(
+        model, images, noise, temperature, conditions=told.values()
+    )

@@ -9,6 +9,7 @@ from keras_pixel.export.conversion import convert
 from keras_pixel.export.conversion import session
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
+from keras_pixel.export.identity import describe_conditions
 from keras_pixel.export.step_graphs import check_steps
 from keras_pixel.export.step_graphs import write_steps
 from keras_pixel.files import atomic_folder
@@ -34,6 +35,10 @@ def onnx(model, folder, step_batch_size=16):
       row (that of a `DiagonalBiLSTM` loops over the columns). See
       `export/onnx/README.md` for how to drive them. Models that cannot be
       drawn step by step have neither.
+
+    All of them also take what the model is told beside the images, `labels`
+    and `condition`, as the signatures of `saved_model` do; the metadata say
+    of which classes and shape.
 
     Before they are put in their place they are run with ONNX Runtime and
     compared with Keras; ties are counted as by `saved_model`.
@@ -64,6 +69,7 @@ def onnx(model, folder, step_batch_size=16):
             "model": model.name,
             "image_shape": list(model.image_shape),
             "num_levels": model.num_levels,
+            **describe_conditions(model),
         }
         _write(model, temporary, metadata)
         if model.sampler.is_decodable:
@@ -75,16 +81,16 @@ def onnx(model, folder, step_batch_size=16):
 def _write(model, folder, metadata):
     graphs = Graphs(model)
     signatures = graphs.signatures()
-    _, images = signatures["serving_default"]
+    _, scored = signatures["serving_default"]
     convert(
         graphs.score_by_operations,
-        images,
+        scored,
         folder / "log_prob.onnx",
         {**metadata, "units": {"log_prob": "nats", "bits_per_dim": "bits"}},
         first=("log_prob", "bits_per_dim"),
     )
-    sample, noise = signatures["sample_from_noise"]
-    convert(sample, noise, folder / "sample.onnx", metadata, optimize=False)
+    sample, specs = signatures["sample_from_noise"]
+    convert(sample, specs, folder / "sample.onnx", metadata, optimize=False)
 
 
 def check_onnx(model, folder):
@@ -97,12 +103,15 @@ def check_onnx(model, folder):
         ExportError: if they give something else than Keras.
     """
     batch = checks.small_batch(model)
+    told = checks.conditions(model, batch)
     run = session(folder / "log_prob.onnx")
-    checks.check_scores(model, batch["images"], **run(images=batch["images"]))
+    checks.check_scores(model, batch, **run(images=batch["images"], **told))
     noise, temperature = batch["noise"], batch["temperature"]
     run = session(folder / "sample.onnx")
-    drawn = run(noise=noise, temperature=temperature)["images"]
-    ties = checks.check_drawn(model, drawn, noise, temperature)
+    drawn = run(noise=noise, temperature=temperature, **told)["images"]
+    ties = checks.check_drawn(
+        model, drawn, noise, temperature, conditions=told.values()
+    )
     if model.sampler.is_decodable:
         ties += check_steps(model, folder)
     return ties

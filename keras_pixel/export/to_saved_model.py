@@ -8,9 +8,11 @@ import shutil
 import keras
 import numpy as np
 
+from keras_pixel.compiled import call_model
 from keras_pixel.export import checks
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
+from keras_pixel.export.identity import write_identity
 from keras_pixel.files import atomic_folder
 
 
@@ -31,6 +33,14 @@ def saved_model(model, path, xla=False):
     - `complete`: images, mask, seed, temperature → `images`.
     - `features`: images → `features`, those of `model.features(images)`;
       left out where the model has none, as the baselines.
+
+    Each of them also takes what the model is told beside the images: `labels`
+    int32 `(batch,)`, `condition` of the shape and dtype that its encoder
+    takes. Where the model has learned with `label_dropout`, the label
+    `num_classes` stands for no label. A label out of range scores NaN, and
+    draws as the nearest one. `assets.extra/keras_pixel.json` has the number
+    of classes, their names, and the condition's shape. Guidance is not
+    exported: use `model.sample(guidance_scale=…)`.
 
     A tie: where the cumulative probability is within 1e-5 of the noise, the
     rounding of one runtime may draw the next level, and what follows in that
@@ -84,9 +94,13 @@ def _write(model, folder, xla):
     archive = keras.export.ExportArchive()
     archive.track(model)
     for name, (function, specs) in graphs.signatures().items():
-        archive.add_endpoint(name, function, input_signature=specs)
+        archive.add_endpoint(
+            name, _by_position(function, specs), input_signature=specs
+        )
     with tensorflow_writes(folder):
         archive.write_out(str(folder), verbose=False)
+    if model.conditions:
+        write_identity(model, folder)
 
 
 @contextlib.contextmanager
@@ -105,6 +119,12 @@ def tensorflow_writes(folder):
         ) from error
 
 
+def _by_position(function, specs):
+    """A function of tensors in the order of `specs`, as Keras calls it."""
+    names = [spec.name for spec in specs]
+    return lambda *tensors: function(**dict(zip(names, tensors, strict=True)))
+
+
 def check_saved_model(model, folder):
     """Load a SavedModel and compare every signature with Keras.
 
@@ -118,36 +138,45 @@ def check_saved_model(model, folder):
 
     signatures = tf.saved_model.load(str(folder)).signatures
     batch = checks.small_batch(model)
+    told = checks.conditions(model, batch)
 
     def run(name, *inputs):
-        tensors = {key: tf.constant(batch[key]) for key in inputs}
+        tensors = {key: tf.constant(batch[key]) for key in (*inputs, *told)}
         return checks.to_numpy(signatures[name](**tensors))
 
     images, temperature = batch["images"], batch["temperature"]
     scores = run("serving_default", "images")
-    checks.check_scores(model, images, **scores)
+    checks.check_scores(model, batch, **scores)
     levels = images.astype("int32")
     checks.check_close(
         "logits",
         run("logits", "images")["logits"],
-        model.pixel_distribution.level_logits(model(levels, training=False)),
+        model.pixel_distribution.level_logits(
+            call_model(model, levels, told.values())
+        ),
         checks.LOGITS_TOLERANCE,
     )
     if model.feature_layers:
         checks.check_close(
             "features",
             run("features", "images")["features"],
-            model.features(images),
+            call_model(model.feature_model(), levels, told.values()),
             checks.LOGITS_TOLERANCE,
         )
+
+    def count_ties(drawn, noise, known=None):
+        return checks.check_drawn(
+            model, drawn, noise, temperature, known, told.values()
+        )
+
     drawn = run("sample_from_noise", "noise", "temperature")["images"]
-    ties = checks.check_drawn(model, drawn, batch["noise"], temperature)
+    ties = count_ties(drawn, batch["noise"])
     noise = np.asarray(Graphs(model).noise(tf.constant(batch["seed"])))
     drawn = run("sample", "seed", "temperature")["images"]
-    ties += checks.check_drawn(model, drawn, noise, temperature)
+    ties += count_ties(drawn, noise)
     known = batch["mask"] == 1
     drawn = run("complete", "images", "mask", "seed", "temperature")["images"]
-    ties += checks.check_drawn(model, drawn, noise, temperature, known)
+    ties += count_ties(drawn, noise, known)
     if (drawn != images)[known].any():
         raise checks.ExportError(
             "The exported `complete` must keep known pixels. "

@@ -9,6 +9,7 @@ from keras_pixel.export import warmup
 from keras_pixel.export.checks import ExportError
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import check_next_version
+from keras_pixel.export.identity import read_identity
 from keras_pixel.export.identity import write_identity
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import find_models
@@ -117,7 +118,8 @@ def _write_files(folder, batch_sizes):
         for path in found.values()
         for version in find_versions(path).values()
     )
-    serving_files.write_serving_files(folder, list(found), batch_sizes, xla)
+    told = {name: read_identity(_latest(path)) for name, path in found.items()}
+    serving_files.write_serving_files(folder, told, batch_sizes, xla)
 
 
 def _check_models(models):

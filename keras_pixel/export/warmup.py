@@ -24,7 +24,7 @@ def write_warmup(folder, name, num_levels, batch_sizes):
     import tensorflow as tf
 
     path = folder / WARMUP_FILE
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for log in _logs(folder, name, num_levels, batch_sizes):
             writer.write(log.SerializeToString())
@@ -129,5 +129,5 @@ def _values(name, shape, num_levels):
         return np.arange(shape[0])
     if name == "temperature":
         return np.ones(shape)
-    # Labels and other conditions.
+    # Labels, of which there is always 0, and other conditions.
     return np.zeros(shape)

@@ -50,6 +50,11 @@ class Conditions:
     def __bool__(self):
         return bool(self.names)
 
+    @property
+    def num_labels(self):
+        """Ids that stand for something: the classes, and perhaps no label."""
+        return self.num_classes + bool(self.label_dropout)
+
     def count(self, num_images, labels, condition):
         """How many images are meant, where conditions may say it.
 

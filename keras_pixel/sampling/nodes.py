@@ -99,7 +99,8 @@ class Condition:
         """In raster order, where a row begins: `(width, batch, features)`."""
         grid = step.grid
         if self.is_map:
-            shape = (grid.height, grid.width, *self.value.shape[2:])
+            # The number of images may be known only while running.
+            shape = (grid.height, grid.width, -1, self.value.shape[-1])
             return read_at(ops.reshape(self.value, shape), step.row[0])
         # No images follow one another in the only lane.
         return ops.repeat(self.value, grid.width, axis=0)

@@ -58,6 +58,7 @@ class Stepper:
     """
 
     def __init__(self, model, batch_size):
+        self.model = model
         self.graph = DecodingGraph(model)
         self.strategy = _Stepping(model.pixel_distribution)
         self.batch_size = batch_size
@@ -77,23 +78,32 @@ class Stepper:
             "num_calls": self.schedule.num_blocks,
         }
 
-    def _loop(self):
-        return Loop(self.graph, self.make_schedule(), self.strategy, {})
+    def _loop(self, conditions):
+        inputs = {"conditions": conditions}
+        return Loop(self.graph, self.make_schedule(), self.strategy, inputs)
 
     def first_states(self):
         """States before the first step: dict of tensors."""
-        states, _ = self._loop().first_states()
+        # They are the same whatever the conditions.
+        any_conditions = [
+            ops.zeros((self.batch_size, *x.shape[1:]), x.dtype)
+            for x in self.model.inputs[1:]
+        ]
+        states, _ = self._loop(any_conditions).first_states()
         self._structure = states
         return {
             f"state_{i}": x for i, x in enumerate(keras.tree.flatten(states))
         }
 
-    def start_row(self, states, row=0):
+    def start_row(self, states, row=0, conditions=()):
         """What finished rows determine.
 
         Args:
             states: dict of tensors.
-            row: int32 scalar, the row that begins.
+            row: int32 scalar, the row that begins. Only conditions that are
+                maps make a difference between rows.
+            conditions: list of tensors `(batch, …)`, the model's inputs after
+                the image.
 
         Returns:
             Dict of the states that are new, and of the rows (`row_…`) that
@@ -101,13 +111,13 @@ class Stepper:
         """
         own = self._packed(states)
         with portable():
-            loop = self._loop()
+            loop = self._loop(conditions)
             first = loop.steps(row * self.schedule.width, 0)[1]
             rows, new = self.graph.start_row(loop.weights, own, first)
         rows = {f"row_{i}": row for i, row in rows.items()}
         return {**self._changed(states, new), **rows}
 
-    def draw(self, states, call, noise, temperature, given):
+    def draw(self, states, call, noise, temperature, given, conditions=()):
         """Draw the pixels of some steps.
 
         Args:
@@ -117,12 +127,13 @@ class Stepper:
                 1).
             temperature: float32 `(batch,)`, above 0.
             given: int32, like `noise`: levels to keep, or -1 to draw.
+            conditions: as in `start_row`.
 
         Returns:
             Levels, int32, like `noise`; parameters of the distribution, one
             more axis; dict of the states that are new.
         """
-        loop, new = self._loop(), self._packed(states)
+        loop, new = self._loop(conditions), self._packed(states)
         prefix = "row_"
         rows = {
             int(name.removeprefix(prefix)): row

@@ -48,18 +48,23 @@ np.savez(results, **outputs)
 """
 
 
-@pytest.mark.parametrize("style", ["eager", "session"])
-def test_runs_with_tensorflow_alone(folder, model, tmp_path, style):
-    batch = checks.small_batch(model)
-    np.savez(tmp_path / "batch.npz", **batch)
+def run_alone(folder, batch, place, style):
+    """Outputs of every signature, in a process with TensorFlow alone."""
+    np.savez(place / "batch.npz", **batch)
     subprocess.run(
         [
             *(sys.executable, "-c", CONSUMER, str(folder)),
-            *(tmp_path / "batch.npz", tmp_path / "results.npz", style),
+            *(place / "batch.npz", place / "results.npz", style),
         ],
         check=True,
     )
-    results = np.load(tmp_path / "results.npz")
+    return np.load(place / "results.npz")
+
+
+@pytest.mark.parametrize("style", ["eager", "session"])
+def test_runs_with_tensorflow_alone(folder, model, tmp_path, style):
+    batch = checks.small_batch(model)
+    results = run_alone(folder, batch, tmp_path, style)
     np.testing.assert_allclose(
         results["serving_default.log_prob"],
         model.log_prob(batch["images"]),
@@ -72,6 +77,27 @@ def test_runs_with_tensorflow_alone(folder, model, tmp_path, style):
     )
     expected = model.sample(
         noise=batch["noise"], temperature=batch["temperature"]
+    )
+    np.testing.assert_array_equal(results["sample_from_noise.images"], expected)
+
+
+def test_labels_and_a_map_with_tensorflow_alone(
+    told_models_folder, told_model, tmp_path
+):
+    batch = checks.small_batch(told_model)
+    told = {name: batch[name] for name in ("labels", "condition")}
+    # The last label stands for none; Keras has none for both images.
+    assert told["labels"].tolist() == [3, 2]
+    told["labels"] = batch["labels"] = np.array([1, 2], "int32")
+    folder = told_models_folder / "tiny" / "1"
+    results = run_alone(folder, batch, tmp_path, "session")
+    np.testing.assert_allclose(
+        results["serving_default.log_prob"],
+        told_model.log_prob(batch["images"], **told),
+        rtol=1e-5,
+    )
+    expected = told_model.sample(
+        noise=batch["noise"], temperature=batch["temperature"], **told
     )
     np.testing.assert_array_equal(results["sample_from_noise.images"], expected)
 

@@ -187,7 +187,7 @@ def test_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="No space"):
-        serving_files.write_serving_files(tmp_path, ["a"], [1])
+        serving_files.write_serving_files(tmp_path, {"a": {}}, [1])
     assert [path.name for path in tmp_path.iterdir()] == ["models.config"]
     assert (tmp_path / "models.config").read_text() == "old"
 
@@ -196,7 +196,7 @@ def test_files_in_the_repository_are_those_that_are_written(tmp_path):
     from keras_pixel.export import to_tf_serving
 
     serving_files.write_serving_files(
-        tmp_path, ["pixelcnn_cifar10"], to_tf_serving.BATCH_SIZES
+        tmp_path, {"pixelcnn_cifar10": {}}, to_tf_serving.BATCH_SIZES
     )
     kept = ROOT / "export" / "serving"
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {

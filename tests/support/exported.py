@@ -1,4 +1,4 @@
-"""A small model and its exports, made once for all tests that read them."""
+"""Small models and their exports, made once for all tests that read them."""
 
 import pytest
 
@@ -53,14 +53,44 @@ def models_folder(model, tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(models_folder):
     """A development server of `models_folder` on free ports."""
+    with _serve(models_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def told_model():
+    """A model that is told labels and a map."""
+    from tests.support import conditional_exports
+
+    return conditional_exports.rows()
+
+
+@pytest.fixture(scope="session")
+def told_models_folder(told_model, tmp_path_factory):
+    """A folder for TF-Serving with `told_model` in it, called tiny."""
+    pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
+    from keras_pixel import export
+
+    path = tmp_path_factory.mktemp("serving") / "told"
+    export.tf_serving({"tiny": told_model}, path, batch_sizes=(1, 2))
+    return path
+
+
+@pytest.fixture(scope="session")
+def told_server(told_models_folder):
+    """A development server of `told_models_folder` on free ports."""
+    with _serve(told_models_folder) as server:
+        yield server
+
+
+def _serve(folder):
     pytest.importorskip("aiohttp", reason="needs the extra serve")
     from keras_pixel.serving import DevelopmentServer
 
-    with DevelopmentServer(
-        models_folder,
+    return DevelopmentServer(
+        folder,
         rest_port=0,
         grpc_port=0,
         max_batch_size=8,
         max_request_bytes=100_000,
-    ) as server:
-        yield server
+    )
