@@ -7,7 +7,6 @@ https://proceedings.mlr.press/v119/chen20s.html.
 """
 
 import dataclasses
-import io
 import pathlib
 import random
 import warnings
@@ -15,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_pixel import files
 from keras_pixel.checks import check_size
+from keras_pixel.tasks import results
 
 # Layers that are probed where none are named.
 NUM_LAYERS = 6
@@ -25,7 +24,6 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # The held-out part of the training images.
 HELD_OUT = 0.2
 _MOST_ITERATIONS = 300
-_BLUE, _ORANGE, _GREY = "#1f6fb2", "#d9660b", "#666666"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,24 +113,15 @@ class ProbeResult:
         Raises:
             ImportError: if matplotlib is not installed.
         """
-        try:
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError(
-                "`plot` needs matplotlib. Received: no such package. Install "
-                'it with `pip install "keras-pixel[plot]"`.'
-            ) from error
-        from PIL import Image
-
-        # Not through pyplot, which keeps figures and may ask for a screen.
-        figure = Figure((7.2, 4.2), 100, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+        figure = results.new_figure(7.2, 4.2)
         axes = figure.add_subplot(ylabel="test accuracy, %")
         axes.set_title(f"{self.model}: linear probes", fontsize="medium")
         axes.grid(alpha=0.4)
         axes.spines[["top", "right"]].set_visible(False)
-        for kind, color in (("trained", _BLUE), ("random", _ORANGE)):
+        for kind, color in (
+            ("trained", results.BLUE),
+            ("random", results.ORANGE),
+        ):
             found = [p for p in self.probes if p.weights == kind]
             if found:
                 axes.plot(
@@ -145,19 +134,13 @@ class ProbeResult:
         pixels = [p for p in self.probes if p.weights == "none"]
         for one in pixels:
             axes.axhline(
-                100 * one.accuracy, color=_GREY, ls="--", label="pixels"
+                100 * one.accuracy, color=results.GREY, ls="--", label="pixels"
             )
         axes.tick_params("x", labelrotation=30)
         for label in axes.get_xticklabels():
             label.set_horizontalalignment("right")
         axes.legend(frameon=False)
-        canvas.draw()
-        pixels_drawn = np.asarray(canvas.buffer_rgba())
-        picture = Image.fromarray(pixels_drawn).convert("RGB")
-        if path is not None:
-            with files.atomic_file(path) as file:
-                picture.save(file, format="PNG")
-        return picture
+        return results.picture_of(figure, path)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
@@ -179,19 +162,9 @@ class ProbeResult:
         Raises:
             FileExistsError: if there is something at `folder`.
         """
-        folder = pathlib.Path(folder)
-        picture = io.BytesIO()
-        try:
-            self.plot().save(picture, format="PNG")
-        except ImportError:
-            picture = io.BytesIO()
-        with files.atomic_folder(folder) as new:
-            text = files.to_json(self.to_dict())
-            (new / "probe.json").write_text(text, encoding="utf-8")
-            (new / "table.md").write_text(self.table(), encoding="utf-8")
-            if picture.getvalue():
-                (new / "probe.png").write_bytes(picture.getvalue())
-        return folder
+        return results.save(
+            folder, "probe", self.to_dict(), self.table(), self.plot
+        )
 
 
 def probe(
