@@ -119,6 +119,13 @@ def test_every_method_is_told(labelled, images):
     ]
     for first, second in zip(*scores, strict=True):
         assert (first != second).any()
+    if keras.backend.backend() == "tensorflow":
+        found = labelled.distribution(images, labels=[0, 2, 0, 2])
+        np.testing.assert_allclose(
+            found.log_prob(images),
+            labelled.log_prob(images, labels=[0, 2, 0, 2]),
+            rtol=1e-5,
+        )
     best = labelled.beam_search(images, mask, beam_width=2, labels=[0, 0, 2, 2])
     np.testing.assert_allclose(best.log_prob[:2], scores[0][3][:2], rtol=1e-4)
     np.testing.assert_allclose(best.log_prob[2:], scores[1][3][2:], rtol=1e-4)

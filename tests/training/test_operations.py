@@ -49,9 +49,10 @@ def test_loop_counts_every_time():
     height, width, features, filters = 5, 4, 6, 3
     model = model_of((height, width, features), RowLSTM(filters))
     gates = 4 * filters
-    # Input-to-state: left neighbour, itself and the column to the right,
-    # which the mask hides. State-to-state: three columns of the row above.
-    expected = 2 * height * width * gates * (3 * features + 3 * filters)
+    # Input-to-state: left neighbour and itself; the column to the right, which
+    # the mask hides, is left out. State-to-state: three columns of the row
+    # above.
+    expected = 2 * height * width * gates * (2 * features + 3 * filters)
     assert count_operations(model) == expected
 
 

@@ -133,6 +133,29 @@ def test_initial_weights_are_where_training_starts(config, tmp_path):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
+def test_labels_are_added_to_a_trained_model(config, tmp_path):
+    images = np.load(tmp_path / "images.npy")
+    labels = np.arange(len(images)) % 3
+    np.savez(tmp_path / "set.npz", images=images, labels=labels)
+    config["data"]["source"] = str(tmp_path / "set.npz")
+    config["optimizer"]["learning_rate"] = 0.0
+    plain = train(config, tmp_path / "plain", progress=False)
+    config["initial_weights"] = str(plain.preset_dir)
+    config["model"]["config"].update(num_classes=3, label_dropout=0.5)
+    # Labels are read, the validation told them, and samples of each drawn.
+    config.update(evaluate_every=1, sample_every=2)
+    told = train(config, tmp_path / "told", progress=False)
+    plain, told = (keras_pixel.load(x.preset_dir) for x in (plain, told))
+    np.testing.assert_allclose(
+        told.log_prob(images, labels=labels), plain.log_prob(images), rtol=1e-5
+    )
+    assert (tmp_path / "told/samples/step-000000002.png").exists()
+
+    config["model"]["config"]["filters"] = 4
+    with pytest.raises(ValueError, match="but for conditions.*'first'"):
+        train(config, tmp_path / "other", progress=False)
+
+
 def test_initial_weights_of_another_architecture_are_refused(config, tmp_path):
     first = train(config, tmp_path / "first", progress=False)
     config["model"]["config"]["filters"] = 4
