@@ -119,8 +119,9 @@ class Graphs:
     def features(self, images, **conditions):
         """The last hidden features of every pixel."""
         levels, told, _ = self._in_range(images, conditions)
-        model = self.model.feature_model()
-        return {"features": call_model(model, levels, told)}
+        # Made from a list of inputs, also where there is one only.
+        features = self.model.feature_model()([levels, *told], training=False)
+        return {"features": features}
 
     def sample(self, seed, temperature, **conditions):
         """New images; each depends on its own seed alone."""

@@ -160,7 +160,7 @@ def check_saved_model(model, folder):
         checks.check_close(
             "features",
             run("features", "images")["features"],
-            call_model(model.feature_model(), levels, told.values()),
+            model.feature_model()([levels, *told.values()], training=False),
             checks.LOGITS_TOLERANCE,
         )
 
