@@ -11,8 +11,8 @@ Two policies learn from the same actions in the same order: an autoregressive
 one, which draws the turn from bins, and the way given the turn; and a
 Gaussian one, with a mean and a standard deviation for each of the two, from an
 encoder of the same size. The example drives many episodes with each and prints
-how many reach the goal and how many hit the obstacle; it writes the table, the
-preset of the policy and a plot of trajectories.
+how many reach the goal and how many hit the obstacle or a wall; it writes the
+table, the preset of the policy and a plot of trajectories.
 """
 
 import argparse

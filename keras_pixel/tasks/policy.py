@@ -200,8 +200,7 @@ class Policy:
         if not (widths > 0).all():
             raise ValueError(
                 "`density` needs bins that have a width. Received: an action "
-                "in a last bin of one value, which quantiles of values with "
-                "ties give. Use `density=False`, or uniform bins."
+                "in a bin of one value. Use `density=False`, or uniform bins."
             )
         low, high = self._edges[:, 0], self._edges[:, -1]
         inside = ((actions >= low) & (actions <= high)).all(axis=1)
