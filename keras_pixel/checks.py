@@ -619,7 +619,7 @@ def check_labels(labels, count, num_classes, class_names=None):
     return np.broadcast_to(array.astype("int32"), (count,))
 
 
-def check_condition(condition, count, shape, dtype):
+def check_condition(condition, count, shape, dtype, name="condition"):
     """Return contexts, one for each image.
 
     Args:
@@ -627,6 +627,7 @@ def check_condition(condition, count, shape, dtype):
         count: int. Images.
         shape: of one context.
         dtype: that the model's encoder takes.
+        name: str. The argument. Defaults to `"condition"`.
 
     Returns:
         Array `(count, *shape)`.
@@ -637,27 +638,27 @@ def check_condition(condition, count, shape, dtype):
     shape = tuple(shape)
     if condition is None:
         raise ValueError(
-            "`condition` must be given: this model is told a context of each "
-            f"image. Received: condition=None. Give an array of shape {shape} "
+            f"`{name}` must be given: this model is told a context of each "
+            f"image. Received: {name}=None. Give an array of shape {shape} "
             "for all images, or one for each."
         )
     array = _to_numpy(condition)
     if array.shape not in (shape, (count, *shape)):
         raise ValueError(
-            f"`condition` must have the shape {shape}, for all images, or "
+            f"`{name}` must have the shape {shape}, for all images, or "
             f"{(count, *shape)}, one for each. "
-            f"Received: condition.shape={array.shape}. Reshape it."
+            f"Received: {name}.shape={array.shape}. Reshape it."
         )
     whole = np.issubdtype(np.dtype(dtype), np.integer)
     if array.dtype.kind not in ("iub" if whole else "iubf"):
         raise ValueError(
-            f"`condition` must hold values of {dtype}. "
-            f"Received: condition.dtype={array.dtype}. Cast it."
+            f"`{name}` must hold values of {dtype}. "
+            f"Received: {name}.dtype={array.dtype}. Cast it."
         )
     array = array.astype(dtype)
     if not np.isfinite(array).all():
         raise ValueError(
-            "`condition` must be finite. Received: NaN or infinity. Look for "
+            f"`{name}` must be finite. Received: NaN or infinity. Look for "
             "what is missing in the contexts."
         )
     return np.broadcast_to(array, (count, *shape))

@@ -15,6 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 
 SEQUENCES = (ROOT / "docs" / "sequences.md").read_text()
+POLICY = (ROOT / "docs" / "policy.md").read_text()
 
 
 def blocks(language, page=README):
@@ -23,7 +24,11 @@ def blocks(language, page=README):
 
 @pytest.mark.parametrize(
     "source",
-    [*blocks("python"), *blocks("python", SEQUENCES)],
+    [
+        *blocks("python"),
+        *blocks("python", SEQUENCES),
+        *blocks("python", POLICY),
+    ],
     ids=lambda source: source.split("\n")[-2],
 )
 def test_example_runs(source, tmp_path, monkeypatch):
@@ -49,7 +54,11 @@ def test_command_and_its_options_exist(command):
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "docs/sequences.md", "examples/README.md"]
+    "path",
+    [
+        *("README.md", "docs/sequences.md", "docs/policy.md"),
+        "examples/README.md",
+    ],
 )
 def test_links_lead_to_files(path):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / path).read_text())
@@ -62,3 +71,4 @@ def test_there_is_something_to_check():
     assert len(COMMANDS) >= 7
     assert len(blocks("python")) >= 3
     assert len(blocks("python", SEQUENCES)) >= 3
+    assert len(blocks("python", POLICY)) >= 1

@@ -1,17 +1,20 @@
 """What models can be used for: each a function of a model and data.
 
 Every task returns an object with `.table()` (Markdown), `.plot(path=None)` (a
-picture) and `.save(folder)`, and has a command of `keras-pixel`.
+picture) and `.save(folder)`, and has a command of `keras-pixel`. A `Policy` acts
+instead.
 """
 
 from keras_pixel.tasks.classification import ClassificationResult
 from keras_pixel.tasks.classification import classify
+from keras_pixel.tasks.policy import Policy
 from keras_pixel.tasks.probe import Probe
 from keras_pixel.tasks.probe import ProbeResult
 from keras_pixel.tasks.probe import probe
 
 __all__ = [
     "ClassificationResult",
+    "Policy",
     "Probe",
     "ProbeResult",
     "classify",
