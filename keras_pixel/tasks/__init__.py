@@ -1,8 +1,8 @@
 """What models can be used for: each a function of a model and data.
 
 Every task returns an object with `.table()` (Markdown), `.plot(path=None)` (a
-picture) and `.save(folder)`, and has a command of `keras-pixel`. A `Policy` acts
-instead.
+picture) and `.save(folder)`, and has a command of `keras-pixel`. A `Policy`
+acts instead.
 """
 
 from keras_pixel.tasks.classification import ClassificationResult
