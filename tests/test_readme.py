@@ -4,17 +4,20 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import keras_pixel
 from keras_pixel.cli.main import app
 from keras_pixel.training import Recipe
+from keras_pixel.training import building
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
-
 SEQUENCES = (ROOT / "docs" / "sequences.md").read_text()
+CONDITIONS = (ROOT / "docs" / "conditions.md").read_text()
 
 
 def blocks(language, page=README):
@@ -23,7 +26,11 @@ def blocks(language, page=README):
 
 @pytest.mark.parametrize(
     "source",
-    [*blocks("python"), *blocks("python", SEQUENCES)],
+    [
+        *blocks("python"),
+        *blocks("python", SEQUENCES),
+        *blocks("python", CONDITIONS),
+    ],
     ids=lambda source: source.split("\n")[-2],
 )
 def test_example_runs(source, tmp_path, monkeypatch):
@@ -36,7 +43,23 @@ def test_recipe_is_one():
     Recipe.from_dict(json.loads(text))
 
 
-COMMANDS = sorted(set(re.findall(r"^keras-pixel (.*)$", README, re.MULTILINE)))
+def test_model_starts_from_one_without_conditions():
+    (text,) = blocks("json", CONDITIONS)
+    recipe = Recipe.from_dict(json.loads(text))
+    model = building.build_model(recipe)
+    source = keras_pixel.load(recipe.weights)
+    building.copy_initial_weights(model, source, recipe.weights)
+    images = np.zeros((1, 28, 28, 1), "uint8")
+    np.testing.assert_allclose(
+        model.log_prob(images, labels=3), source.log_prob(images), rtol=1e-4
+    )
+
+
+COMMANDS = sorted(
+    set(
+        re.findall(r"^keras-pixel (.*)$", README + CONDITIONS, re.MULTILINE),
+    )
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,7 +72,13 @@ def test_command_and_its_options_exist(command):
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "docs/sequences.md", "examples/README.md"]
+    "path",
+    [
+        "README.md",
+        "docs/conditions.md",
+        "docs/sequences.md",
+        "examples/README.md",
+    ],
 )
 def test_links_lead_to_files(path):
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / path).read_text())
@@ -62,3 +91,4 @@ def test_there_is_something_to_check():
     assert len(COMMANDS) >= 7
     assert len(blocks("python")) >= 3
     assert len(blocks("python", SEQUENCES)) >= 3
+    assert len(blocks("python", CONDITIONS)) >= 3
