@@ -56,7 +56,7 @@ def main(arguments=None):
         sides.append(drawn.reshape(num_classes, -1, *drawn.shape[1:]))
     gap = np.full_like(sides[0][:, :1], model.num_levels - 1)  # white
     rows = np.concatenate([sides[0], gap, sides[1]], axis=1)
-    conditional.save(model, rows, options)
+    conditional.save(model, rows, model.num_levels, options)
     return found
 
 

@@ -11,6 +11,7 @@ import keras_pixel
 from keras_pixel.data import image_sheet
 from keras_pixel.data import load_data
 from keras_pixel.data import save_picture
+from keras_pixel.data.pictures import to_bytes
 
 
 def arguments_of(description, dataset, size=None, steps=500):
@@ -169,13 +170,18 @@ def restore(reduce, encoder, data, test, options, num_inputs=6, num_outputs=4):
     found["other images, reduced"] = _mean(others)
     for name in ("drawn images, reduced", "other images, reduced"):
         print(f"{name}: {found[name]:.2f} levels off the input")
-    # A row for each input: it, what was drawn, and the original.
+    # A row for each input: it, what was drawn, and the original, in bytes: the
+    # mean of levels need not be one.
     size = originals.shape[1] // given.shape[1]
-    shown = given.round().astype("uint8").repeat(size, 1).repeat(size, 2)
-    shown = np.broadcast_to(shown, originals.shape)
+    shown = (given * 255 / (options.levels - 1)).round().astype("uint8")
+    shown = np.broadcast_to(
+        shown.repeat(size, 1).repeat(size, 2), originals.shape
+    )
     drawn = drawn.reshape(len(given), num_outputs, *originals.shape[1:])
-    rows = np.concatenate([shown[:, None], drawn, originals[:, None]], axis=1)
-    save(model, rows, options)
+    images = np.concatenate([drawn, originals[:, None]], axis=1)
+    images = to_bytes(images, options.levels)
+    rows = np.concatenate([shown[:, None], images], axis=1)
+    save(model, rows, 256, options)
     return found
 
 
@@ -184,10 +190,10 @@ def scaled(values, num_levels):
     return (np.asarray(values) * 2 / (num_levels - 1) - 1).astype("float32")
 
 
-def save(model, rows, options):
+def save(model, rows, num_levels, options):
     """Write the model, and images `(rows, columns, *image_shape)`."""
     columns, *shape = rows.shape[1:]
-    sheet = image_sheet(rows.reshape(-1, *shape), model.num_levels, columns)
+    sheet = image_sheet(rows.reshape(-1, *shape), num_levels, columns)
     save_picture(sheet, options.output / "drawn.png")
     model.save_preset(options.output / "preset", overwrite=True)
     print(f"{options.output / 'drawn.png'} and {options.output / 'preset'}")
