@@ -4,18 +4,21 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import keras_pixel
 from keras_pixel.cli.main import app
 from keras_pixel.training import Recipe
+from keras_pixel.training import building
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
-
 SEQUENCES = (ROOT / "docs" / "sequences.md").read_text()
 POLICY = (ROOT / "docs" / "policy.md").read_text()
+CONDITIONS = (ROOT / "docs" / "conditions.md").read_text()
 
 
 def blocks(language, page=README):
@@ -28,6 +31,7 @@ def blocks(language, page=README):
         *blocks("python"),
         *blocks("python", SEQUENCES),
         *blocks("python", POLICY),
+        *blocks("python", CONDITIONS),
     ],
     ids=lambda source: source.split("\n")[-2],
 )
@@ -41,7 +45,23 @@ def test_recipe_is_one():
     Recipe.from_dict(json.loads(text))
 
 
-COMMANDS = sorted(set(re.findall(r"^keras-pixel (.*)$", README, re.MULTILINE)))
+def test_model_starts_from_one_without_conditions():
+    (text,) = blocks("json", CONDITIONS)
+    recipe = Recipe.from_dict(json.loads(text))
+    model = building.build_model(recipe)
+    source = keras_pixel.load(recipe.weights)
+    building.copy_initial_weights(model, source, recipe.weights)
+    images = np.zeros((1, 28, 28, 1), "uint8")
+    np.testing.assert_allclose(
+        model.log_prob(images, labels=3), source.log_prob(images), rtol=1e-4
+    )
+
+
+COMMANDS = sorted(
+    set(
+        re.findall(r"^keras-pixel (.*)$", README + CONDITIONS, re.MULTILINE),
+    )
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -56,7 +76,8 @@ def test_command_and_its_options_exist(command):
 @pytest.mark.parametrize(
     "path",
     [
-        *("README.md", "docs/sequences.md", "docs/policy.md"),
+        "README.md",
+        *("docs/conditions.md", "docs/policy.md", "docs/sequences.md"),
         "examples/README.md",
     ],
 )
@@ -72,3 +93,4 @@ def test_there_is_something_to_check():
     assert len(blocks("python")) >= 3
     assert len(blocks("python", SEQUENCES)) >= 3
     assert len(blocks("python", POLICY)) >= 1
+    assert len(blocks("python", CONDITIONS)) >= 3
