@@ -18,6 +18,7 @@ README = (ROOT / "README.md").read_text()
 
 SEQUENCES = (ROOT / "docs" / "sequences.md").read_text()
 POLICY = (ROOT / "docs" / "policy.md").read_text()
+CLASSIFICATION = (ROOT / "docs" / "classification.md").read_text()
 CONDITIONS = (ROOT / "docs" / "conditions.md").read_text()
 
 
@@ -32,6 +33,7 @@ def blocks(language, page=README):
         *blocks("python", SEQUENCES),
         *blocks("python", POLICY),
         *blocks("python", CONDITIONS),
+        *blocks("python", CLASSIFICATION),
     ],
     ids=lambda source: source.split("\n")[-2],
 )
@@ -77,6 +79,7 @@ def test_command_and_its_options_exist(command):
     "path",
     [
         "README.md",
+        "docs/classification.md",
         *("docs/conditions.md", "docs/policy.md", "docs/sequences.md"),
         "examples/README.md",
     ],
