@@ -170,7 +170,7 @@ def _use(metadata):
     told = ""
     if metadata.get("num_classes") is not None:
         names = metadata.get("class_names") or [0]
-        told = f", labels={names[-1]!r}"
+        told = f", labels={json.dumps(names[-1])}"
     return [
         "```python",
         "import keras_pixel",

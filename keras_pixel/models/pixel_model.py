@@ -138,6 +138,8 @@ class PixelModel(TrainableModel):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.image_shape = image_shape
         self.num_levels = distribution.num_levels
+        self.num_classes = num_classes
+        self.label_dropout = label_dropout
         self.pixel_distribution = distribution
         for name, value in self._arguments.items():
             if not hasattr(type(self), name) and not hasattr(self, name):
