@@ -90,7 +90,9 @@ def check_orders(orders, image_shape=None):
     """
     if orders is None:
         return raster.ORDERS[:1]
-    names = (orders,) if isinstance(orders, str) else tuple(orders)
+    names = (orders,)
+    if isinstance(orders, (list, tuple)):
+        names = tuple(orders)
     known = list(raster.ORDERS)
     for name in names:
         if name not in known:

@@ -98,7 +98,7 @@ def order_index(order, count, orders):
         ValueError: if the model has no such order, or there are too many or
             too few.
     """
-    one = isinstance(order, str) or is_integer(order)
+    one = np.ndim(order) == 0
     given = [order] if one else list(order)
     found = []
     for value in given:

@@ -51,7 +51,8 @@ class Sampler:
         self.model = model
         self.distribution = distribution
         self.image_shape = tuple(image_shape)
-        self.conditions = conditions or Conditions([])
+        # One without conditions is false, and may have an order of its own.
+        self.conditions = Conditions([]) if conditions is None else conditions
         self.programs = Programs(model)
 
     def sample(
@@ -185,8 +186,9 @@ class Sampler:
 
         Each unknown sub-pixel is drawn given all sub-pixels before it, known
         or drawn. Where the known pixels come first in the order (an upper
-        part in raster order), this is exact. Elsewhere an unknown pixel does not know of
-        known pixels that come after it, unless `num_particles` is given.
+        part in raster order), this is exact. Elsewhere an unknown pixel does
+        not know of known pixels that come after it, unless `num_particles` is
+        given.
 
         Args:
             images: array `(batch, height, width, channels)` of levels; those
