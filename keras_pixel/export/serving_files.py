@@ -255,8 +255,8 @@ Every signature of these models takes more inputs:
 
 {listed}
 
-A label or order out of range scores NaN, and draws as the nearest one. The names of the
-classes are in the version's `assets.extra/keras_pixel.json`.
+A label or order out of range scores NaN, and draws as the nearest one. The
+names of the classes are in the version's `assets.extra/keras_pixel.json`.
 """
 
 

@@ -35,8 +35,8 @@ def saved_model(model, path, xla=False):
       left out where the model has none, as the baselines.
 
     Each of them also takes what the model is told beside the images: `labels`
-    int32 `(batch,)`, `order` likewise, `condition` of the shape and dtype that its encoder
-    takes. Where the model has learned with `label_dropout`, the label
+    int32 `(batch,)`, `order` likewise, `condition` of the shape and dtype
+    that its encoder takes. Where the model has learned with `label_dropout`, the label
     `num_classes` stands for no label. A label out of range scores NaN, and
     draws as the nearest one. `assets.extra/keras_pixel.json` has the number
     of classes, their names, and the condition's shape. Guidance is not

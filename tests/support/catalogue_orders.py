@@ -1,4 +1,4 @@
-"""Every family that goes through its pixels in other orders, at its smallest."""
+"""Every family in other orders of the pixels, at its smallest."""
 
 import dataclasses
 
