@@ -73,6 +73,8 @@ class Border:
                 with such as "images".
             inputs: of the program.
         """
+        if not self.is_crossed:
+            return result
         if isinstance(result, dict):
             return {**result, "images": self.leave(result["images"], inputs)}
         return self.turn(result, inputs, inverse=True, axis=_rows(result))
