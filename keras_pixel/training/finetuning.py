@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -272,12 +273,12 @@ def _written(data, output_dir):
     """A file of arrays that are in memory, so that a training can resume."""
     path = output_dir / "data.npz"
     images, labels = data if isinstance(data, tuple) else (data, None)
-    arrays = {"images": np.asarray(images)}
+    arrays: dict[str, Any] = {"images": np.asarray(images)}
     if labels is not None:
         arrays["labels"] = np.asarray(labels)
     output_dir.mkdir(parents=True, exist_ok=True)
     with files.atomic_file(path) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     return path
 
 
