@@ -8,9 +8,10 @@ Every row runs in a process of its own: the first test images are written into
 one file and read again, and every level is compared. Model is `log_prob` of the
 same images, scored by another program than the one that codes. File is all of
 it, header too. PNG and WebP are one file for each image, as small as Pillow
-writes them; images of two levels are PNG files of one bit. Seconds are those of
-the second file in the process: compilation, of the first, is reported by itself.
-"raster" is a file in raster order, by the same model: a step for each pixel.
+writes them; images of two levels are PNG files of one bit. Seconds are those
+of the second file in the process: compilation, of the first, is reported by
+itself. `--raster` adds rows in raster order, by the same models: a step for
+each pixel.
 """
 
 import argparse

@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 SEQUENCES = (ROOT / "docs" / "sequences.md").read_text()
 POLICY = (ROOT / "docs" / "policy.md").read_text()
 CLASSIFICATION = (ROOT / "docs" / "classification.md").read_text()
+COMPRESSION = (ROOT / "docs" / "compression.md").read_text()
 CONDITIONS = (ROOT / "docs" / "conditions.md").read_text()
 
 
@@ -34,6 +35,7 @@ def blocks(language, page=README):
         *blocks("python", POLICY),
         *blocks("python", CONDITIONS),
         *blocks("python", CLASSIFICATION),
+        *blocks("python", COMPRESSION),
     ],
     ids=lambda source: source.split("\n")[-2],
 )
@@ -61,7 +63,11 @@ def test_model_starts_from_one_without_conditions():
 
 COMMANDS = sorted(
     set(
-        re.findall(r"^keras-pixel (.*)$", README + CONDITIONS, re.MULTILINE),
+        re.findall(
+            r"^keras-pixel (.*)$",
+            README + CONDITIONS + COMPRESSION,
+            re.MULTILINE,
+        ),
     )
 )
 
@@ -80,6 +86,7 @@ def test_command_and_its_options_exist(command):
     [
         "README.md",
         "docs/classification.md",
+        "docs/compression.md",
         *("docs/conditions.md", "docs/policy.md", "docs/sequences.md"),
         "examples/README.md",
     ],

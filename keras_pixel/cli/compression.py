@@ -196,9 +196,10 @@ def _read_picture(
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            is_jpeg = picture.format == "JPEG"
-            frames = getattr(picture, "n_frames", 1)
+        with Image.open(path) as opened:
+            is_jpeg = opened.format == "JPEG"
+            frames = getattr(opened, "n_frames", 1)
+            picture: Any = opened
             if picture.mode == "P" and "transparency" not in picture.info:
                 # A palette is another way to write the same colours.
                 picture = picture.convert("RGB")

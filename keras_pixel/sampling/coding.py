@@ -146,9 +146,7 @@ class StepCoder:
                     ("inside",),
                     {"parameters": found["parameters"], "blocks": symbols},
                 )
-                within = _coded_where(
-                    chosen, code, inside, known % self._block
-                )
+                within = _coded_where(chosen, code, inside, known % self._block)
                 symbols = symbols * self._block + within
             levels = np.where(chosen, symbols, levels)
         drawn = np.flatnonzero(is_pixel)

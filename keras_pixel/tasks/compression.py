@@ -6,28 +6,21 @@ run again, step by step, and must give the same probabilities to the last bit.
 """
 
 import dataclasses
-import hashlib
 import io
-import json
-import os
 import pathlib
-import platform
-import re
 import time
-import zlib
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_pixel import __version__
 from keras_pixel import files
 from keras_pixel.checks import check_size
 from keras_pixel.sampling.coding import StepCoder
-from keras_pixel.sampling.coding import environment
 from keras_pixel.tasks import compression_file
+from keras_pixel.tasks import compression_identity
+from keras_pixel.tasks import compression_tiles
 from keras_pixel.tasks import results
 from keras_pixel.tasks.compression_file import Item
 
@@ -193,23 +186,30 @@ def compress(
     """
     queue, family = _range_coder()
     items = _checked_items(model, images)
-    counts = [_count(item.levels.shape) for item in items]
+    counts = [compression_tiles.count(item.levels.shape) for item in items]
     told, kept_labels = _conditions(model, labels, sum(counts))
     shapes = [item.levels.shape for item in items]
-    tiles = list(_tiles(shapes, model.image_shape))
+    tiles = list(compression_tiles.tiles_of(shapes, model.image_shape))
     batch_size = check_size("batch_size", batch_size)
     size = next((n for n in BATCH_SIZES if n >= len(tiles)), batch_size)
     size = min(size, batch_size)
     coder = _coder(model, size, lag)
-    streams, checksums, bits = [], [], 0.0
+    streams: list[bytes] = []
+    checksums: list[int] = []
+    bits = 0.0
     start = time.perf_counter()
     for first in range(0, len(tiles), size):
         part = tiles[first : first + size]
-        levels, is_coded, conditions = _batch(part, size, model, told)
+        levels, is_coded, conditions = compression_tiles.batch_of(
+            part, size, model, told
+        )
         for i, tile in enumerate(part):
-            levels[i][tile.inside] = _image(items, tile)[tile.place]
-        checksums.append(_checksum(levels, part))
-        encoder, costs = queue.RangeEncoder(), []
+            levels[i][tile.inside] = compression_tiles.image_of(items, tile)[
+                tile.place
+            ]
+        checksums.append(compression_tiles.checksum(levels, part))
+        encoder = queue.RangeEncoder()
+        costs: list[float] = []
 
         def encode(probabilities, symbols, encoder=encoder, costs=costs):
             encoder.encode(symbols, family, probabilities)
@@ -226,9 +226,13 @@ def compress(
             progress(first + len(part), len(tiles))
     seconds = time.perf_counter() - start
     header = {
-        "model": _described(model),
-        "program": {**_versions(), "batch_size": size, "lag": coder.lag},
-        "machine": _machine(),
+        "model": compression_identity.describe(model),
+        "program": {
+            **compression_identity.versions(),
+            "batch_size": size,
+            "lag": coder.lag,
+        },
+        "machine": compression_identity.machine(),
         "items": [
             {
                 "name": item.name,
@@ -305,19 +309,25 @@ def decompress(
     """
     queue, family = _range_coder()
     header, streams = compression_file.read(path)
-    _check_same(model, header, path, any_version)
+    compression_identity.check_same(model, header, path, any_version)
     items = [
         Item(np.zeros(x["shape"], x["dtype"]), x["name"], x["mode"])
         for x in header["items"]
     ]
-    tiles = list(_tiles([x.levels.shape for x in items], model.image_shape))
+    tiles = list(
+        compression_tiles.tiles_of(
+            [x.levels.shape for x in items], model.image_shape
+        )
+    )
     program = header["program"]
     size = program["batch_size"]
     told = [np.asarray(header["labels"], "int32")] if header["labels"] else []
     coder = _coder(model, size, program["lag"])
     for number, first in enumerate(range(0, len(tiles), size)):
         part = tiles[first : first + size]
-        levels, is_coded, conditions = _batch(part, size, model, told)
+        levels, is_coded, conditions = compression_tiles.batch_of(
+            part, size, model, told
+        )
         words = np.frombuffer(streams[number], "<u4").astype("uint32")
         decoder = queue.RangeDecoder(words)
 
@@ -325,16 +335,22 @@ def decompress(
             return decoder.decode(family, probabilities)
 
         _run(coder, decode, levels, is_coded, conditions)
-        if _checksum(levels, part) != header["images_crc32"][number]:
+        if (
+            compression_tiles.checksum(levels, part)
+            != header["images_crc32"][number]
+        ):
             raise ValueError(
                 "Images must have the checksums that they were written with. "
                 f"Received: others, from tile {first} of {str(path)!r} on, "
                 "which is not damaged: this machine computes other "
                 f"probabilities. It was written on {header['machine']}, and "
-                f"this is {_machine()}. Read it on a machine like that one."
+                f"this is {compression_identity.machine()}. Read it on a "
+                "machine like that one."
             )
         for i, tile in enumerate(part):
-            _image(items, tile)[tile.place] = levels[i][tile.inside]
+            compression_tiles.image_of(items, tile)[tile.place] = levels[i][
+                tile.inside
+            ]
         if progress is not None:
             progress(first + len(part), len(tiles))
     return items
@@ -351,89 +367,6 @@ def read_header(path: files.PathLike) -> dict[str, Any]:
         ValueError: if the file is damaged.
     """
     return compression_file.read(path)[0]
-
-
-# === Tiles ===
-
-
-@dataclasses.dataclass(frozen=True)
-class _Tile:
-    """A part of an image that is coded as one image of the model's size."""
-
-    number: int  # of the image, among all
-    item: int
-    image: int  # in its item
-    top: int
-    left: int
-    height: int
-    width: int
-    channels: int
-
-    @property
-    def place(self) -> tuple[slice, ...]:
-        """Where it lies in the image."""
-        return (
-            slice(self.top, self.top + self.height),
-            slice(self.left, self.left + self.width),
-        )
-
-    @property
-    def inside(self) -> tuple[slice, ...]:
-        """What of the tile is a part of the image."""
-        return np.s_[: self.height, : self.width, : self.channels]
-
-
-def _tiles(shapes, tile_shape) -> Iterator[_Tile]:
-    rows, columns, _ = tile_shape
-    number = 0
-    for item, shape in enumerate(shapes):
-        height, width, channels = shape[-3:]
-        for image in range(_count(shape)):
-            for top in range(0, height, rows):
-                for left in range(0, width, columns):
-                    yield _Tile(
-                        number,
-                        item,
-                        image,
-                        top,
-                        left,
-                        min(rows, height - top),
-                        min(columns, width - left),
-                        channels,
-                    )
-            number += 1
-
-
-def _count(shape) -> int:
-    return shape[0] if len(shape) == 4 else 1
-
-
-def _image(items, tile) -> np.ndarray:
-    levels = items[tile.item].levels
-    return levels[tile.image] if levels.ndim == 4 else levels
-
-
-def _batch(tiles, size, model, told):
-    """Levels that are all 0, what is coded of them, and conditions."""
-    levels = np.zeros((size, *model.image_shape), "int32")
-    is_coded = np.zeros(levels.shape, bool)
-    for i, tile in enumerate(tiles):
-        is_coded[i][tile.inside] = True
-    # Of tiles that there are not: those of the first.
-    numbers = [tile.number for tile in tiles]
-    numbers += numbers[:1] * (size - len(tiles))
-    return levels, is_coded, [values[numbers] for values in told]
-
-
-def _checksum(levels, tiles) -> int:
-    """Of all images in a batch, in order.
-
-    One for each would be a quarter of what a small digit takes.
-    """
-    found = 0
-    for one, tile in zip(levels, tiles, strict=False):
-        found = zlib.crc32(one[tile.inside].astype("uint8").tobytes(), found)
-    return found
 
 
 # === Checks ===
@@ -530,93 +463,15 @@ def _conditions(model, labels, count):
     return found, found[0].tolist() if found else None
 
 
-def _check_same(model, header, path, any_version) -> None:
-    """Refuse a file by another model, or by other programs."""
-    expected, received = header["model"], _described(model)
-    # A preset may be renamed.
-    keys = [
-        k for k in received if k != "name" and expected.get(k) != received[k]
-    ]
-    if keys:
-        raise ValueError(
-            "A compressed file must be read with the model that wrote it. "
-            f"Received: model={model.name!r}, with another {', '.join(keys)} "
-            f"than {expected.get('name')!r}, which wrote {str(path)!r}. Give "
-            "that model, of the same weights."
-        )
-    written, here = header["program"], _versions()
-    other = [k for k in here if written.get(k) != here[k]]
-    if other and not any_version:
-        raise ValueError(
-            "A compressed file must be read with the versions that wrote it, "
-            "or probabilities may differ in their last bits. Received: "
-            + ", ".join(f"{k} {here[k]} (was {written.get(k)})" for k in other)
-            + f". Install those for {str(path)!r}, or try with "
-            "`any_version=True` (--any-version): the checksums still tell."
-        )
-
-
-def _described(model) -> dict[str, Any]:
-    """What tells one model from another."""
-    return {
-        "name": model.name,
-        "image_shape": list(model.image_shape),
-        "num_levels": model.num_levels,
-        "dtype": ",".join(sorted({x.dtype_policy.name for x in model.layers})),
-        "sha256": _fingerprint(model),
-    }
-
-
-def _fingerprint(model) -> str:
-    digest = hashlib.sha256()
-    config = model.get_config()
-    # The config of a graph of one's own numbers its layers anew each time.
-    arguments = {} if "layers" in config else config
-    arguments = {k: x for k, x in arguments.items() if k != "name"}
-    text = json.dumps(
-        [type(model).__name__, arguments],
-        sort_keys=True,
-        default=lambda value: type(value).__name__,
-    )
-    digest.update(text.encode())
-    for values in model.get_weights():
-        digest.update(f"{values.dtype}{values.shape}".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    import importlib.metadata
-
-    return {
-        "keras_pixel": __version__,
-        **environment(),
-        "constriction": importlib.metadata.version("constriction"),
-    }
-
-
-def _machine() -> str:
-    """The processor, and how many of it this process may use."""
-    name = platform.processor() or platform.machine()
-    cpus = pathlib.Path("/proc/cpuinfo")
-    if cpus.is_file():
-        text = cpus.read_text(encoding="utf-8", errors="replace")
-        if found := re.search(r"model name\s*: (.*)", text):
-            name = found[1]
-    number = os.cpu_count()
-    if hasattr(os, "sched_getaffinity"):
-        number = len(os.sched_getaffinity(0))
-    return f"{platform.system()}, {number} × {name}"
-
-
 def _picture_bytes(items, num_levels, form) -> int | None:
     """Of one file for each image, as small as Pillow writes it."""
     from PIL import Image
 
-    options = {
+    all_options: dict[str, dict[str, Any]] = {
         "PNG": {"optimize": True},
         "WEBP": {"lossless": True, "quality": 100, "method": 6},
-    }[form]
+    }
+    options = all_options[form]
     total = 0
     for item in items:
         mode = _MODES.get(item.levels.shape[-1])

@@ -1,9 +1,9 @@
 """The file that compressed images lie in.
 
-    magic, 8 bytes
-    version, bytes of the header, CRC32 of the header: uint32, little-endian
-    header: JSON, compressed by zlib
-    streams of the range coder, one for each batch, one after the other
+magic, 8 bytes
+version, bytes of the header, CRC32 of the header: uint32, little-endian
+header: JSON, compressed by zlib
+streams of the range coder, one for each batch, one after the other
 """
 
 import dataclasses
@@ -96,7 +96,7 @@ def read(path: files.PathLike) -> tuple[dict[str, Any], list[bytes]]:
     packed = data[_START.size : _START.size + size]
     payload = data[_START.size + size :]
     if len(packed) < size or zlib.crc32(packed) != crc:
-        raise _damaged(path, "its header is")
+        raise _damaged(path, "the header is damaged")
     try:
         header = json.loads(zlib.decompress(packed))
         _check(header)
@@ -109,11 +109,10 @@ def read(path: files.PathLike) -> tuple[dict[str, Any], list[bytes]]:
         ) from error
     if len(payload) != sum(sizes):
         lost = sum(sizes) - len(payload)
-        raise _damaged(
-            path, f"{abs(lost):,} bytes are {'missing' if lost > 0 else 'extra'}"
-        )
+        how = "missing" if lost > 0 else "extra"
+        raise _damaged(path, f"{abs(lost):,} bytes are {how}")
     if zlib.crc32(payload) != crc:
-        raise _damaged(path, "its images are")
+        raise _damaged(path, "the streams are damaged")
     ends = np.cumsum([0, *sizes])
     return header, [
         payload[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)
@@ -148,7 +147,6 @@ def _check(header: dict[str, Any]) -> None:
 
 
 def _damaged(path: files.PathLike, what: str) -> ValueError:
-    what = what + " damaged" if what.endswith(("is", "are")) else what
     return ValueError(
         "A compressed file must be as it was written. Received: "
         f"{str(path)!r}, where {what}. Fetch the file again."

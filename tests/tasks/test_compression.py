@@ -18,6 +18,7 @@ from keras_pixel import tasks
 from keras_pixel.models import PixelModel
 from keras_pixel.tasks import compression
 from keras_pixel.tasks import compression_file
+from keras_pixel.tasks import compression_identity
 
 pytest.importorskip("constriction")
 
@@ -216,9 +217,9 @@ def test_another_model_is_refused(binary, file):
 
 
 def test_other_versions_are_refused(binary, file, monkeypatch):
-    real = compression._versions()
+    real = compression_identity.versions()
     monkeypatch.setattr(
-        compression, "_versions", lambda: {**real, "keras": "2.0"}
+        compression_identity, "versions", lambda: {**real, "keras": "2.0"}
     )
     with pytest.raises(ValueError, match=r"keras 2.0 \(was .*--any-version"):
         tasks.decompress(binary, file)
