@@ -26,6 +26,8 @@ from keras_pixel.tasks.compression_file import Item
 
 # Batches have one of these sizes, so that few tiles make a small one.
 BATCH_SIZES = (1, 4, 16, 64, 256)
+# Probability that the range coder gives to any symbol.
+_LEAST = np.float32(2.0**-24)
 # Of pictures that are compared with, where they have so many channels.
 _MODES = {1: "L", 3: "RGB"}
 
@@ -187,6 +189,8 @@ def compress(
     queue, family = _range_coder()
     items = _checked_items(model, images)
     counts = [compression_tiles.count(item.levels.shape) for item in items]
+    if lag is not None:
+        lag = check_size("lag", lag)
     told, kept_labels = _conditions(model, labels, sum(counts))
     shapes = [item.levels.shape for item in items]
     tiles = list(compression_tiles.tiles_of(shapes, model.image_shape))
@@ -216,6 +220,7 @@ def compress(
             chosen = probabilities[np.arange(len(symbols)), symbols]
             # Those of levels in a block need not sum to 1.
             chosen = chosen / probabilities.sum(axis=1)
+            chosen = np.maximum(chosen, _LEAST)
             costs.append(-np.log2(chosen, dtype="float64").sum())
             return symbols
 
@@ -230,7 +235,8 @@ def compress(
         "program": {
             **compression_identity.versions(),
             "batch_size": size,
-            "lag": coder.lag,
+            # As it was asked for: the same schedule comes of it.
+            "lag": lag,
         },
         "machine": compression_identity.machine(),
         "items": [
