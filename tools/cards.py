@@ -153,10 +153,17 @@ def card(metadata):
 def _of_samples(metadata):
     samples, classes = metadata["samples"], metadata.get("num_classes")
     count, seed = samples["num_images"], samples["seed"]
-    if classes is None:
+    if classes is None and len(metadata.get("orders", ())) < 2:
         return (
             f"{count} samples, none left out: "
             f"`model.sample({count}, seed={seed})`."
+        )
+    if classes is None:
+        columns = -(-count // len(metadata["orders"]))
+        return (
+            f"{count} samples, a row of each order, none left out: "
+            f"`model.sample({count}, order=np.arange({count}) // {columns}, "
+            f"seed={seed})`."
         )
     rows = -(-count // classes)
     return (
@@ -184,6 +191,11 @@ def _use(metadata):
             if told
             else []
         ),
+        *(
+            ['print(model.log_prob(images, order="mean"))  # over all orders']
+            if len(metadata.get("orders", ())) > 1
+            else []
+        ),
         "```",
     ]
 
@@ -205,6 +217,14 @@ def _numbers(metadata):
             f"| p(class ∣ image), right of {found['num_images']:,} images "
             f"| {100 * found['accuracy']:.2f} % | measured here |"
         )
+    mean = measured.get("mean_over_orders")
+    if mean:
+        one = measured["headline"]
+        lines.append(
+            f"| {UNITS[one]}, probabilities averaged over the "
+            f"{len(metadata['orders'])} orders | {number(mean[one], one)} "
+            "| measured here |"
+        )
     paper = metadata.get("paper")
     if paper:
         lines.append(
@@ -221,6 +241,8 @@ def _numbers(metadata):
         "",
         f"    {measured['command']}",
     ]
+    if mean:
+        lines += [f"    {mean['command']}"]
     if found:
         lines += [
             "",

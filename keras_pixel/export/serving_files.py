@@ -174,7 +174,10 @@ def readme(models, xla=False):
             *server_flags('"$PWD"', "models.local.config", xla),
         ]
     )
-    labels = ', "labels": [0, 1]' if "num_classes" in models[names[0]] else ""
+    first = models[names[0]]
+    told = ', "labels": [0, 1]' if "num_classes" in first else ""
+    if len(first.get("orders", ())) > 1:
+        told += ', "order": [0, 1]'
     return f"""\
 # Models for TF-Serving
 
@@ -211,7 +214,7 @@ curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}
 curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}/metadata
 curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
   '{{"signature_name": "sample",
-    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]{labels}}}}}'
+    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]{told}}}}}'
 ```
 
 | signature | inputs | outputs |
@@ -242,6 +245,9 @@ def _about_conditions(models):
         if "condition_shape" in said:
             shape = ", ".join(map(str, ("batch", *said["condition_shape"])))
             told.append(f"`condition` {said['condition_dtype']} ({shape})")
+        if len(said.get("orders", ())) > 1:
+            ids = ", ".join(f"{i} {x}" for i, x in enumerate(said["orders"]))
+            told.append(f"`order` int32 (batch,): {ids}")
         if told:
             lines.append(f"- `{name}`: {'; '.join(told)}")
     if not lines:
@@ -252,8 +258,8 @@ Every signature of these models takes more inputs:
 
 {listed}
 
-A label out of range scores NaN, and draws as the nearest one. The names of the
-classes are in the version's `assets.extra/keras_pixel.json`.
+A label or order out of range scores NaN, and draws as the nearest one. The
+names of the classes are in the version's `assets.extra/keras_pixel.json`.
 """
 
 

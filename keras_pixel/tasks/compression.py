@@ -17,6 +17,7 @@ import numpy as np
 
 from keras_pixel import files
 from keras_pixel.checks import check_size
+from keras_pixel.order import ORDERS
 from keras_pixel.sampling.coding import StepCoder
 from keras_pixel.tasks import compression_file
 from keras_pixel.tasks import compression_identity
@@ -463,6 +464,11 @@ def _conditions(model, labels, count):
             "Compression needs a model of images alone, or one that is told "
             "labels. Received: a model that is told another condition, which "
             "the file would have to hold. Use another model."
+        )
+    if tuple(model.orders) != ORDERS[:1]:
+        raise NotImplementedError(
+            "Compression needs a model of raster order. Received: "
+            f"orders={model.orders}. Use another model."
         )
     told = model.conditions.program_inputs(count, labels)
     found = [np.asarray(x) for x in told.get("conditions", ())]
