@@ -54,7 +54,8 @@ ALLOWED = {
         ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
     ),
     "training": (
-        ("models", "data", "distributions", "presets"),
+        # Heads and inputs are made anew where they know of levels.
+        ("models", "layers", "data", "distributions", "presets"),
         (
             *("jax", "keras", "matplotlib", "ml_dtypes", "numpy", "PIL"),
             *("pydantic", "rich", "tensorboard", "tensorflow"),
