@@ -1,4 +1,4 @@
-"""What "before" means: raster order, and every mask made from it.
+"""What "before" means: raster orders, and every mask made from them.
 
 An image is a sequence. Rows come top to bottom, in a row the columns left to
 right, in a pixel the channels in order (R, G, B). Every mask, shift, sampling
@@ -7,11 +7,90 @@ loop and test of the library asks this file.
 Feature maps carry the order of channels with them: feature `f` belongs to
 channel `f % channels`. The groups are interleaved (RGBRGB…), so joining two
 tensors on their last axis keeps every feature in its group.
+
+There are eight rasters, one for each corner and direction to begin in. All of
+the above is said of the first, `right_down`; in another one an image is
+flipped and transposed to it at the model's border (`into_order`), and back
+again (`from_order`). The channels of a pixel stay in their order.
 """
 
 import numpy as np
 
 MASK_TYPES = ("A", "B")
+
+# Which way the pixels of a line follow one another, then the lines.
+ORDERS = (
+    "right_down",
+    "left_down",
+    "right_up",
+    "left_up",
+    "down_right",
+    "down_left",
+    "up_right",
+    "up_left",
+)
+
+
+def is_transposed(order):
+    """Whether the lines of an order are columns."""
+    return order.startswith(("down", "up"))
+
+
+def into_order(numpy, images, order, axis=1):
+    """Images turned so that `right_down` is the order in them.
+
+    Args:
+        numpy: `numpy` or `keras.ops`.
+        images: array or tensor.
+        order: one of `ORDERS`.
+        axis: int. The axis of the rows, before that of the columns. Defaults
+            to `1`.
+
+    Returns:
+        What `images` is, rows and columns exchanged if the lines are columns.
+    """
+    images = _flip(numpy, images, order, axis)
+    if is_transposed(order):
+        images = numpy.swapaxes(images, axis, axis + 1)
+    return images
+
+
+def from_order(numpy, images, order, axis=1):
+    """Undo `into_order`, which see for the arguments."""
+    if is_transposed(order):
+        images = numpy.swapaxes(images, axis, axis + 1)
+    return _flip(numpy, images, order, axis)
+
+
+def _flip(numpy, images, order, axis):
+    directions = order.split("_")
+    if "up" in directions:
+        images = numpy.flip(images, axis)
+    if "left" in directions:
+        images = numpy.flip(images, axis + 1)
+    return images
+
+
+def fitting_order(known, orders):
+    """The order of each image in which its known pixels come first.
+
+    Or, where there is none, in which the fewest of them come after the first
+    unknown one.
+
+    Args:
+        known: bool array `(batch, height, width)`.
+        orders: sequence of some of `ORDERS`; the first of those that fit
+            alike is chosen.
+
+    Returns:
+        int32 array `(batch,)`, indices of `orders`.
+    """
+    late = []
+    for order in orders:
+        flat = into_order(np, known, order).reshape(len(known), known[0].size)
+        begun = np.cumsum(~flat, axis=1) > 0
+        late.append((flat & begun).sum(axis=1))
+    return np.argmin(np.stack(late), axis=0).astype("int32")
 
 
 def sequence_index(image_shape):

@@ -32,10 +32,10 @@ ALLOWED = {
     "layers": (("distributions",), ("keras", "numpy")),
     "distributions": ((), ("keras", "numpy", "tensorflow_probability")),
     "sampling": (
-        # The protocol of the layers, and none of them.
+        # The protocol of the layers, and none of them but the border's.
         (
             *("compiled", "layers.base", "layers.buffers", "layers.grid"),
-            "distributions",
+            *("layers.reorder", "distributions"),
         ),
         ("keras", "numpy"),
     ),

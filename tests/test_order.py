@@ -161,3 +161,34 @@ def test_green_output_of_rgb_convolution(mask_type):
         assert mask[-1, 0, :, green].all()
         assert not mask[-1, 2, :, green].any()
         assert mask[0, :, :, green].all()
+
+
+@pytest.mark.parametrize("name", order.ORDERS)
+def test_orders_are_turned_back(name):
+    images = np.arange(32).reshape(2, 4, 4, 1)
+    turned = order.into_order(np, images, name)
+    np.testing.assert_array_equal(order.from_order(np, turned, name), images)
+    first = {"right": 0, "left": 3, "down": 0, "up": 3}
+    one, other = (first[direction] for direction in name.split("_"))
+    row, column = (one, other) if order.is_transposed(name) else (other, one)
+    np.testing.assert_array_equal(turned[:, 0, 0], images[:, row, column])
+
+
+def test_orders_are_all_different():
+    images = np.arange(4).reshape(1, 2, 2)
+    turned = {
+        tuple(order.into_order(np, images, name).reshape(-1))
+        for name in order.ORDERS
+    }
+    assert len(turned) == 8
+
+
+def test_fitting_order():
+    known = np.zeros((4, 3, 3), bool)
+    known[0, 2] = known[1, :, 0] = True  # a last row, a first column
+    known[3] = True
+    orders = ("left_down", "left_up", "down_right")
+    assert order.fitting_order(known, orders).tolist() == [1, 2, 0, 0]
+    # Nothing fits: the fewest known pixels after the first unknown one.
+    known = np.array([[[0, 1, 1], [1, 1, 1], [1, 1, 0]]], bool)
+    assert order.fitting_order(known, ("right_down",)).tolist() == [0]

@@ -161,10 +161,17 @@ def _of_samples(metadata):
     count, seed = samples["num_images"], samples["seed"]
     if "caption" in samples:
         return samples["caption"]
-    if classes is None:
+    if classes is None and len(metadata.get("orders", ())) < 2:
         return (
             f"{count} samples, none left out: "
             f"`model.sample({count}, seed={seed})`."
+        )
+    if classes is None:
+        columns = -(-count // len(metadata["orders"]))
+        return (
+            f"{count} samples, a row of each order, none left out: "
+            f"`model.sample({count}, order=np.arange({count}) // {columns}, "
+            f"seed={seed})`."
         )
     rows = -(-count // classes)
     return (
@@ -194,6 +201,11 @@ def _use(metadata):
             if told
             else []
         ),
+        *(
+            ['print(model.log_prob(images, order="mean"))  # over all orders']
+            if len(metadata.get("orders", ())) > 1
+            else []
+        ),
         "```",
     ]
 
@@ -219,6 +231,14 @@ def _numbers(metadata):
         lines.append(
             f"| p(class ∣ image), right of {found['num_images']:,} images "
             f"| {100 * found['accuracy']:.2f} % | measured here |"
+        )
+    mean = measured.get("mean_over_orders")
+    if mean:
+        one = measured["headline"]
+        lines.append(
+            f"| {UNITS[one]}, probabilities averaged over the "
+            f"{len(metadata['orders'])} orders | {number(mean[one], one)} "
+            "| measured here |"
         )
     probe = measured.get("probe")
     if probe:
@@ -248,6 +268,8 @@ def _numbers(metadata):
         "",
         f"    {measured['command']}",
     ]
+    if mean:
+        lines += [f"    {mean['command']}"]
     if found:
         lines += [
             "",

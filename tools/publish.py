@@ -174,15 +174,37 @@ def accuracy_entry(arguments, model, data):
     }
 
 
+def orders_entry(arguments, model, data):
+    """What the mean over a model's orders brings."""
+    if len(model.orders) < 2:
+        return {}
+    with output.progress("All orders", len(data)) as done:
+        found = training.evaluate(
+            model, data, arguments.batch_size, progress=done, order="mean"
+        )
+    print(f"mean over orders: {found['nats']:.3f} nats", flush=True)
+    return {
+        "mean_over_orders": {
+            **found,
+            "command": f"keras-pixel evaluate {arguments.name} --order mean "
+            "--download",
+        }
+    }
+
+
 def sample_sheet(model, count, seed):
     """A picture of samples as PNG bytes; whatever comes is shown."""
     columns = max(1, round(count**0.5))
-    labels = None
-    if model.num_classes is not None:
-        # A row of each class.
-        columns = -(-count // model.num_classes)
-        labels = np.arange(count) // columns
-    images = np.asarray(model.sample(count, labels=labels, seed=seed))
+    told = {}
+    # A row of each class, or of each order.
+    for name, number in (
+        ("labels", model.num_classes),
+        ("order", len(model.orders)),
+    ):
+        if (number or 1) > 1 and not told:
+            columns = -(-count // number)
+            told[name] = np.arange(count) // columns
+    images = np.asarray(model.sample(count, seed=seed, **told))
     sheet = training.image_sheet(images, model.num_levels, columns=columns)
     file = io.BytesIO()
     sheet.save(file, format="PNG", optimize=True)
@@ -244,6 +266,7 @@ def write_preset(arguments, zoo, model, data, source, known, files):
         + "--download"
     )
     measured |= accuracy_entry(arguments, model, data)
+    measured |= orders_entry(arguments, model, data)
     samples = {"num_images": arguments.samples, "seed": arguments.seed}
     known = {
         **known,

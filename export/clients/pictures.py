@@ -133,10 +133,9 @@ def _score(client, options):
 
 
 def _told(options, batch):
-    """What a model of labels is told of each image."""
-    if options.label is None:
-        return {}
-    return {"labels": [options.label] * len(batch)}
+    """What a model of labels or of several orders is told of each image."""
+    told = {"labels": options.label, "order": options.order}
+    return {k: [v] * len(batch) for k, v in told.items() if v is not None}
 
 
 def _wanted(client, options):
@@ -181,6 +180,11 @@ def _parse(server, arguments):
         "--label",
         type=_number(int, 0, 2**30),
         help="class id of all images, for a model of labels",
+    )
+    common.add_argument(
+        "--order",
+        type=_number(int, 0, 7),
+        help="index of the order of all images, for a model of several",
     )
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument(

@@ -58,6 +58,8 @@ class StepSampler:
         # Only models that are told labels or another condition have these.
         self.num_classes = metadata.get("num_classes")
         self.no_label = metadata.get("no_label")
+        # In which the pixels are drawn; the graphs know the first one only.
+        self.orders = metadata.get("orders", ["right_down"])
         self._places = _places(
             self.image_shape,
             metadata["lag"],
@@ -75,6 +77,7 @@ class StepSampler:
         known=None,
         labels=None,
         condition=None,
+        order=0,
     ):
         """Draw images, or the unknown pixels of images.
 
@@ -92,6 +95,8 @@ class StepSampler:
                 `None` for no label, where the model knows that.
             condition: array, one context for all images or one for each, for
                 a model that takes any.
+            order: index in `orders` of the order in which an image is drawn,
+                or one for each. Defaults to `0`, the first.
 
         Returns:
             uint8 array of the shape of `noise`.
@@ -105,16 +110,23 @@ class StepSampler:
         count = len(noise)
         given = self._given(noise.shape, images, known)
         temperature = _temperatures(temperature, count)
+        order = self._order(count, order)
         told = self._told(count, labels, condition)
+        if "order" in self._inputs:
+            told["order"] = order
         batches = [np.zeros((0, *self.image_shape), "uint8")]
         for start in range(0, count, self.batch_size):
             part = slice(start, start + self.batch_size)
             batches.append(
-                self._draw(
-                    noise[part],
-                    temperature[part],
-                    given[part],
-                    {name: x[part] for name, x in told.items()},
+                self._turn(
+                    self._draw(
+                        self._turn(noise[part], order[part]),
+                        temperature[part],
+                        self._turn(given[part], order[part]),
+                        {name: x[part] for name, x in told.items()},
+                    ),
+                    order[part],
+                    back=True,
                 )
             )
         return np.concatenate(batches)
@@ -196,6 +208,39 @@ class StepSampler:
             value = value.astype(DTYPES[self.step.inputs[name].type])
             told[name] = np.broadcast_to(value, (count, *shape))
         return told
+
+    def _order(self, count, order):
+        """Index of each image's order."""
+        order = np.asarray(order)
+        whole = np.issubdtype(order.dtype, np.integer)
+        if (
+            not whole
+            or order.shape not in ((), (count,))
+            or not ((order >= 0) & (order < len(self.orders))).all()
+        ):
+            raise ValueError(
+                f"`order` must be an index of {self.orders}, or one for each "
+                f"of the {count} images. Received: order={order!r}. Leave it "
+                "out for the first."
+            )
+        return np.broadcast_to(order.astype("int32"), (count,))
+
+    def _turn(self, values, order, back=False):
+        """Images `(n, height, width, …)` as the graphs go through them."""
+        turned = []
+        for value, index in zip(values, order, strict=True):
+            directions = self.orders[index].split("_")
+            transposed = directions[0] in ("down", "up")
+            if transposed and back:
+                value = np.swapaxes(value, 0, 1)
+            if "up" in directions:
+                value = np.flip(value, 0)
+            if "left" in directions:
+                value = np.flip(value, 1)
+            if transposed and not back:
+                value = np.swapaxes(value, 0, 1)
+            turned.append(value)
+        return np.stack(turned)
 
     def _check_labels(self, labels):
         highest = self.num_classes - (self.no_label is None)
@@ -379,6 +424,9 @@ def main():
     parser.add_argument(
         "--label", type=int, help="class id, for a model of labels"
     )
+    parser.add_argument(
+        "--order", type=int, default=0, help="index of the order of drawing"
+    )
     arguments = parser.parse_args()
     sampler = StepSampler(arguments.folder, arguments.device)
     random = np.random.default_rng(arguments.seed)
@@ -386,7 +434,10 @@ def main():
     noise = random.random(shape, "float32")
     try:
         images = sampler.sample(
-            noise, arguments.temperature, labels=arguments.label
+            noise,
+            arguments.temperature,
+            labels=arguments.label,
+            order=arguments.order,
         )
     except ValueError as error:
         parser.error(str(error))

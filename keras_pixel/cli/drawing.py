@@ -19,6 +19,7 @@ def sample(
     count: options.Count = 16,
     label: options.Label = None,
     condition: options.Condition = None,
+    order: options.Order = None,
     guidance_scale: options.GuidanceScale = None,
     output: options.Output = "samples.png",
     output_format: options.OutputFormat = None,
@@ -41,6 +42,7 @@ def sample(
         count,
         labels=conditions.labels(label, count),
         condition=conditions.read(condition),
+        order=order,
         guidance_scale=guidance_scale,
         seed=seed,
         temperature=temperature,
@@ -60,6 +62,7 @@ def complete(
     count: options.CountOfEach = 1,
     label: options.Label = None,
     condition: options.Condition = None,
+    order: options.Order = None,
     guidance_scale: options.GuidanceScale = None,
     particles: options.Particles = None,
     beam_width: options.BeamWidth = None,
@@ -99,6 +102,7 @@ def complete(
         count,
         labels=conditions.labels(label, len(given)),
         condition=conditions.read(condition),
+        order=order,
         particles=particles,
         beam_width=beam_width,
         seed=seed,
@@ -179,6 +183,7 @@ def completions(
     *,
     labels: Any = None,
     condition: np.ndarray | None = None,
+    order: str | None = None,
     particles: int | None,
     beam_width: int | None,
     seed: int,
@@ -192,6 +197,7 @@ def completions(
         images, mask, count: see `pictures.repeat`.
         labels, condition: see `PixelModel.complete`, one for all images or
             one for each.
+        order: see `PixelModel.complete`.
         particles: int or None. See `Sampler.complete`.
         beam_width: int or None. See `keras_pixel.sampling.beam_search`.
         seed: int.
@@ -202,7 +208,7 @@ def completions(
     at_once = beam_width or particles
     variants = count if at_once else None
     repeats = 1 if at_once else count
-    told = model.conditions.by_image(len(images), labels, condition)
+    told = model.conditions.by_image(len(images), labels, condition, order)
     told = {name: np.repeat(x, repeats, axis=0) for name, x in told.items()}
     images, masks = pictures.repeat(images, mask, repeats)
     # The noise continues from batch to batch, whatever their size.

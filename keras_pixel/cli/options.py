@@ -117,6 +117,10 @@ Condition = Annotated[
         help=".npy with the context of all images, or of each.",
     ),
 ]
+Order = Annotated[
+    str | None,
+    typer.Option(help="Order of the pixels, of a model that knows several."),
+]
 GuidanceScale = Annotated[
     float | None,
     typer.Option(help="Above 1: exaggerate what the label changes."),

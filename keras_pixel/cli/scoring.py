@@ -19,6 +19,7 @@ def score(
     overwrite: options.Overwrite = False,
     label: options.OneLabel = None,
     condition: options.Condition = None,
+    order: options.Order = None,
     batch_size: options.BatchSize = 64,
     image_shape: options.Shape = None,
     resize: options.ResizeOption = None,
@@ -37,7 +38,9 @@ def score(
         "labels": conditions.label(label),
         "condition": conditions.read(condition),
     }
-    loaded.conditions.program_inputs(1, **told)
+    if order != "mean":
+        loaded.conditions.program_inputs(1, **told, order=order)
+    told["order"] = order
     names: list[str] = []
     log_prob: list[float] = []
     unreadable: list[str] = []
@@ -86,6 +89,7 @@ def evaluate(
     data_dir: options.DataDir = None,
     download: options.Download = False,
     count: options.FirstOnly = None,
+    order: options.Order = None,
     batch_size: options.BatchSize = 100,
     resize: options.ResizeOption = None,
     values: options.ValuesOption = None,
@@ -109,7 +113,12 @@ def evaluate(
     total = min(len(found), count or len(found))
     with terminal.progress("Evaluating", total) as done:
         result = training.evaluate(
-            loaded, found, batch_size, num_images=count, progress=done
+            loaded,
+            found,
+            batch_size,
+            num_images=count,
+            progress=done,
+            order=order,
         )
     if as_json:
         terminal.print_json(result)

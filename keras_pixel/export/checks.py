@@ -150,6 +150,8 @@ def _told(spec, conditions, random):
         # From the last one down: first without a label, where that is one.
         ids = conditions.num_labels - 1 - np.arange(shape[0])
         return (ids % conditions.num_labels).astype(dtype)
+    if spec.name == "order":
+        return (np.arange(*shape) % len(conditions.orders)).astype(dtype)
     if spec.dtype.is_floating:
         return random.random(shape).astype(dtype)
     # Only the encoder knows how large a context's integers may be.

@@ -17,6 +17,8 @@ _BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 LOWEST_TEMPERATURE = 1e-4
 # Above this all levels are as good as equally probable.
 HIGHEST_TEMPERATURE = 1e30
+# Conditions that are numbers of something.
+_IDS = ("labels", "order")
 
 
 class Graphs:
@@ -29,8 +31,8 @@ class Graphs:
     `noise_in_range`, `temperature_in_range` and `levels_in_range`.
 
     Every function takes what the model is told beside the images by its name
-    (see `condition_specs`). A row whose label is out of range scores NaN too;
-    elsewhere the label is brought into range: see `labels_in_range`.
+    (see `condition_specs`). A row whose label or order is out of range scores
+    NaN too; elsewhere it is brought into range: see `conditions_in_range`.
 
     Args:
         model: `PixelModel`.
@@ -180,11 +182,12 @@ class Graphs:
         is_valid = tf.reduce_all(
             levels == tf.cast(images, "int32"), axis=(1, 2, 3)
         )
-        if "labels" in conditions:
-            labels = conditions["labels"]
-            num_labels = self.model.conditions.num_labels
-            is_valid &= labels == labels_in_range(labels, num_labels)
-        return levels, conditions_in_range(self.model, conditions), is_valid
+        told = conditions_in_range(self.model, conditions)
+        names = self.model.conditions.names
+        for name, value in zip(names, told, strict=True):
+            if name in _IDS:
+                is_valid &= conditions[name] == value
+        return levels, told, is_valid
 
     def _scores(self, log_prob, is_valid):
         import tensorflow as tf
@@ -221,7 +224,7 @@ def levels_in_range(images, num_levels):
 
 
 def condition_specs(model, batch_size=None):
-    """What a model is told beside the images: labels, another condition.
+    """What a model is told beside the images: labels, a context, an order.
 
     Args:
         model: `PixelModel`.
@@ -236,7 +239,7 @@ def condition_specs(model, batch_size=None):
         tf.TensorSpec(
             (batch_size, *x.shape[1:]),
             # Whatever a graph of one's own casts them to.
-            "int32" if x.name == "labels" else x.dtype,
+            "int32" if x.name in _IDS else x.dtype,
             x.name,
         )
         for x in model.inputs[1:]
@@ -251,21 +254,19 @@ def conditions_in_range(model, given):
         given: dict of tensors, among them the conditions by their names.
 
     Returns:
-        List of tensors, labels as by `labels_in_range`.
+        List of tensors; labels and orders that do not exist are replaced by
+        the nearest.
     """
-    found = {name: given[name] for name in model.conditions.names}
-    if "labels" in found:
-        found["labels"] = labels_in_range(
-            found["labels"], model.conditions.num_labels
-        )
-    return list(found.values())
-
-
-def labels_in_range(labels, num_labels):
-    """Labels, those that do not exist replaced by the nearest."""
     import tensorflow as tf
 
-    return tf.clip_by_value(labels, 0, num_labels - 1)
+    conditions = model.conditions
+    found = {name: given[name] for name in conditions.names}
+    numbers = {"order": len(conditions.orders)}
+    if "labels" in found:
+        numbers["labels"] = conditions.num_labels
+    for name in {*numbers} & {*found}:
+        found[name] = tf.clip_by_value(found[name], 0, numbers[name] - 1)
+    return list(found.values())
 
 
 def check_exportable(model):

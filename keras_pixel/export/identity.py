@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_pixel import files
+from keras_pixel.order import ORDERS
 
 # TF-Serving passes over what else is in a version's `assets.extra`.
 IDENTITY_FILE = "assets.extra/keras_pixel.json"
@@ -48,7 +49,8 @@ def describe_conditions(model):
         `num_classes`; `class_names`, a list, or `None` where they are not
         known; and `no_label`, the id that stands for no label, or `None`
         where there is none. For another condition its `condition_shape`,
-        without the batch, and `condition_dtype`.
+        without the batch, and `condition_dtype`. `orders`, the names of the
+        raster orders, unless there is the usual one only.
     """
     conditions = model.conditions
     found: dict[str, Any] = {}
@@ -61,6 +63,8 @@ def describe_conditions(model):
         if x.name == "condition":
             found["condition_shape"] = list(x.shape[1:])
             found["condition_dtype"] = x.dtype
+    if conditions.orders != ORDERS[:1]:
+        found["orders"] = list(conditions.orders)
     return found
 
 

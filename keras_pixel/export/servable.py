@@ -206,6 +206,7 @@ class Servable:
             },
         )
         self._check_labels(inputs)
+        self._check_order(inputs)
         outputs = self.outputs(signature_name)
         unknown = sorted(set(output_filter) - set(outputs))
         if unknown:
@@ -243,6 +244,17 @@ class Servable:
             raise invalid(
                 f"The input 'labels' must hold {choice}. "
                 f"Received: ids from {labels.min()} to {labels.max()}."
+            )
+
+    def _check_order(self, inputs):
+        """Refuse orders out of range, likewise."""
+        if "order" not in inputs or "orders" not in self._said:
+            return
+        order, names = inputs["order"], self._said["orders"]
+        if not ((order >= 0) & (order < len(names))).all():
+            raise invalid(
+                f"The input 'order' must hold indices of {names}. "
+                f"Received: from {order.min()} to {order.max()}."
             )
 
     def _signature_def(self, name):

@@ -242,6 +242,9 @@ def _about_conditions(models):
         if "condition_shape" in said:
             shape = ", ".join(map(str, ("batch", *said["condition_shape"])))
             told.append(f"`condition` {said['condition_dtype']} ({shape})")
+        if len(said.get("orders", ())) > 1:
+            ids = ", ".join(f"{i} {x}" for i, x in enumerate(said["orders"]))
+            told.append(f"`order` int32 (batch,): {ids}")
         if told:
             lines.append(f"- `{name}`: {'; '.join(told)}")
     if not lines:
@@ -252,8 +255,8 @@ Every signature of these models takes more inputs:
 
 {listed}
 
-A label out of range scores NaN, and draws as the nearest one. The names of the
-classes are in the version's `assets.extra/keras_pixel.json`.
+A label or order out of range scores NaN, and draws as the nearest one. The
+names of the classes are in the version's `assets.extra/keras_pixel.json`.
 """
 
 

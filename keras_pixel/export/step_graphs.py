@@ -126,6 +126,7 @@ def check_steps(model, folder):
     batch = checks.small_batch(model, metadata["batch_size"])
     noise, temperature = batch["noise"], batch["temperature"]
     told = checks.conditions(model, batch)
+    crossing = {"conditions": [*told.values()]}
     states = {
         x.name: np.full(
             x.shape, metadata["first_states"][x.name], _DTYPES[x.type]
@@ -134,9 +135,10 @@ def check_steps(model, folder):
         for x in graph.loaded.get_inputs()
         if x.name in metadata["first_states"]
     }
-    schedule = Stepper(model, len(noise)).schedule
+    stepper = Stepper(model, len(noise))
+    schedule, border = stepper.schedule, stepper.graph.border
     calls = (metadata["num_calls"], metadata["steps_per_call"])
-    arranged = np.asarray(schedule.by_step(noise))
+    arranged = np.asarray(schedule.by_step(border.turn(noise, crossing)))
     # (calls, steps of a call, lanes, batch, channels)
     arranged = arranged.reshape(*calls, *arranged.shape[1:])
     draw = np.full_like(arranged[0], -1, "int32")
@@ -165,7 +167,13 @@ def check_steps(model, folder):
         for name, values in found.items():
             values.append(drawn[name])
     images, logits = (
-        np.asarray(schedule.images(np.concatenate(found[name])))
+        np.asarray(
+            border.turn(
+                schedule.images(np.concatenate(found[name])),
+                crossing,
+                inverse=True,
+            )
+        )
         for name in ("levels", "logits")
     )
     expected = np.asarray(call_model(model, images, told.values()))

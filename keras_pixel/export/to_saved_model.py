@@ -35,12 +35,12 @@ def saved_model(model, path, xla=False):
       left out where the model has none, as the baselines.
 
     Each of them also takes what the model is told beside the images: `labels`
-    int32 `(batch,)`, `condition` of the shape and dtype that its encoder
-    takes. Where the model has learned with `label_dropout`, the label
-    `num_classes` stands for no label. A label out of range scores NaN, and
-    draws as the nearest one. `assets.extra/keras_pixel.json` has the number
-    of classes, their names, and the condition's shape. Guidance is not
-    exported: use `model.sample(guidance_scale=…)`.
+    int32 `(batch,)`, `order` likewise, `condition` of the shape and dtype
+    that its encoder takes. Where the model has learned with `label_dropout`,
+    the label `num_classes` stands for no label. A label or order out of range
+    scores NaN, and draws as the nearest one. `assets.extra/keras_pixel.json`
+    has the number of classes, their names, the orders, and the condition's
+    shape. Guidance is not exported: use `model.sample(guidance_scale=…)`.
 
     A tie: where the cumulative probability is within 1e-5 of the noise, the
     rounding of one runtime may draw the next level, and what follows in that

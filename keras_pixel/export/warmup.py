@@ -129,5 +129,5 @@ def _values(name, shape, num_levels):
         return np.arange(shape[0])
     if name == "temperature":
         return np.ones(shape)
-    # Labels, of which there is always 0, and other conditions.
+    # Labels and orders, of which there is always 0, and other conditions.
     return np.zeros(shape)

@@ -4,6 +4,7 @@ from keras_pixel.layers.background_channels import BackgroundChannels
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.categorical_head import CategoricalHead
 from keras_pixel.layers.causal_attention import CausalAttention
+from keras_pixel.layers.choose_order import ChooseOrder
 from keras_pixel.layers.concat_elu import ConcatELU
 from keras_pixel.layers.diagonal_bilstm import DiagonalBiLSTM
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
@@ -20,6 +21,7 @@ from keras_pixel.layers.masked_conv2d import MaskedConv2D
 from keras_pixel.layers.per_sub_pixel import PerSubPixel
 from keras_pixel.layers.pixel_logits import PixelLogits
 from keras_pixel.layers.positional_encoding_2d import PositionalEncoding2D
+from keras_pixel.layers.reorder import Reorder
 from keras_pixel.layers.row_lstm import RowLSTM
 from keras_pixel.layers.scale_levels import ScaleLevels
 from keras_pixel.layers.scale_shift import ScaleShift
@@ -40,6 +42,7 @@ __all__ = [
     "CategoricalHead",
     "CausalAttention",
     "CausalLayer",
+    "ChooseOrder",
     "DiagonalBiLSTM",
     "DiagonalLSTM",
     "EmbedLevels",
@@ -52,6 +55,7 @@ __all__ = [
     "PerSubPixel",
     "PixelLogits",
     "PositionalEncoding2D",
+    "Reorder",
     "RowLSTM",
     "ScaleLevels",
     "ScaleShift",

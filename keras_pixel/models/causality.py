@@ -29,7 +29,8 @@ def check_causality(
     parameters of that sub-pixel and of all before it must stay equal to the
     last bit. Both sides are tested: somewhere the parameters of each channel
     must change with the past, because a mask that blocks everything leaks
-    nothing either. And no image may see another image of its batch.
+    nothing either. And no image may see another image of its batch. Of a
+    `PixelModel` that knows several orders each is tested.
 
     The model is tested with the weights it has. With a last layer of zeros
     nothing can be seen: give it other weights first.
@@ -75,6 +76,13 @@ def check_causality(
         image_shape = check_image_shape(image_shape)
     seed = check_seed(seed)
     probe = Probe(model, image_shape, num_levels, batch_size, seed)
+    for order in probe.orders:
+        probe.turn_to(order)
+        _check_order(probe, max_positions, num_images, batch_size)
+
+
+def _check_order(probe, max_positions, num_images, batch_size):
+    """Check a model in one of its orders."""
     _check_batch(probe)
     index = np.arange(probe.count)
     cuts = _choose_cuts(probe.image_shape, max_positions, probe.random)
@@ -150,7 +158,7 @@ def _raise_leak(probe, image, changed, cut, target):
         low, high = (low, middle) if moved else (middle, high)
     before = np.where(index < low, changed, image)
     after = np.where(index <= low, changed, image)
-    layer = find_layer(probe, before, after, probe.place(target))
+    layer = find_layer(probe, before, after, target)
     raise ValueError(
         "The model is not causal: the parameters of a sub-pixel must depend "
         "only on those before it. Received: the parameters at (row, column, "

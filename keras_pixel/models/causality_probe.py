@@ -9,7 +9,14 @@ from keras_pixel.compiled import Compiled
 
 
 class Probe:
-    """Runs a model on random images; images and parameters are flat here."""
+    """Runs a model on random images; images and parameters are flat here.
+
+    They lie in the order in which the model predicts them, the first of its
+    orders until `turn_to` says another.
+
+    Attributes:
+        orders: tuple of the names of the model's orders.
+    """
 
     def __init__(self, model, image_shape, num_levels, batch_size, seed):
         self.model = model
@@ -23,6 +30,8 @@ class Probe:
         # What a `PixelModel` is told is the same for all images here.
         conditions = getattr(model, "conditions", None)
         self.told = conditions.random_inputs(self.random) if conditions else []
+        self.orders = getattr(model, "orders", order.ORDERS[:1])
+        self.turn_to(self.orders[0])
         if inputs is not None and len(inputs) != 1 + len(self.told):
             raise ValueError(
                 "`model` must have one input, the images, or be a "
@@ -45,6 +54,13 @@ class Probe:
         self.num_levels = num_levels or getattr(model, "num_levels", None) or 0
         if self.is_integer and not self.num_levels:
             self.num_levels = self._levels_of_output()
+
+    def turn_to(self, name):
+        """Go through the images in one of the model's orders."""
+        self.order = name
+        if len(self.orders) > 1:
+            index = self.model.conditions.names.index("order")
+            self.told[index][:] = self.orders.index(name)
 
     @property
     def is_integer(self):
@@ -76,6 +92,7 @@ class Probe:
     def run(self, images, model=None):
         """Outputs of a model for flat images, as a list of arrays."""
         images = images.reshape((-1, *self.image_shape)).astype(self.dtype)
+        images = order.from_order(np, images, self.order)
         inputs = images
         if self.told:
             inputs = [images, *(x.repeat(len(images), 0) for x in self.told)]
@@ -109,6 +126,7 @@ class Probe:
                     "nothing shows. Received: parameters that are NaN. Give "
                     "it finite weights."
                 )
+            output = order.into_order(np, output, self.order)
             parts.append(output.reshape(len(images), self.count, -1))
         return np.concatenate(parts, axis=-1)
 
@@ -128,16 +146,13 @@ class Probe:
 
     def place(self, position):
         """`(row, column, channel)` of a place in the sequence."""
-        return tuple(
-            int(n)
-            for n in np.argwhere(
-                order.sequence_index(self.image_shape) == position
-            )[0]
-        )
+        index = order.sequence_index(self.image_shape)[None]
+        index = order.from_order(np, index, self.order)[0]
+        return tuple(int(n) for n in np.argwhere(index == position)[0])
 
 
-def find_layer(probe, before, after, place):
-    """First layer whose features at `place` see what they must not.
+def find_layer(probe, before, after, target):
+    """First layer whose features at the place `target` see what they must not.
 
     A layer before the first mask may see the pixel's own value; it is told
     by mixing no pixels. Features are taken as interleaved channel groups
@@ -165,7 +180,7 @@ def find_layer(probe, before, after, place):
         clone_function=lambda layer: layer,
         call_function=record,
     )
-    row, column, channel = place
+    row, column, channel = np.unravel_index(target, probe.image_shape)
     channels = probe.image_shape[-1]
     here = np.zeros(probe.image_shape[:2], bool)
     here[row, column] = True

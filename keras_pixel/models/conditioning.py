@@ -5,14 +5,20 @@ Class ids become a vector; any other context goes through an encoder, a
 every block (see `ScaleShift`), maps are added to them. All this starts at
 zero: at first the condition changes nothing, so a trained model without
 conditions can be given some.
+
+The order in which a network goes through the pixels is such a vector too,
+where it knows several.
 """
 
 import keras
 
 from keras_pixel.checks import check_probability
 from keras_pixel.checks import check_size
+from keras_pixel.layers import ChooseOrder
 from keras_pixel.layers import LabelEmbedding
+from keras_pixel.layers import Reorder
 from keras_pixel.layers import ScaleShift
+from keras_pixel.layers.reorder import check_orders
 
 # Features of the vector that a class id becomes.
 _LABEL_FEATURES = 64
@@ -28,13 +34,20 @@ class Conditioning:
         condition: `keras.Model`, the encoder of any other context: from one
             input to a vector `(batch, features)` or a map `(batch, height,
             width, features)`, or several of them. `None` for none.
+        orders: name of a raster order (`keras_pixel.order.ORDERS`), or a
+            sequence of several. `None` for the usual one.
 
     Attributes:
-        inputs: list of `keras.Input`, named "labels" and "condition".
+        inputs: list of `keras.Input`, named "labels", "condition" and
+            "order".
     """
 
-    def __init__(self, image_shape, num_classes, label_dropout, condition):
+    def __init__(
+        self, image_shape, num_classes, label_dropout, condition, orders
+    ):
         check_conditioning(num_classes, label_dropout)
+        self._orders = check_orders(orders, image_shape)
+        self._order = None
         self.inputs = []
         vectors, maps = [], []
         if num_classes is not None:
@@ -69,8 +82,35 @@ class Conditioning:
                         f"Received: an output of shape {tuple(x.shape)}. Let "
                         "the encoder resize it, or end in a global pooling."
                     )
+        if len(self._orders) > 1:
+            order = keras.Input((), dtype="int32", name="order")
+            self.inputs.append(order)
+            choose = ChooseOrder(len(self._orders), name="choose_order")
+            self._order = choose(order)
+            embed = LabelEmbedding(
+                len(self._orders), _LABEL_FEATURES, name="order_embedding"
+            )
+            vectors.append(embed(self._order))
+        maps = [
+            self._reordered(x, f"reorder_map_{i + 1}")
+            for i, x in enumerate(maps)
+        ]
         self._vector = _joined(vectors, "condition_vectors")
         self._maps = [_joined(maps, "condition_maps")]
+
+    def into_order(self, images):
+        """The images as the network goes through them."""
+        return self._reordered(images, "into_order")
+
+    def from_order(self, parameters):
+        """The network's parameters in the places of the images."""
+        return self._reordered(parameters, "from_order", inverse=True)
+
+    def _reordered(self, x, name, inverse=False):
+        if self._orders == check_orders(None):
+            return x
+        reorder = Reorder(self._orders, inverse, name=name)
+        return reorder(x if self._order is None else [x, self._order])
 
     def __call__(self, x, name, level=0):
         """Features that know of the condition.

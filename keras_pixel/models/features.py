@@ -7,6 +7,7 @@ from keras import ops
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import is_integer
 from keras_pixel.checks import pair
+from keras_pixel.layers import Reorder
 
 _POOLINGS = {
     None: lambda features: features,
@@ -66,10 +67,21 @@ def feature_model(model, layer=None, pooling=None):
     else:
         pool = _POOLINGS[check_choice("pooling", pooling, _POOLINGS)]
     if isinstance(layer, (tuple, list)):
-        outputs = [pool(_joined(model, one)) for one in layer]
+        outputs = [pool(_of_images(model, one)) for one in layer]
     else:
-        outputs = pool(_joined(model, layer))
+        outputs = pool(_of_images(model, layer))
     return keras.Model(model.inputs, outputs)
+
+
+def _of_images(model, layer):
+    """Features in the places of the images' pixels."""
+    features = _joined(model, layer)
+    last = _operation_before(model, model.outputs[0])
+    if not isinstance(last, Reorder):
+        return features
+    back = Reorder(last.orders, inverse=True)
+    inputs = keras.tree.flatten(last.input)
+    return back([features, *inputs[1:]] if inputs[1:] else features)
 
 
 def _joined(model, layer):
@@ -132,7 +144,11 @@ def _grid_pooling(pooling, size):
 def _outputs_of(model, layer):
     if layer is None:
         # A head may read the image too: that is no hidden state.
-        return [x for x in _head_inputs(model) if x is not model.inputs[0]]
+        return [
+            x
+            for x in _head_inputs(model)
+            if keras.backend.is_float_dtype(x.dtype)
+        ]
     if is_integer(layer):
         names = feature_layers(model)
         if not -len(names) <= layer < len(names):
@@ -152,12 +168,22 @@ def _outputs_of(model, layer):
 
 def _head_inputs(model):
     """What the operation reads that gives the model's output."""
-    for operation in model.operations:
-        outputs = keras.tree.flatten(operation.output)
-        if any(x is model.outputs[0] for x in outputs):
-            return keras.tree.flatten(operation.input)
+    head = _operation_before(model, model.outputs[0])
+    if isinstance(head, Reorder):
+        turned = keras.tree.flatten(head.input)[0]
+        head = _operation_before(model, turned)
+    if head is not None:
+        return keras.tree.flatten(head.input)
     raise ValueError(
         "`layer` must be given where the last layer is shared or lies in a "
         f"model inside the model. Received: layer=None. There are "
         f"{[found.name for found in model.layers]}."
     )
+
+
+def _operation_before(model, tensor):
+    """What gives a tensor; `None` if it lies in a model inside the model."""
+    for operation in model.operations:
+        if any(x is tensor for x in keras.tree.flatten(operation.output)):
+            return operation
+    return None

@@ -61,6 +61,9 @@ class GatedPixelCNN(PixelModel):
         condition: `keras.Model`, the encoder of any other context, from one
             input to vectors `(batch, features)` or maps `(batch, height,
             width, features)`. Defaults to `None`.
+        orders: name of the raster order in which the pixels are predicted, or
+            a list of several (`keras_pixel.order.ORDERS`): then the model is
+            told the order of each image. Defaults to `None`, "right_down".
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -93,6 +96,7 @@ class GatedPixelCNN(PixelModel):
         num_classes=None,
         label_dropout=0.0,
         condition=None,
+        orders=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -104,11 +108,12 @@ class GatedPixelCNN(PixelModel):
 
         # === Functional Model ===
         conditioned = Conditioning(
-            image_shape, num_classes, label_dropout, condition
+            image_shape, num_classes, label_dropout, condition, orders
         )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
+        images = conditioned.into_order(inputs)
         x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
-            inputs
+            images
         )
         vertical, horizontal = GatedMaskedConv2D(
             filters,
@@ -130,7 +135,7 @@ class GatedPixelCNN(PixelModel):
         x = head.head_convolution(horizontal, head_filters, channels)
         outputs, pixel_distribution = head.parameters(
             x,
-            inputs,
+            images,
             num_levels,
             distribution,
             num_mixtures,
@@ -139,7 +144,7 @@ class GatedPixelCNN(PixelModel):
         )
         super().__init__(
             [inputs, *conditioned.inputs],
-            outputs,
+            conditioned.from_order(outputs),
             pixel_distribution,
             num_classes=num_classes,
             label_dropout=label_dropout,

@@ -100,6 +100,9 @@ class ImageTransformer(PixelModel):
         condition: `keras.Model`, the encoder of any other context, from one
             input to vectors `(batch, features)` or maps `(batch, height,
             width, features)`. Defaults to `None`.
+        orders: name of the raster order in which the pixels are predicted, or
+            a list of several (`keras_pixel.order.ORDERS`): then the model is
+            told the order of each image. Defaults to `None`, "right_down".
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -140,6 +143,7 @@ class ImageTransformer(PixelModel):
         num_classes=None,
         label_dropout=0.0,
         condition=None,
+        orders=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -194,17 +198,18 @@ class ImageTransformer(PixelModel):
 
         # === Functional Model ===
         conditioned = Conditioning(
-            image_shape, num_classes, label_dropout, condition
+            image_shape, num_classes, label_dropout, condition, orders
         )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
+        images = conditioned.into_order(inputs)
         if first_kernel_size is None:
             x = EmbedLevels(
                 num_levels, hidden_dim, channels=channels, name="embed_levels"
-            )(inputs)
+            )(images)
             x = ShiftRight(channels=channels, name="shift_right")(x)
         else:
             x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
-                inputs
+                images
             )
             x = MaskedConv2D(
                 channels * hidden_dim,
@@ -237,11 +242,11 @@ class ImageTransformer(PixelModel):
             # (batch, height, width, channels * hidden_dim)
         x = normalise(x, "last_norm")
         outputs, pixel_distribution = head.parameters(
-            x, inputs, num_levels, distribution, num_mixtures, head_rank
+            x, images, num_levels, distribution, num_mixtures, head_rank
         )
         super().__init__(
             [inputs, *conditioned.inputs],
-            outputs,
+            conditioned.from_order(outputs),
             pixel_distribution,
             num_classes=num_classes,
             label_dropout=label_dropout,

@@ -77,6 +77,9 @@ class PixelCNNPlusPlus(PixelModel):
         condition: `keras.Model`, the encoder of any other context, from one
             input to vectors `(batch, features)` or maps `(batch, height,
             width, features)`. Defaults to `None`.
+        orders: name of the raster order in which the pixels are predicted, or
+            a list of several (`keras_pixel.order.ORDERS`): then the model is
+            told the order of each image. Defaults to `None`, "right_down".
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -105,6 +108,7 @@ class PixelCNNPlusPlus(PixelModel):
         num_classes=None,
         label_dropout=0.0,
         condition=None,
+        orders=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -155,10 +159,11 @@ class PixelCNNPlusPlus(PixelModel):
 
         # === Functional Model ===
         conditioned = Conditioning(
-            image_shape, num_classes, label_dropout, condition
+            image_shape, num_classes, label_dropout, condition, orders
         )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
-        x = ScaleLevels(num_levels, name="scale_levels")(inputs)
+        images = conditioned.into_order(inputs)
+        x = ScaleLevels(num_levels, name="scale_levels")(images)
         x = BackgroundChannels(name="background")(x)
         vertical = convolve(
             x, (2, 3), "vertical", "first_vertical", shift=(1, 0)
@@ -201,11 +206,11 @@ class PixelCNNPlusPlus(PixelModel):
         # two of (batch, height, width, filters)
         x = keras.layers.Activation("elu", name="head_activation")(horizontal)
         outputs, pixel_distribution = head.parameters(
-            x, inputs, num_levels, distribution, num_mixtures, whole_pixel=True
+            x, images, num_levels, distribution, num_mixtures, whole_pixel=True
         )
         super().__init__(
             [inputs, *conditioned.inputs],
-            outputs,
+            conditioned.from_order(outputs),
             pixel_distribution,
             num_classes=num_classes,
             label_dropout=label_dropout,

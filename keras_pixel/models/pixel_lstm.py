@@ -61,6 +61,9 @@ class PixelLSTM(PixelModel):
         condition: `keras.Model`, the encoder of any other context, from one
             input to vectors `(batch, features)` or maps `(batch, height,
             width, features)`. Defaults to `None`.
+        orders: name of the raster order in which the pixels are predicted, or
+            a list of several (`keras_pixel.order.ORDERS`): then the model is
+            told the order of each image. Defaults to `None`, "right_down".
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -88,6 +91,7 @@ class PixelLSTM(PixelModel):
         num_classes=None,
         label_dropout=0.0,
         condition=None,
+        orders=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -107,9 +111,10 @@ class PixelLSTM(PixelModel):
 
         # === Functional Model ===
         conditioned = Conditioning(
-            image_shape, num_classes, label_dropout, condition
+            image_shape, num_classes, label_dropout, condition, orders
         )
-        images = keras.Input(image_shape, dtype="int32", name="images")
+        given = keras.Input(image_shape, dtype="int32", name="images")
+        images = conditioned.into_order(given)
         if inputs == "embedding":
             x = EmbedLevels(
                 num_levels, hidden_dim, channels=channels, name="embed_levels"
@@ -135,8 +140,8 @@ class PixelLSTM(PixelModel):
             x, images, num_levels, distribution, num_mixtures, head_rank
         )
         super().__init__(
-            [images, *conditioned.inputs],
-            outputs,
+            [given, *conditioned.inputs],
+            conditioned.from_order(outputs),
             pixel_distribution,
             num_classes=num_classes,
             label_dropout=label_dropout,

@@ -12,12 +12,12 @@ from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_class_names
 from keras_pixel.checks import check_images
 from keras_pixel.checks import check_num_levels
-from keras_pixel.checks import check_prior
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import call_model
 from keras_pixel.distributions import Categorical
 from keras_pixel.distributions import PixelDistribution
 from keras_pixel.levels import nats_to_bits_per_dim
+from keras_pixel.models import bayes
 from keras_pixel.models.arguments import constructor_arguments
 from keras_pixel.models.arguments import under_dtype_policy
 from keras_pixel.models.conditioning import check_conditioning
@@ -29,6 +29,7 @@ from keras_pixel.sampling import Sampler
 from keras_pixel.sampling import beam_search
 from keras_pixel.sampling import conditional_bits_per_dim
 from keras_pixel.sampling import draw_particles
+from keras_pixel.sampling import orders_of
 
 # What `log_prob` sums over.
 REDUCTIONS = ("images", "sub_pixels")
@@ -49,7 +50,8 @@ class PixelModel(TrainableModel):
         inputs: `keras.Input` of integer levels, `(height, width, channels)`;
             or a list of it and of what else the model is told: an input of
             class ids `()` named "labels", one of any other context named
-            "condition".
+            "condition", one of indices `()` named "order" for `Reorder`
+            layers of several orders.
         outputs: symbolic tensor `(batch, height, width, channels,
             distribution.num_parameters)`.
         distribution: `PixelDistribution` of a sub-pixel that `outputs` are
@@ -68,6 +70,8 @@ class PixelModel(TrainableModel):
     Attributes:
         image_shape: `(height, width, channels)`.
         num_levels: int.
+        orders: tuple of the raster orders in which the model predicts the
+            pixels (`keras_pixel.order.ORDERS`), by its `Reorder` layers.
         noise_shape: shape of the noise that makes one image.
         pixel_distribution: the `PixelDistribution` of the output.
         class_names: names of the classes, a tuple, or `None`.
@@ -107,7 +111,6 @@ class PixelModel(TrainableModel):
         check_conditioning(num_classes, label_dropout)
         images, *others = inputs if isinstance(inputs, list) else [inputs]
         image_shape = _check_inputs(images)
-        conditions = Conditions(others, num_classes, label_dropout)
         if distribution is None:
             number = 256 if num_levels is None else num_levels
             distribution = Categorical(check_num_levels(number))
@@ -137,6 +140,8 @@ class PixelModel(TrainableModel):
         inputs = [images, *others] if others else images
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.image_shape = image_shape
+        self.orders = orders_of(self)
+        conditions = Conditions(others, num_classes, label_dropout, self.orders)
         self.num_levels = distribution.num_levels
         self.num_classes = num_classes
         self.label_dropout = label_dropout
@@ -187,6 +192,7 @@ class PixelModel(TrainableModel):
         *,
         labels=None,
         condition=None,
+        order=None,
         batch_size=32,
         reduce="images",
     ):
@@ -200,6 +206,10 @@ class PixelModel(TrainableModel):
                 `None`.
             condition: array, context for all images or one for each, where
                 the model has an encoder for it. Defaults to `None`.
+            order: name of one of the model's `orders`, for all images or a
+                list of one for each; or "mean" for the mean of the
+                probabilities in all of them, with `reduce="images"`. Defaults
+                to `None`, the first.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
             reduce: "images" for the sum over each image, "sub_pixels" for the
@@ -217,6 +227,20 @@ class PixelModel(TrainableModel):
         images = check_images(images, self.image_shape, self.num_levels)
         batch_size = check_size("batch_size", batch_size)
         whole = check_choice("reduce", reduce, REDUCTIONS) == "images"
+        if isinstance(order, str) and order == "mean":
+            if not whole:
+                raise ValueError(
+                    '`order="mean"` is of whole images: each order goes '
+                    "through the sub-pixels in a way of its own. "
+                    f'Received: reduce={reduce!r}. Use `reduce="images"`.'
+                )
+            return bayes.mean_over_orders(
+                self,
+                images,
+                labels=labels,
+                condition=condition,
+                batch_size=batch_size,
+            )
 
         def score(inputs):
             images = inputs["images"]
@@ -228,7 +252,7 @@ class PixelModel(TrainableModel):
         scores = self.sampler.programs.run(
             ("log_prob", reduce),
             lambda: score,
-            self._program_inputs(images, labels, condition),
+            self._program_inputs(images, labels, condition, order),
             batch_size,
             any_size=True,
         )
@@ -236,7 +260,13 @@ class PixelModel(TrainableModel):
         return np.concatenate([np.zeros(shape, "float32"), *scores])
 
     def bits_per_dim(
-        self, images, *, labels=None, condition=None, batch_size=32
+        self,
+        images,
+        *,
+        labels=None,
+        condition=None,
+        order=None,
+        batch_size=32,
     ):
         """Bits that each sub-pixel of each image costs, on average.
 
@@ -247,11 +277,17 @@ class PixelModel(TrainableModel):
             channels * ln 2)`.
         """
         nats = -self.log_prob(
-            images, labels=labels, condition=condition, batch_size=batch_size
+            images,
+            labels=labels,
+            condition=condition,
+            order=order,
+            batch_size=batch_size,
         )
         return nats_to_bits_per_dim(nats, math.prod(self.image_shape))
 
-    def classify(self, images, *, condition=None, prior=None, batch_size=32):
+    def classify(
+        self, images, *, condition=None, order=None, prior=None, batch_size=32
+    ):
         """Probabilities of the classes of images, by Bayes' rule.
 
         `p(label | image)` is proportional to `p(image | label) * prior`: one
@@ -259,7 +295,7 @@ class PixelModel(TrainableModel):
 
         Args:
             images: as in `log_prob`.
-            condition: as in `log_prob`.
+            condition, order: as in `log_prob`.
             prior: array `(num_classes,)` of weights of at least 0, how
                 frequent the classes are. Defaults to `None`: all alike.
             batch_size: as in `log_prob`.
@@ -272,36 +308,22 @@ class PixelModel(TrainableModel):
             TypeError: if the values are not integers.
             ValueError: if the model has no classes, or an argument is wrong.
         """
-        num_classes = self.conditions.num_classes
-        if num_classes is None:
-            raise ValueError(
-                "`classify` needs a model that is told labels. Received: a "
-                "model without `num_classes`. Train one with `num_classes`."
-            )
-        prior = check_prior(prior, num_classes)
-        log_prob = np.stack(
-            [
-                self.log_prob(
-                    images,
-                    labels=label,
-                    condition=condition,
-                    batch_size=batch_size,
-                )
-                for label in range(num_classes)
-            ],
-            axis=-1,
-        ).astype("float64")  # (batch, num_classes)
-        with np.errstate(divide="ignore"):
-            log_prob = log_prob + np.log(prior)
-        weights = np.exp(log_prob - log_prob.max(axis=-1, keepdims=True))
-        total = weights.sum(axis=-1, keepdims=True)
-        return (weights / total).astype("float32")
+        return bayes.classify(
+            self,
+            images,
+            condition=condition,
+            order=order,
+            prior=prior,
+            batch_size=batch_size,
+        )
 
-    def _program_inputs(self, images, labels, condition):
-        told = self.conditions.program_inputs(len(images), labels, condition)
+    def _program_inputs(self, images, labels, condition, order):
+        told = self.conditions.program_inputs(
+            len(images), labels, condition, order=order
+        )
         return {"images": images, **told}
 
-    def distribution(self, images, *, labels=None, condition=None):
+    def distribution(self, images, *, labels=None, condition=None, order=None):
         """TensorFlow Probability distribution, teacher-forced on `images`.
 
         Every sub-pixel's distribution is conditioned on the true sub-pixels
@@ -310,14 +332,14 @@ class PixelModel(TrainableModel):
         those see `sample`).
 
         Args:
-            images, labels, condition: as in `log_prob`.
+            images, labels, condition, order: as in `log_prob`.
 
         Returns:
             `tfp.distributions.Independent`, batch shape `(batch,)`, event
             shape `(height, width, channels)`.
         """
         images = check_images(images, self.image_shape, self.num_levels)
-        told = self.conditions.program_inputs(len(images), labels, condition)
+        told = self._program_inputs(images, labels, condition, order)
         parameters = call_model(self, images, told.get("conditions", ()))
         return self.pixel_distribution.tfp(parameters)
 
@@ -339,6 +361,7 @@ class PixelModel(TrainableModel):
         *,
         labels=None,
         condition=None,
+        order=None,
         noise=None,
         temperature=1.0,
         top_k=None,
@@ -364,6 +387,8 @@ class PixelModel(TrainableModel):
                 `None`.
             condition: array, context for all images or one for each, where
                 the model has an encoder for it. Defaults to `None`.
+            order: name of one of the model's `orders`, for all images or a
+                list of one for each. Defaults to `None`, the first.
             noise: array `(num_images, *noise_shape)` in [0, 1), in place of
                 `num_images` and `seed`.
             temperature: float above 0, or one per image. Below 1 the images
@@ -395,6 +420,7 @@ class PixelModel(TrainableModel):
             num_images,
             labels=labels,
             condition=condition,
+            order=order,
             noise=noise,
             temperature=temperature,
             top_k=top_k,
@@ -412,6 +438,7 @@ class PixelModel(TrainableModel):
         *,
         labels=None,
         condition=None,
+        order=None,
         num_variants=None,
         num_particles=None,
         noise=None,
@@ -429,9 +456,10 @@ class PixelModel(TrainableModel):
         often mean the opposite.
 
         Each unknown sub-pixel is drawn given all sub-pixels before it, known
-        or drawn. Where the known pixels come first in raster order (an upper
-        part), this is exact. Elsewhere an unknown pixel does not know of
-        known pixels that come after it, unless `num_particles` is given.
+        or drawn. Where the known pixels come first in the order (an upper
+        part in raster order), this is exact. Elsewhere an unknown pixel does
+        not know of known pixels that come after it, unless `num_particles` is
+        given.
 
         Args:
             images: array `(batch, height, width, channels)` of levels; those
@@ -440,6 +468,8 @@ class PixelModel(TrainableModel):
                 True where a pixel is known.
             labels, condition: as in `sample`, one for all images or one for
                 each.
+            order: as in `sample`. Defaults to `None`: of each image that of
+                the model's `orders` in which its known pixels come first.
             num_variants: int, completions of each image, or `None` for one.
             num_particles: int, or `None` for none. Completions of each image
                 that are drawn at once and weighed by how well the known
@@ -471,6 +501,7 @@ class PixelModel(TrainableModel):
             mask,
             labels=labels,
             condition=condition,
+            order=order,
             num_variants=num_variants,
             num_particles=num_particles,
             noise=noise,
@@ -489,6 +520,7 @@ class PixelModel(TrainableModel):
         *,
         labels=None,
         condition=None,
+        order=None,
         num_particles=64,
         noise=None,
         temperature=1.0,
@@ -507,7 +539,7 @@ class PixelModel(TrainableModel):
                 of unknown pixels are not looked at.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
-            labels, condition: as in `complete`.
+            labels, condition, order: as in `complete`.
             num_particles: int. Particles of each image. Defaults to `64`.
             noise: array `(batch, num_particles + 1, height, width,
                 channels)` in [0, 1), in place of `seed`: what draws the
@@ -534,6 +566,7 @@ class PixelModel(TrainableModel):
             mask,
             labels=labels,
             condition=condition,
+            order=order,
             num_particles=num_particles,
             noise=noise,
             temperature=temperature,
@@ -550,6 +583,7 @@ class PixelModel(TrainableModel):
         *,
         labels=None,
         condition=None,
+        order=None,
         beam_width=8,
         num_variants=None,
         batch_size=256,
@@ -565,7 +599,7 @@ class PixelModel(TrainableModel):
                 of unknown pixels are not looked at.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
-            labels, condition: as in `complete`.
+            labels, condition, order: as in `complete`.
             beam_width: int. Prefixes kept for each image. Defaults to `8`.
             num_variants: int up to `beam_width`, the best completions of
                 each image that are returned, or `None` for the best alone.
@@ -586,25 +620,33 @@ class PixelModel(TrainableModel):
             mask,
             labels=labels,
             condition=condition,
+            order=order,
             beam_width=beam_width,
             num_variants=num_variants,
             batch_size=batch_size,
         )
 
     def conditional_bits_per_dim(
-        self, images, mask, *, labels=None, condition=None, batch_size=32
+        self,
+        images,
+        mask,
+        *,
+        labels=None,
+        condition=None,
+        order=None,
+        batch_size=32,
     ):
         """Bits that each unknown sub-pixel costs, given the known ones.
 
-        Exact, and therefore only for known pixels that come first in raster
-        order: full rows, then the left part of a row.
+        Exact, and therefore only for known pixels that come first in the
+        order: in raster order full rows, then the left part of a row.
 
         Args:
             images: array `(batch, height, width, channels)` of levels, those
                 of the unknown pixels too: they are what is scored.
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
-            labels, condition: as in `complete`.
+            labels, condition, order: as in `complete`.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
 
@@ -623,6 +665,7 @@ class PixelModel(TrainableModel):
             mask,
             labels=labels,
             condition=condition,
+            order=order,
             batch_size=batch_size,
         )
 
@@ -636,6 +679,7 @@ class PixelModel(TrainableModel):
         *,
         labels=None,
         condition=None,
+        order=None,
         batch_size=32,
     ):
         """Hidden states of images, for downstream tasks.
@@ -654,7 +698,7 @@ class PixelModel(TrainableModel):
             pooling: `None` for the features of every pixel, "mean" or "max"
                 over all pixels, or `(rows, columns)`: means over the parts of
                 such a grid, part by part. Defaults to `None`.
-            labels, condition: as in `log_prob`.
+            labels, condition, order: as in `log_prob`.
             batch_size: int. Images that go through the network at once.
                 Defaults to `32`.
 
@@ -677,7 +721,7 @@ class PixelModel(TrainableModel):
                     model, inputs["images"], inputs.get("conditions", ())
                 )
             ),
-            self._program_inputs(images, labels, condition),
+            self._program_inputs(images, labels, condition, order),
             batch_size,
             any_size=True,
         )

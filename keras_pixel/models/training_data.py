@@ -127,11 +127,10 @@ class TrainingData:
         check_images(images, self.image_shape, self.num_levels, dtype=None)
         if not self.conditions:
             return x
-        names = self.conditions.names
-        told = self.conditions.program_inputs(
-            len(images), **{name: x.get(name) for name in names}
-        )["conditions"]
-        return {"images": images, **dict(zip(names, told, strict=True))}
+        told = self.conditions.by_image(
+            len(images), **{name: x.get(name) for name in self.conditions.names}
+        )
+        return {"images": images, **told}
 
     def _batch(self, batch):
         """A batch of a set, checked."""

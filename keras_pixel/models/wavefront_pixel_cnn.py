@@ -71,6 +71,9 @@ class WavefrontPixelCNN(PixelModel):
         condition: `keras.Model`, the encoder of any other context, from one
             input to vectors `(batch, features)` or maps `(batch, height,
             width, features)`. Defaults to `None`.
+        orders: name of the raster order in which the pixels are predicted, or
+            a list of several (`keras_pixel.order.ORDERS`): then the model is
+            told the order of each image. Defaults to `None`, "right_down".
         **kwargs: `dtype`, and `keras.Model` arguments, such as `name`.
 
     Raises:
@@ -101,6 +104,7 @@ class WavefrontPixelCNN(PixelModel):
         num_classes=None,
         label_dropout=0.0,
         condition=None,
+        orders=None,
         **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
@@ -130,11 +134,12 @@ class WavefrontPixelCNN(PixelModel):
 
         # === Functional Model ===
         conditioned = Conditioning(
-            image_shape, num_classes, label_dropout, condition
+            image_shape, num_classes, label_dropout, condition, orders
         )
         inputs = keras.Input(image_shape, dtype="int32", name="images")
+        images = conditioned.into_order(inputs)
         x = ScaleLevels(num_levels, num_frequencies, name="scale_levels")(
-            inputs
+            images
         )
         x = BackgroundChannels(coordinates, name="background")(x)
         x = MaskedConv2D(
@@ -162,11 +167,11 @@ class WavefrontPixelCNN(PixelModel):
         # (batch, height, width, widths[0])
         x = keras.layers.Activation("elu", name="head_activation")(x)
         outputs, pixel_distribution = head.parameters(
-            x, inputs, num_levels, distribution, num_mixtures, whole_pixel=True
+            x, images, num_levels, distribution, num_mixtures, whole_pixel=True
         )
         super().__init__(
             [inputs, *conditioned.inputs],
-            outputs,
+            conditioned.from_order(outputs),
             pixel_distribution,
             num_classes=num_classes,
             label_dropout=label_dropout,

@@ -41,6 +41,7 @@ class Metadata(TypedDict):
     files: dict[str, FileEntry]
     versions: NotRequired[dict[str, Any]]
     class_names: NotRequired[list[str]]
+    orders: NotRequired[list[str]]
     num_parameters: NotRequired[schemas.CountOrZero]
     decoding: NotRequired[Decoding]
     # The config of a `keras_pixel.data.Discretizer`.

@@ -16,6 +16,7 @@ from keras_pixel.files import PathLike
 from keras_pixel.files import atomic_folder
 from keras_pixel.files import is_free
 from keras_pixel.files import to_json
+from keras_pixel.order import ORDERS
 from keras_pixel.presets import folders
 
 _WEIGHTS_DTYPES = ("float32", "float16")
@@ -106,6 +107,7 @@ def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
         **{key: value for key, value in found.items() if value is not None},
         "num_parameters": model.count_params(),
         "weights_dtype": dtype,
+        **_orders(model),
         **_decoding(model),
         **_discretizer(model),
         "versions": {
@@ -114,6 +116,12 @@ def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
             "backend": keras.backend.backend(),
         },
     }
+
+
+def _orders(model: Any) -> dict[str, Any]:
+    """The raster orders of a model, unless there is the usual one only."""
+    orders = getattr(model, "orders", ORDERS[:1])
+    return {} if orders == ORDERS[:1] else {"orders": list(orders)}
 
 
 def _decoding(model: Any) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def beam_search(
     *,
     labels=None,
     condition=None,
+    order=None,
     beam_width=8,
     num_variants=None,
     batch_size=256,
@@ -58,6 +59,7 @@ def beam_search(
         mask: bool array `(height, width)` or `(batch, height, width)`, True
             where a pixel is known.
         labels, condition: as in `Sampler.sample`.
+        order: as in `Sampler.complete`.
         beam_width: int. Prefixes kept for each image. Defaults to `8`.
         num_variants: int up to `beam_width`, the best completions of each
             image that are returned, or `None` for the best alone.
@@ -84,7 +86,10 @@ def beam_search(
     images, known = check_completion(
         images, mask, sampler.image_shape, sampler.distribution.num_levels
     )
-    told = sampler.conditions.program_inputs(len(images), labels, condition)
+    order = sampler.conditions.choose_order(order, known)
+    told = sampler.conditions.program_inputs(
+        len(images), labels, condition, order=order
+    )
     outputs = sampler.decode(
         Beam,
         {"images": images, "known": known, **told},

@@ -8,6 +8,7 @@ from keras_pixel.checks import check_mask
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import call_model
 from keras_pixel.levels import nats_to_bits_per_dim
+from keras_pixel.order import into_order
 
 
 def conditional_bits_per_dim(
@@ -17,13 +18,14 @@ def conditional_bits_per_dim(
     *,
     labels=None,
     condition=None,
+    order=None,
     batch_size=32,
     jit_compile="auto",
 ):
     """Bits that each unknown sub-pixel costs, given the known ones.
 
-    Exact, and therefore only for known pixels that come first in raster
-    order: full rows, then the left part of a row.
+    Exact, and therefore only for known pixels that come first in the order:
+    in raster order full rows, then the left part of a row.
 
     Args:
         sampler: `Sampler` of the model.
@@ -32,6 +34,7 @@ def conditional_bits_per_dim(
         mask: bool array `(height, width)` or `(batch, height, width)`, True
             where a pixel is known.
         labels, condition: as in `Sampler.sample`.
+        order: as in `Sampler.complete`.
         batch_size: int. Images that go through the network at once.
         jit_compile: as in `keras.Model.compile`.
 
@@ -41,7 +44,7 @@ def conditional_bits_per_dim(
 
     Raises:
         TypeError: if the images are not integers.
-        ValueError: if a mask is no prefix in raster order or leaves no pixel
+        ValueError: if a mask is no prefix in the order or leaves no pixel
             unknown, or an argument is out of range.
     """
     batch_size = check_size("batch_size", batch_size)
@@ -49,8 +52,12 @@ def conditional_bits_per_dim(
         images, sampler.image_shape, sampler.distribution.num_levels
     )
     known = check_mask(mask, images, sampler.image_shape)
-    _check_prefix(known)
-    told = sampler.conditions.program_inputs(len(images), labels, condition)
+    conditions = sampler.conditions
+    order = conditions.choose_order(order, known)
+    told = conditions.program_inputs(
+        len(images), labels, condition, order=order
+    )
+    _check_prefix(known, conditions.names_of_orders(len(images), order))
     outputs = sampler.run(
         "conditional",
         lambda: ConditionalProgram(sampler.model, sampler.distribution),
@@ -79,10 +86,11 @@ class ConditionalProgram:
         return ops.sum(log_prob, axis=(1, 2, 3))
 
 
-def _check_prefix(known):
+def _check_prefix(known, orders):
     """Refuse masks whose known pixels don't all come before the unknown."""
-    width = known.shape[2]
-    for i, flat in enumerate(known.reshape(len(known), -1)):
+    place = np.stack(np.indices(known.shape[1:]), axis=-1)
+    for i, order in enumerate(orders):
+        flat = into_order(np, known[i], order, axis=0).reshape(-1)
         number = int(flat.sum())
         if number == flat.size:
             raise ValueError(
@@ -90,13 +98,15 @@ def _check_prefix(known):
                 f"scored. Received: all True for image {i}."
             )
         if not flat[:number].all():
-            unknown = divmod(int(np.argmin(flat)), width)
-            late = divmod(int(np.flatnonzero(flat)[-1]), width)
+            places = into_order(np, place, order, axis=0).reshape(-1, 2)
+            unknown = tuple(places[np.argmin(flat)].tolist())
+            late = tuple(places[np.flatnonzero(flat)[-1]].tolist())
             raise ValueError(
                 "`mask` must be a prefix in raster order (every known pixel "
                 "before every unknown one): only then is the conditional "
                 f"probability exact. Received: for image {i}, pixel {unknown} "
-                f"unknown and pixel {late} after it known. For other masks "
+                f"unknown and pixel {late} after it known, in the order "
+                f"{order!r}. For other masks "
                 "estimate `log_prob(images) - particles(images, mask)"
                 ".log_prob_known`."
             )

@@ -1,4 +1,4 @@
-"""What a model is told beside its images: labels, and any other context."""
+"""What a model is told beside its images: labels, a context, an order."""
 
 import keras
 import numpy as np
@@ -6,9 +6,12 @@ import numpy as np
 from keras_pixel.checks import check_condition
 from keras_pixel.checks import check_labels
 from keras_pixel.checks import check_numbers
+from keras_pixel.order import ORDERS
+from keras_pixel.order import fitting_order
+from keras_pixel.sampling.orders import order_index
 
 # Of a model's inputs after the images.
-NAMES = ("labels", "condition")
+NAMES = ("labels", "condition", "order")
 
 
 class Conditions:
@@ -16,10 +19,12 @@ class Conditions:
 
     Args:
         inputs: list of symbolic tensors, the model's inputs after the images,
-            named "labels" and "condition".
+            named "labels", "condition" and "order".
         num_classes: int, of the labels. Defaults to `None`.
         label_dropout: float. If it is not 0 the model can do without labels:
             their number is then `num_classes`. Defaults to `0.0`.
+        orders: tuple of names, the raster orders that the model knows.
+            Defaults to `("right_down",)`.
 
     Attributes:
         class_names: tuple of strings, one for each class, or `None` where
@@ -28,15 +33,19 @@ class Conditions:
 
     class_names: tuple[str, ...] | None = None
 
-    def __init__(self, inputs, num_classes=None, label_dropout=0.0):
+    def __init__(
+        self, inputs, num_classes=None, label_dropout=0.0, orders=ORDERS[:1]
+    ):
         self.names = [x.name for x in inputs]
         self._inputs = dict(zip(self.names, inputs, strict=True))
         self.num_classes = num_classes
         self.label_dropout = label_dropout
+        self.orders = orders
         if len(self._inputs) < len(inputs) or set(self.names) - {*NAMES}:
             raise ValueError(
                 "A model's inputs after the images must be named "
-                '"labels" (class ids) and "condition" (any other context), '
+                '"labels" (class ids), "condition" (any other context) and '
+                '"order" (of the pixels), '
                 f"each at most once. Received: names={self.names}. Use "
                 '`keras.Input(shape, name="condition")`.'
             )
@@ -45,6 +54,13 @@ class Conditions:
                 '`num_classes` must be given with an input named "labels", '
                 f"and only then. Received: num_classes={num_classes}, inputs "
                 f"after the images: {self.names}."
+            )
+        if ("order" in self.names) != (len(orders) > 1):
+            raise ValueError(
+                'A model must have an input named "order" if its `Reorder` '
+                "layers have several orders, and only then. "
+                f"Received: orders={list(orders)}, inputs after the images: "
+                f"{self.names}."
             )
 
     def __bool__(self):
@@ -72,8 +88,30 @@ class Conditions:
                 return len(condition)
         return None
 
+    def choose_order(self, order, known):
+        """The order in which to draw around known pixels.
+
+        Args:
+            order: see `program_inputs`; `None` for the order in which the
+                known pixels of an image come first.
+            known: bool array `(count, height, width)`.
+        """
+        if order is None and len(self.orders) > 1:
+            return fitting_order(known, self.orders)
+        return order
+
+    def names_of_orders(self, count, order=None):
+        """Names of the orders of images; see `program_inputs`."""
+        index = order_index(0 if order is None else order, count, self.orders)
+        return [self.orders[i] for i in index]
+
     def program_inputs(
-        self, count, labels=None, condition=None, guidance_scale=None
+        self,
+        count,
+        labels=None,
+        condition=None,
+        guidance_scale=None,
+        order=None,
     ):
         """What a program is given beside the images.
 
@@ -84,6 +122,8 @@ class Conditions:
             condition: array, one for all images or one for each.
             guidance_scale: number, or one for each image, see `guidance.py`;
                 `None` for no guidance.
+            order: name of one of the model's orders, or a list of one for
+                each image, or indices of them. `None` for the first.
 
         Returns:
             Dict, empty for a model without conditions. `conditions` is a list
@@ -108,6 +148,9 @@ class Conditions:
         found = {
             name: self._checked(name, given[name], count) for name in given
         }
+        found["order"] = order_index(
+            0 if order is None else order, count, self.orders
+        )
         inputs = {}
         if self.names:
             inputs["conditions"] = [found[name] for name in self.names]
@@ -126,7 +169,7 @@ class Conditions:
             inputs["unconditional"] = [none[name] for name in self.names]
         return inputs
 
-    def by_image(self, count, labels=None, condition=None):
+    def by_image(self, count, labels=None, condition=None, order=None):
         """Conditions that are given, one for each image.
 
         See `program_inputs` for arguments and errors.
@@ -135,10 +178,11 @@ class Conditions:
             Dict of arrays, `(count, …)` each, by their names: arguments that
             may be cut into batches.
         """
-        told = self.program_inputs(count, labels, condition)
+        told = self.program_inputs(count, labels, condition, order=order)
         found = dict(zip(self.names, told.get("conditions", ()), strict=True))
-        if labels is None:  # it can do without
-            found.pop("labels", None)
+        for name, value in (("labels", labels), ("order", order)):
+            if value is None:  # it can do without
+                found.pop(name, None)
         return found
 
     def random_inputs(self, random, count=1):
@@ -155,6 +199,8 @@ class Conditions:
         for name, spec in self._inputs.items():
             if name == "labels":
                 value = random.integers(self.num_classes, size=count)
+            elif name == "order":
+                value = random.integers(len(self.orders), size=count)
             elif keras.backend.is_float_dtype(spec.dtype):
                 value = random.normal(size=(count, *spec.shape[1:]))
             else:
@@ -184,6 +230,8 @@ class Conditions:
         """
         if not self.names:
             return images
+        if self.names == ["order"] and not isinstance(batch, dict):
+            batch = {}
         if not isinstance(batch, dict):
             raise ValueError(
                 "A conditional model must be given "
@@ -191,9 +239,14 @@ class Conditions:
                 f"these in order. Received: {_brief(batch)}."
             )
         found = {name: batch.get(name) for name in self.names}
-        if found.get("labels") is None and self.label_dropout:
-            shape = keras.ops.shape(images)[:1]
-            found["labels"] = keras.ops.full(shape, self.num_classes, "int32")
+        # Ids of "no label" and of "any order".
+        free = {"order": len(self.orders)}
+        if self.label_dropout:
+            free["labels"] = self.num_classes
+        for name, value in free.items():
+            if name in found and found[name] is None:
+                shape = keras.ops.shape(images)[:1]
+                found[name] = keras.ops.full(shape, value, "int32")
         missing = [name for name, value in found.items() if value is None]
         if missing:
             raise ValueError(
@@ -201,9 +254,9 @@ class Conditions:
                 f"Received: keys={sorted(batch)}. Yield "
                 f"{dict.fromkeys(('images', *self.names), '…')}."
             )
-        if "labels" in found:
-            labels = keras.ops.cast(found["labels"], "int32")
-            found["labels"] = keras.ops.reshape(labels, (-1,))
+        for name in {*found} - {"condition"}:
+            ids = keras.ops.cast(found[name], "int32")
+            found[name] = keras.ops.reshape(ids, (-1,))
         return [images, *found.values()]
 
 

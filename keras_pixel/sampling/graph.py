@@ -7,6 +7,7 @@ import keras
 from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import read_at
+from keras_pixel.layers.reorder import Reorder
 from keras_pixel.sampling.nodes import WAY_OUT
 from keras_pixel.sampling.nodes import CausalNode
 from keras_pixel.sampling.nodes import Condition
@@ -15,6 +16,7 @@ from keras_pixel.sampling.nodes import PointwiseNode
 from keras_pixel.sampling.nodes import StartNode
 from keras_pixel.sampling.nodes import describe
 from keras_pixel.sampling.nodes import split_channels
+from keras_pixel.sampling.orders import Border
 from keras_pixel.sampling.schedule import Schedule
 
 
@@ -40,6 +42,7 @@ class DecodingGraph:
         stride: int. The least common multiple of all grids' strides, mostly
             that of the coarsest: after so many steps all have had turns.
         fills_lanes: bool, see `CausalLayer`.
+        border: `Border` between images and the order that they are drawn in.
 
     Raises:
         NotImplementedError: if a layer of the model is neither causal nor
@@ -61,9 +64,17 @@ class DecodingGraph:
             for x in model.inputs
         )
         self._number(image, Available.CHANNEL)
+        self.border = Border(model)
+        self._turned: set[int] = set()  # ids of tensors that were turned back
         self.conditions = [self._number(x, Available.START) for x in conditions]
         outputs = self._record(model, [image, *conditions])
         self.output = self._numbers[id(outputs[0])]
+        if self.border.is_crossed and id(outputs[0]) not in self._turned:
+            raise ValueError(
+                "`Reorder(orders, inverse=True)` must be the last layer of a "
+                "model that has it. "
+                f"Received: a model that ends in {self._last()}"
+            )
         causal = [n.layer for n in self.nodes if isinstance(n, CausalNode)]
         lags = [layer.least_lag for layer in causal]
         self.lag = None if None in lags else max(lags, default=1)
@@ -137,6 +148,9 @@ class DecodingGraph:
             if isinstance(x, keras.KerasTensor)
         ]
         known = [self.available[i] for i in inputs]
+        if isinstance(layer, Reorder) and known[0] != Available.START:
+            self._turn(layer, inputs[0], outputs)
+            return
         flat_outputs = keras.tree.flatten(outputs)
         node: Node
         if all(x == Available.START for x in known):
@@ -164,6 +178,20 @@ class DecodingGraph:
             for x, available in zip(flat_outputs, node.available, strict=True)
         ]
         self.nodes.append(node)
+
+    def _turn(self, layer, number, outputs):
+        """Steps are taken in the turned image: there nothing is to be done."""
+        if layer.orders != self.border.orders:
+            raise ValueError(
+                "All `Reorder` layers of a model must have the same orders, "
+                "and the last one be outside of models inside the model. "
+                f"Received: {list(layer.orders)} in {describe(layer)} beside "
+                f"{list(self.border.orders)}."
+            )
+        self._numbers[id(outputs)] = number
+        self._kept.append(outputs)
+        if layer.inverse:
+            self._turned.add(id(outputs))
 
     def schedule(
         self, num_images, lag=None, image_shape=None, fills_lanes=True

@@ -158,6 +158,7 @@ class Program:
 
     def __call__(self, inputs):
         graph, strategy = self.graph, self.strategy
+        inputs = graph.border.enter(inputs)
         num_images, image_shape = strategy.size(inputs)
         schedule = graph.schedule(
             num_images, self.lag, image_shape, strategy.fills_lanes
@@ -176,7 +177,8 @@ class Program:
         )
         if strategy.moves:
             levels = _follow_back(levels, kept["parents"])
-        return strategy.result(schedule.images(levels), state)
+        result = strategy.result(schedule.images(levels), state)
+        return graph.border.leave(result, inputs)
 
     def _by_blocks(self, loop, schedule, variables):
         """All steps in one loop."""

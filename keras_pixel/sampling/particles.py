@@ -15,6 +15,7 @@ from keras_pixel.sampling.candidates import Candidates
 from keras_pixel.sampling.loop import OPTIONS
 from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
+from keras_pixel.sampling.orders import turn_each
 
 
 class Particles(NamedTuple):
@@ -44,6 +45,7 @@ def draw_particles(
     *,
     labels=None,
     condition=None,
+    order=None,
     num_particles=64,
     noise=None,
     seed=None,
@@ -71,6 +73,7 @@ def draw_particles(
         mask: bool array `(height, width)` or `(batch, height, width)`, True
             where a pixel is known.
         labels, condition: as in `Sampler.sample`.
+        order: as in `Sampler.complete`.
         num_particles: int. Particles of each image. Defaults to `64`.
         noise: array `(batch, num_particles + 1, height, width, channels)` in
             [0, 1), in place of `seed`: what draws the sub-pixels of each
@@ -100,11 +103,14 @@ def draw_particles(
     noise = particle_noise(
         noise, len(images), num_particles, sampler.image_shape, seed
     )
+    conditions = sampler.conditions
+    order = conditions.choose_order(order, known)
+    orders = conditions.names_of_orders(len(images), order)
     inputs = {
         "images": images,
         "known": known,
         # Once all is drawn resampling would only lose particles.
-        "resamples": known & _unknown_ahead(known, sampler.lag),
+        "resamples": known & _unknown_ahead(known, sampler.lag, orders),
         "noise": noise[:, :-1],
         "resampling_noise": noise[:, -1],
         **check_options(
@@ -114,7 +120,9 @@ def draw_particles(
             top_k=top_k,
             top_p=top_p,
         ),
-        **sampler.conditions.program_inputs(len(images), labels, condition),
+        **conditions.program_inputs(
+            len(images), labels, condition, order=order
+        ),
     }
     outputs = sampler.decode(
         ParticleFilter,
@@ -137,16 +145,17 @@ def draw_particles(
     return Particles(drawn, weights, log_prob_known)
 
 
-def _unknown_ahead(known, lag):
+def _unknown_ahead(known, lag, orders):
     """Where unknown pixels are still to come, in the order of drawing."""
+    known = turn_each(known, orders)
     height, width = known.shape[1:]
     row, column = np.indices((height, width)).reshape(2, -1)
     lag = width if lag is None else min(lag, width)
-    order = np.lexsort((row, column + lag * row))
-    unknown = ~known.reshape(len(known), height * width)[:, order]
+    sequence = np.lexsort((row, column + lag * row))
+    unknown = ~known.reshape(len(known), height * width)[:, sequence]
     ahead = np.empty_like(unknown)
-    ahead[:, order] = np.cumsum(unknown[:, ::-1], axis=1)[:, ::-1] > 0
-    return ahead.reshape(known.shape)
+    ahead[:, sequence] = np.cumsum(unknown[:, ::-1], axis=1)[:, ::-1] > 0
+    return turn_each(ahead.reshape(known.shape), orders, inverse=True)
 
 
 def complete_by_particles(
@@ -181,10 +190,14 @@ def complete_by_particles(
         sampler.image_shape,
         kwargs.pop("seed", None),
     )
-    particles = draw_particles(sampler, images, mask, **kwargs)
+    conditions = sampler.conditions
+    order = conditions.choose_order(kwargs.pop("order", None), mask)
+    particles = draw_particles(sampler, images, mask, order=order, **kwargs)
     # The first sub-pixel's number is free: all particles are equal there and
     # are never resampled.
-    chosen = systematic(np, particles.weights, noise[:, -1, 0, 0, 0], wanted)
+    orders = conditions.names_of_orders(len(images), order)
+    first = turn_each(noise[:, -1], orders)[:, 0, 0, 0]
+    chosen = systematic(np, particles.weights, first, wanted)
     completed = particles.images[np.arange(len(chosen))[:, None], chosen]
     return completed[:, 0] if num_variants is None else completed
 

@@ -7,6 +7,7 @@ from keras_pixel.distributions import Categorical
 from keras_pixel.layers.buffers import repeat
 from keras_pixel.sampling.guidance import guided_logits
 from keras_pixel.sampling.loop import OPTIONS
+from keras_pixel.sampling.orders import Border
 
 
 class NaiveProgram:
@@ -28,8 +29,10 @@ class NaiveProgram:
     def __init__(self, model, distribution):
         self.model = model
         self.distribution = distribution
+        self.border = Border(model)
 
     def __call__(self, inputs):
+        border, inputs = self.border, self.border.enter(inputs)
         height, width, channels = inputs["noise"].shape[1:]
         count = height * width * channels
         noise = ops.reshape(inputs["noise"], (-1, count))
@@ -44,11 +47,13 @@ class NaiveProgram:
 
         def draw(index, images):
             pixels = ops.reshape(images, (-1, height, width, channels))
+            pixels = border.leave(pixels, inputs)
 
             def parameters(conditions):
                 every = call_model(
                     self.model, pixels, inputs.get(conditions, ())
                 )
+                every = border.turn(every, inputs)
                 every = ops.reshape(every, (-1, count, *every.shape[4:]))
                 return ops.take(every, index, axis=1)
 
@@ -74,4 +79,5 @@ class NaiveProgram:
 
         times = self.num_places or count
         (images,) = repeat(times, draw, (ops.zeros_like(given),))
-        return ops.reshape(images, (-1, height, width, channels))
+        images = ops.reshape(images, (-1, height, width, channels))
+        return border.leave(images, inputs)

@@ -51,7 +51,8 @@ class Sampler:
         self.model = model
         self.distribution = distribution
         self.image_shape = tuple(image_shape)
-        self.conditions = conditions or Conditions([])
+        # One without conditions is false, and may have an order of its own.
+        self.conditions = Conditions([]) if conditions is None else conditions
         self.programs = Programs(model)
 
     def sample(
@@ -60,6 +61,7 @@ class Sampler:
         *,
         labels=None,
         condition=None,
+        order=None,
         noise=None,
         temperature=1.0,
         top_k=None,
@@ -78,6 +80,9 @@ class Sampler:
                 of one for each, where the model has classes.
             condition: array, context for all images or one for each, where
                 the model has an encoder for it.
+            order: name of one of the orders that the model knows, for all
+                images or a list of one for each. Defaults to `None`, the
+                first.
             noise: array `(num_images, height, width, channels)` in [0, 1), in
                 place of `num_images` and `seed`.
             temperature: float above 0, or one per image. Below 1 the images
@@ -109,6 +114,7 @@ class Sampler:
             num_images,
             labels=labels,
             condition=condition,
+            order=order,
             noise=noise,
             temperature=temperature,
             top_k=top_k,
@@ -127,6 +133,7 @@ class Sampler:
         *,
         labels=None,
         condition=None,
+        order=None,
         noise=None,
         seed=None,
         guidance_scale=None,
@@ -153,7 +160,7 @@ class Sampler:
             num_images = self.conditions.count(num_images, labels, condition)
             noise = make_noise(num_images, self.image_shape, seed)
         told = self.conditions.program_inputs(
-            len(noise), labels, condition, guidance_scale
+            len(noise), labels, condition, guidance_scale, order
         )
         images = np.zeros(noise.shape, "int32")
         known = np.zeros(noise.shape[:-1], bool)
@@ -167,6 +174,7 @@ class Sampler:
         *,
         labels=None,
         condition=None,
+        order=None,
         num_variants=None,
         num_particles=None,
         noise=None,
@@ -177,9 +185,10 @@ class Sampler:
         """Draw the unknown pixels of images; known pixels stay untouched.
 
         Each unknown sub-pixel is drawn given all sub-pixels before it, known
-        or drawn. Where the known pixels come first in raster order (an upper
-        part), this is exact. Elsewhere an unknown pixel does not know of
-        known pixels that come after it, unless `num_particles` is given.
+        or drawn. Where the known pixels come first in the order (an upper
+        part in raster order), this is exact. Elsewhere an unknown pixel does
+        not know of known pixels that come after it, unless `num_particles` is
+        given.
 
         Args:
             images: array `(batch, height, width, channels)` of levels; those
@@ -187,6 +196,8 @@ class Sampler:
             mask: bool array `(height, width)` or `(batch, height, width)`,
                 True where a pixel is known.
             labels, condition: as in `sample`, for all images or one for each.
+            order: as in `sample`. Defaults to `None`: of each image that in
+                which its known pixels come first.
             num_variants: int, completions of each image, or `None` for one.
             num_particles: int, or `None` for none. Completions of each
                 image that are drawn at once and weighed by how well the known
@@ -224,6 +235,7 @@ class Sampler:
                 mask,
                 labels=labels,
                 condition=condition,
+                order=order,
                 num_variants=num_variants,
                 num_particles=num_particles,
                 noise=noise,
@@ -236,7 +248,11 @@ class Sampler:
         )
         shape = images.shape
         told = self.conditions.program_inputs(
-            len(images), labels, condition, guidance_scale
+            len(images),
+            labels,
+            condition,
+            guidance_scale,
+            self.conditions.choose_order(order, mask),
         )
         if num_variants is not None:
             num_variants = check_size("num_variants", num_variants)

@@ -329,7 +329,8 @@ def _check_told_nothing(model):
     told = [
         name
         for name in conditions.names
-        if name != "labels" or not conditions.label_dropout
+        if name == "condition"
+        or (name == "labels" and not conditions.label_dropout)
     ]
     if told:
         raise ValueError(

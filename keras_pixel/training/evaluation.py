@@ -9,7 +9,9 @@ from keras_pixel.data.stored import StoredImages
 from keras_pixel.levels import nats_to_bits_per_dim
 
 
-def evaluate(model, data, batch_size=100, num_images=None, progress=None):
+def evaluate(
+    model, data, batch_size=100, num_images=None, progress=None, order=None
+):
     """Measure the mean negative log-likelihood of images under a model.
 
     Every image counts once, including those of a last, smaller batch; sums are
@@ -27,6 +29,7 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
         num_images: int. Score only the first ones. Defaults to `None`: all.
         progress: function called from time to time with the number of images
             done and their total number. Defaults to `None`.
+        order: as in `PixelModel.log_prob`. Defaults to `None`.
 
     Returns:
         A dict: `bits_per_dim`, `nats` (per image), `num_images`.
@@ -78,6 +81,8 @@ def evaluate(model, data, batch_size=100, num_images=None, progress=None):
             )
             for name, values in known.items()
         }
+        if order is not None:
+            told["order"] = order
         log_prob = np.asarray(
             model.log_prob(part, batch_size=batch_size, **told)
         )

@@ -11,8 +11,9 @@ from keras_pixel import models
 from tests.support import catalogue
 
 BASES = {"CausalLayer", "PixelDistribution", "PixelModel"}
-# Not on images: `test_label_embedding.py` has its questions.
-OTHERS = {"LabelEmbedding"}
+# Not causal by themselves: `test_label_embedding.py` and `test_reorder.py`
+# have their questions.
+OTHERS = {"ChooseOrder", "LabelEmbedding", "Reorder"}
 
 
 @pytest.mark.parametrize(

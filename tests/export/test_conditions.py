@@ -22,6 +22,7 @@ TOLD = {
     "rows": {"labels": ("int32", ()), "condition": ("float32", (3, 4, 2))},
     "strides": {"condition": ("float32", (4, 4, 2))},
     "vector": {"condition": ("int32", ())},
+    "orders": {"order": ("int32", ())},
 }
 DRAWN_BY = {
     "serving_default": {"images"},

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_pixel.models import GatedPixelCNN
 from keras_pixel.models import ImageTransformer
+from keras_pixel.models import PixelCNN
 from keras_pixel.models import WavefrontPixelCNN
 from tests.support.cases import randomize
 
@@ -58,6 +59,22 @@ def vector():
             intermediate_dim=4,
             condition=keras.Model(context, features),
             name="vector",
+        )
+    )
+
+
+def orders():
+    """Two orders, one of them by columns, along a wavefront."""
+    return randomize(
+        PixelCNN(
+            (3, 3, 2),
+            num_levels=4,
+            filters=4,
+            num_blocks=1,
+            first_kernel_size=3,
+            head_filters=0,
+            orders=("left_up", "down_right"),
+            name="orders",
         )
     )
 
