@@ -70,10 +70,20 @@ class GaussianPolicy:
         mean, log_std = keras.ops.split(parameters, 2, axis=-1)
         # Wide enough not to run away where all actions are the same.
         log_std = keras.ops.maximum(log_std, -4.0)
-        scaled = 2 * (actions - self.low) / (self.high - self.low) - 1
-        error = (scaled - mean) * keras.ops.exp(-log_std)
+        error = (self._scaled(actions) - mean) * keras.ops.exp(-log_std)
         nats = 0.5 * error**2 + log_std + 0.5 * math.log(2 * math.pi)
         return keras.ops.sum(nats, axis=-1)
+
+    def squared_error(self, actions, parameters):
+        """Of the mean alone, for a regression: then `act_mean` is the policy.
+
+        The standard deviations are not trained.
+        """
+        mean, _ = keras.ops.split(parameters, 2, axis=-1)
+        return keras.ops.sum((self._scaled(actions) - mean) ** 2, axis=-1)
+
+    def _scaled(self, actions):
+        return 2 * (actions - self.low) / (self.high - self.low) - 1
 
     def act(self, observations, seed=None):
         """Actions drawn with the generator `seed`, or the means without."""

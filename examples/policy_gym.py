@@ -4,12 +4,13 @@
     python -m examples.policy_gym --output out/pendulum
 
 A controller of a few lines shows how: it pumps energy into the pendulum of
-`Pendulum-v1` until that suffices for the top, and holds it there. Two policies
+`Pendulum-v1` until that suffices for the top, and holds it there. Policies
 learn from the same actions in the same order, by behavioural cloning: an
-autoregressive one, which draws the torque from bins, and a Gaussian one with
-an encoder of the same size. The example lets each act in the same episodes,
-of other beginnings than those shown, and prints the returns (sums of rewards,
-at most 0); it writes the table, the preset of the policy and a plot.
+autoregressive one, which draws the torque from bins, a Gaussian one with an
+encoder of the same size, and a regression, the Gaussian's network with squared
+errors as loss. The example lets each act in the same episodes, of other
+beginnings than those shown, and prints the returns (sums of rewards, at most
+0); it writes the table, the preset of the policy and a plot.
 """
 
 import argparse
@@ -56,11 +57,20 @@ def main(arguments=None):
     policy = policies.autoregressive_policy(3, bins, options.units)
     gaussian = policies.GaussianPolicy(3, LOW, HIGH, options.units)
     policies.train_both(policy, gaussian, observations, actions, options.steps)
+    regression = policies.GaussianPolicy(3, LOW, HIGH, options.units)
+    policies.train(
+        regression.model,
+        observations,
+        actions.astype("float32"),
+        options.steps,
+        regression.squared_error,
+    )
     drivers = {
         "demonstrator": lambda seen, seed: demonstrate(seen),
         "autoregressive": policy.act,
         "Gaussian": gaussian.act,
         "Gaussian, its mean": gaussian.act_mean,
+        "regression": regression.act_mean,
         "no torque": lambda seen, seed: np.zeros((len(seen), 1)),
     }
     found = {
@@ -72,6 +82,7 @@ def main(arguments=None):
     sizes = {
         "autoregressive": policy.model.count_params(),
         "Gaussian": gaussian.model.count_params(),
+        "regression": regression.model.count_params(),
     }
     text = table(found, sizes)
     print(text)

@@ -15,6 +15,8 @@ def test_gaussian_loss():
     nats = gaussian.loss(action, parameters)
     expected = math.log(2 * math.pi) + math.log(2) + 1 / 8
     np.testing.assert_allclose(nats, [expected], rtol=1e-5)
+    error = gaussian.squared_error(action, parameters)
+    np.testing.assert_allclose(error, [1.0], rtol=1e-5)
 
 
 def test_gaussian_draws_about_its_mean_and_within_bounds():

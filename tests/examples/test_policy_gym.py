@@ -27,7 +27,8 @@ def test_runs(tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert "15 actions of 3 episodes." in printed
-    assert "| autoregressive |" in printed
+    for name in ("demonstrator", "autoregressive", "Gaussian", "regression"):
+        assert f"| {name} |" in printed
     for values in found.values():
         assert values.shape == (3,)
         assert (values < 0).all()
