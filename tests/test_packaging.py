@@ -63,7 +63,7 @@ def test_no_requirement_brings_another_framework(setup_cfg):
     extras = dict(setup_cfg["options.extras_require"])
     # Peers that a benchmark runs beside the package: only if asked for.
     peers = extras.pop("benchmark").split()
-    assert peers == ["torch", "transformers"]
+    assert peers == ["scikit-image", "torch", "transformers"]
     assert "benchmark" not in "".join(extras.values())
     extras = extras.values()
     lines = "\n".join([setup_cfg["options"]["install_requires"], *extras])

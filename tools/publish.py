@@ -195,7 +195,7 @@ def orders_entry(arguments, model, data):
 def sample_sheet(model, count, seed):
     """A picture of samples as PNG bytes; whatever comes is shown."""
     columns = max(1, round(count**0.5))
-    told = {}
+    told: dict[str, np.ndarray] = {}
     # A row of each class, or of each order.
     for name, number in (
         ("labels", model.num_classes),

@@ -29,6 +29,12 @@ class Side(enum.StrEnum):
     right = "right"
 
 
+class PrecisionChoice(enum.StrEnum):
+    float32 = "float32"
+    mixed_bfloat16 = "mixed_bfloat16"
+    mixed_float16 = "mixed_float16"
+
+
 def parse_shape(text: str) -> tuple[int, ...]:
     """`32x48x3` -> (32, 48, 3)."""
     try:
@@ -185,4 +191,40 @@ TensorBoard = Annotated[
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Report no progress.")
+]
+FinetuneData = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="A folder of pictures, .npy, .npz, or TFDS name."
+    ),
+]
+FinetuneFolder = Annotated[
+    str,
+    typer.Option("--output", "-o", help="Folder of the training."),
+]
+NumLevels = Annotated[
+    int | None,
+    typer.Option(min=2, max=256, help="Other levels than the preset's."),
+]
+WithLabels = Annotated[
+    bool,
+    typer.Option("--labels", help="Tell the model the class of each image."),
+]
+Epochs = Annotated[
+    int, typer.Option(min=1, help="Passes over the images, at most.")
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help="Instead of half of the preset's own.")
+]
+Freeze = Annotated[
+    list[str] | None,
+    typer.Option(help="Layers kept as they are, such as 'block_*'."),
+]
+Flip = Annotated[bool, typer.Option("--flip", help="Mirror half of them.")]
+Patience = Annotated[
+    int,
+    typer.Option(min=1, help="Epochs without improvement until it ends."),
+]
+Precision = Annotated[
+    PrecisionChoice, typer.Option(help="Of the arithmetic in training.")
 ]

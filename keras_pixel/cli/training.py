@@ -1,4 +1,4 @@
-"""The command `train`."""
+"""The commands `train` and `finetune`."""
 
 import typer
 
@@ -44,3 +44,55 @@ def train(
         tensorboard=tensorboard,
     )
     print(f"{result.preset_dir}: the model after {result.step:,} steps")
+
+
+def finetune(
+    model: options.Preset,
+    data: options.FinetuneData,
+    output: options.FinetuneFolder,
+    image_shape: options.Shape = None,
+    num_levels: options.NumLevels = None,
+    labels: options.WithLabels = False,
+    epochs: options.Epochs = 10,
+    batch_size: options.BatchSize = 16,
+    learning_rate: options.LearningRate = None,
+    freeze: options.Freeze = None,
+    flip: options.Flip = False,
+    patience: options.Patience = 3,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+    precision: options.Precision = options.PrecisionChoice.float32,
+    seed: options.Seed = 0,
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    resume: options.Resume = True,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a model further on images of your own."""
+    paths.check_path(output)
+    terminal.start_keras()
+    from keras_pixel import training
+
+    result = training.finetune(
+        model,
+        data,
+        output,
+        image_shape=image_shape,
+        num_levels=num_levels,
+        labels=labels,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        freeze=freeze or (),
+        flip=flip,
+        patience=patience,
+        resize=resize,
+        values=values,
+        precision=precision,
+        seed=seed,
+        data_dir=data_dir,
+        download=download,
+        resume=resume,
+        progress=not quiet,
+    )
+    print(result)

@@ -174,7 +174,10 @@ def readme(models, xla=False):
             *server_flags('"$PWD"', "models.local.config", xla),
         ]
     )
-    labels = ', "labels": [0, 1]' if "num_classes" in models[names[0]] else ""
+    first = models[names[0]]
+    told = ', "labels": [0, 1]' if "num_classes" in first else ""
+    if len(first.get("orders", ())) > 1:
+        told += ', "order": [0, 1]'
     return f"""\
 # Models for TF-Serving
 
@@ -211,7 +214,7 @@ curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}
 curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}/metadata
 curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
   '{{"signature_name": "sample",
-    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]{labels}}}}}'
+    "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]{told}}}}}'
 ```
 
 | signature | inputs | outputs |

@@ -88,7 +88,7 @@ class ConditionalProgram:
 
 def _check_prefix(known, orders):
     """Refuse masks whose known pixels don't all come before the unknown."""
-    place = np.stack(np.indices(known.shape[1:]), axis=-1)
+    place = np.moveaxis(np.indices(known.shape[1:]), 0, -1)
     for i, order in enumerate(orders):
         flat = into_order(np, known[i], order, axis=0).reshape(-1)
         number = int(flat.sum())

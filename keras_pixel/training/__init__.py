@@ -6,6 +6,8 @@ from keras_pixel.training.curve import learning_curve
 from keras_pixel.training.dry_run import DryRun
 from keras_pixel.training.dry_run import dry_run
 from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.finetuning import FinetuneResult
+from keras_pixel.training.finetuning import finetune
 from keras_pixel.training.operations import count_operations
 from keras_pixel.training.recipe import Recipe
 from keras_pixel.training.schedule import WarmupDecay
@@ -14,12 +16,14 @@ from keras_pixel.training.trainer import train
 
 __all__ = [
     "DryRun",
+    "FinetuneResult",
     "Recipe",
     "TrainingResult",
     "WarmupDecay",
     "dry_run",
     "count_operations",
     "evaluate",
+    "finetune",
     "image_sheet",
     "learning_curve",
     "save_picture",

@@ -79,6 +79,15 @@ class Bookkeeping(keras.callbacks.Callback):
         self.of_span(0, {})
 
     @property
+    def ended(self):
+        """Whether the training has waited for a better evaluation in vain."""
+        if self.recipe.patience is None or self.best is None:
+            return False
+        steps, _ = self.history.column("validation_bits_per_dim")
+        since = [step for step in steps if step > self.best["step"]]
+        return len(since) >= self.recipe.patience
+
+    @property
     def best_path(self):
         return self.checkpoints.folder / "best.npz"
 
@@ -168,6 +177,14 @@ class Bookkeeping(keras.callbacks.Callback):
         if self.tensorboard is not None:
             self.tensorboard.row(row)
         self.progress.report(row, left)
+        if evaluates and self.ended:
+            self._checkpoint(step)
+            self.model.stop_training = True
+            self.progress.say(
+                f"Ended at step {step:,}: {self.recipe.patience} evaluations "
+                f"were no better than that of step {self.best['step']:,}."
+            )
+            return
         if self.stop.is_set() and step < self.recipe.steps:
             self._save_and_stop(step)
         # A `fit` that finished an interrupted window is followed by another.

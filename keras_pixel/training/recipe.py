@@ -34,8 +34,12 @@ CHANGEABLE = (
     "validation_images",
     "sample_every",
     "publish",
+    "patience",
     "notes",
 )
+# Fields that came later, and what they were before: a training that began
+# without them is the same.
+_LATER = {"warm_start": False, "freeze": []}
 # Editors look here for the recipe's JSON schema.
 SCHEMA_KEY = "$schema"
 
@@ -85,6 +89,15 @@ class Recipe(pydantic.BaseModel):
             "last".
         initial_weights: str. Preset (name, or folder as `source`) to start
             from. Defaults to `null`: random weights.
+        warm_start: bool. Whether layers whose shapes differ from those of
+            `initial_weights` (other levels, channels or classes) are made
+            anew, as near to the trained ones as can be; otherwise they are an
+            error. Defaults to `false`.
+        freeze: list of names of layers, or patterns such as "block_*", whose
+            weights stay as they are. Defaults to none.
+        patience: int. Evaluations without a better one after which the
+            training ends before `steps`, with `publish` "best". Defaults to
+            `null`: it never does.
         description: str. What the recipe is for.
         notes: anything. Command, hardware, hours, the number it reached.
 
@@ -115,6 +128,9 @@ class Recipe(pydantic.BaseModel):
     sample_every: schemas.CountOrZero = 1000
     publish: Literal["last", "best"] = "last"
     initial_weights: str | None = None
+    warm_start: bool = False
+    freeze: list[str] = pydantic.Field(default_factory=list)
+    patience: schemas.Count | None = None
     description: str = ""
     notes: Any = None
     # The folder of the file that it was read from.
@@ -145,6 +161,17 @@ class Recipe(pydantic.BaseModel):
                 '`publish` may be "best" only with evaluations to choose by. '
                 "Received: publish='best', evaluate_every=0. Use "
                 'publish="last" or a positive `evaluate_every`.'
+            )
+        if self.patience is not None and self.publish != "best":
+            raise ValueError(
+                '`patience` needs `publish` "best": the last weights are not '
+                f"those that it waits for. Received: patience={self.patience}, "
+                f'publish={self.publish!r}. Use publish="best".'
+            )
+        if self.warm_start and self.initial_weights is None:
+            raise ValueError(
+                "`warm_start` needs `initial_weights` to start from. Received: "
+                "warm_start=true without. Name a preset, or leave it out."
             )
         check_multiple("steps", self.steps, self.log_every)
         check_multiple(
@@ -252,7 +279,11 @@ class Recipe(pydantic.BaseModel):
         config["data"]["source"] = _last_name(self.source)
         if self.weights is not None:
             config["initial_weights"] = _last_name(self.weights)
-        return {k: v for k, v in config.items() if k not in CHANGEABLE}
+        return {
+            k: v
+            for k, v in config.items()
+            if k not in CHANGEABLE and not (k in _LATER and v == _LATER[k])
+        }
 
     def fingerprint(self):
         """Return the SHA-256 of the part that may not change."""

@@ -21,6 +21,8 @@ from keras_pixel.training.progress import Progress
 from keras_pixel.training.recipe import CHANGEABLE
 from keras_pixel.training.recipe import Recipe
 from keras_pixel.training.tensorboard import TensorBoard
+from keras_pixel.training.warm_start import freeze
+from keras_pixel.training.warm_start import warm_start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +120,8 @@ def _train(recipe, output_dir, options, report, board, stop):
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
     eval_model = building.build_model(recipe, "float32")
+    for one in (model, eval_model):
+        freeze(one, recipe.freeze)
     building.compile_model(model, recipe)
     checkpoints = Checkpoints(output_dir / "checkpoints")
     for folder in (output_dir, output_dir / "samples"):
@@ -163,7 +167,7 @@ def _train(recipe, output_dir, options, report, board, stop):
         origin=origin,
         stop=stop,
     )
-    if done["step"] < recipe.steps:
+    if done["step"] < recipe.steps and not bookkeeping.ended:
         with stop:
             _fit(recipe, model, images, bookkeeping, done)
         if bookkeeping.stopped:
@@ -205,7 +209,7 @@ def _fit(recipe, model, images, bookkeeping, done):
             verbose=0,
             callbacks=[bookkeeping.of_span(window - length, done)],
         )
-        if bookkeeping.stopped:
+        if bookkeeping.stopped or bookkeeping.ended:
             return
         batches = end * window
         if length < window:
@@ -249,11 +253,15 @@ def _restore(recipe, model, checkpoints, report):
         if recipe.initial_weights is not None:
             from keras_pixel import presets
 
-            building.copy_initial_weights(
-                model,
-                presets.load(recipe.weights),
-                recipe.initial_weights,
-            )
+            source = presets.load(recipe.weights)
+            if recipe.warm_start:
+                remade = warm_start(model, source)
+                if remade:
+                    report.say(f"Made anew: {', '.join(remade)}.")
+            else:
+                building.copy_initial_weights(
+                    model, source, recipe.initial_weights
+                )
         return None
     step = metadata["step"]
     # The images at a path are compared by content, if a checkpoint allows it.

@@ -6,8 +6,9 @@ near to the trained ones as can be:
 
 - levels: what belongs to a level (logits, embeddings) is interpolated linearly
   between the levels that lie around it, black on black and white on white;
-- channels: what a channel feeds is the mean over the trained channels, scaled so
-  that a grey image causes what it caused; what feeds a channel is their mean;
+- channels: what a channel feeds is the mean over the trained channels, scaled
+  so that a grey image causes what it caused; what a channel is predicted by is
+  that of the first one, which depends on no other;
 - anything else, such as vectors of classes, starts at random.
 """
 
@@ -37,7 +38,7 @@ def warm_start(model, source):
     remade, copied = [], 0
     for layer in (layer for layer in model.layers if layer.weights):
         former = trained.get(layer.name)
-        if type(former) is not type(layer):
+        if former is None or type(former) is not type(layer):
             remade.append(layer.name)
             continue
         copied += 1
@@ -71,16 +72,14 @@ class _Change:
         return np.concatenate([spread.reshape(shape), others], axis)
 
     def of_channels(self, values, axis):
-        """What each channel has, channel by channel along an axis."""
+        """What each channel has, that of the first; along an axis."""
         before, after = self.channels
         if before == after:
             return values
-        parted = _part(values, axis, (before, -1))
-        mean = parted.mean(axis=axis, keepdims=True)
-        spread = np.repeat(mean, after, axis=axis)
-        shape = list(values.shape)
-        shape[axis] = values.shape[axis] // before * after
-        return spread.reshape(shape)
+        size = values.shape[axis] // before
+        return np.concatenate(
+            [np.take(values, range(size), axis)] * after, axis
+        )
 
     def of_levels(self, values, axis):
         """What each level has, interpolated along an axis."""
@@ -174,27 +173,18 @@ def _of_categorical_head(layer, weight, value, change):
 
 
 def _of_mixture_head(layer, value, change):
-    """Means over the channels of logits, means and scales."""
+    """Logits, means and scales of the first channel, and no coefficients."""
     before, after = change.channels
-    number = layer.distribution.num_mixtures
-    parts: dict[str, list] = {"logits": [], "means": [], "log_scales": []}
-    axis, start = value.ndim - 1, 0
-    for channel in range(before):
-        names = ["logits"] if channel == 0 or not layer.whole_pixel else []
-        names += ["means", "log_scales"]
-        for name in names:
-            parts[name].append(value[..., start : start + number])
-            start += number
-        start += number * channel  # coefficients
-    if start != value.shape[axis]:
-        return None
-    mean = {name: np.mean(found, axis=0) for name, found in parts.items()}
-    made = []
-    for channel in range(after):
-        if channel == 0 or not layer.whole_pixel:
-            made.append(mean["logits"])
-        made += [mean["means"], mean["log_scales"]]
-        made += [np.zeros_like(mean["means"])] * channel
+    if before == after:
+        return None  # another number of components
+    size = layer.distribution.num_mixtures
+    axis = value.ndim - 1  # kernel or bias
+    own = np.take(value, range(3 * size), axis)
+    later = np.take(own, range(size * layer.whole_pixel, 3 * size), axis)
+    none = np.zeros_like(np.take(own, range(size), axis))
+    made = [own]
+    for channel in range(1, after):
+        made += [later, *[none] * channel]
     return np.concatenate(made, axis)
 
 

@@ -1,0 +1,301 @@
+"""From a trained preset and images of one's own to another preset."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_pixel import files
+from keras_pixel import presets
+from keras_pixel.checks import check_size
+from keras_pixel.data import load_data
+from keras_pixel.models import PixelModel
+from keras_pixel.presets import folders
+from keras_pixel.training import building
+from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.recipe import Recipe
+from keras_pixel.training.trainer import train
+from keras_pixel.training.warm_start import warm_start
+
+# A window of the history, at most; small sets have shorter epochs.
+_WINDOW = 100
+# Of the learning rate that the preset was trained with.
+_FRACTION = 0.5
+_LEARNING_RATE = 0.0005
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneResult:
+    """The result of a fine-tuning.
+
+    Args:
+        preset_dir: path of the preset folder, for `keras_pixel.load`.
+        step: int. Step of the published weights.
+        before: float. Bits/dim of the held-out images before the first step.
+        after: float. The same with the published weights.
+        num_images: int. Held-out images.
+        remade: tuple of the names of the layers that were made anew, because
+            levels, channels or classes differ from the preset's.
+        seconds: float. Seconds of training, over all runs.
+    """
+
+    preset_dir: Path
+    step: int
+    before: float
+    after: float
+    num_images: int
+    remade: tuple[str, ...]
+    seconds: float
+
+    def __str__(self):
+        lines = [
+            f"before  {self.before:.4f} bits/dim on {self.num_images:,} "
+            "held-out images",
+            f"after   {self.after:.4f} bits/dim, step {self.step:,}, "
+            f"{self.seconds:,.0f} s",
+        ]
+        if self.remade:
+            lines.append(f"anew    {', '.join(self.remade)}")
+        return "\n".join([*lines, f"preset  {self.preset_dir}"])
+
+
+def finetune(
+    model,
+    data,
+    output_dir,
+    *,
+    image_shape=None,
+    num_levels=None,
+    labels=False,
+    epochs=10,
+    batch_size=16,
+    learning_rate=None,
+    freeze=(),
+    flip=False,
+    patience=3,
+    validation=0.1,
+    resize=None,
+    values=None,
+    precision="float32",
+    seed=0,
+    data_dir=None,
+    download=False,
+    resume=True,
+    progress=True,
+):
+    """Train a preset further on other images, and save it as a preset.
+
+    The model's class and body stay. It may take images of another size where
+    the architecture allows it, another number of levels or channels, and
+    class labels: the layers that know of these are made anew, as near to the
+    trained ones as can be (see `warm_start`), and named. Of the images a part
+    is held out to measure before and after, and another to choose the best
+    weights and the moment to stop.
+
+    It writes a training's folder (see `train`): the same call resumes one that
+    was stopped, `recipe.json` says all that was done, and `preset/` loads,
+    exports and serves like any other.
+
+    Args:
+        model: name or folder of a preset, or a `PixelModel`.
+        data: what `load_data` takes as `source`: a folder of pictures, an
+            .npy or .npz file, the name of a TFDS data set, an array, or
+            `(images, labels)`.
+        output_dir: path of the training's folder, created if necessary.
+        image_shape: `(height, width, channels)`. Defaults to `None`, the
+            preset's.
+        num_levels: int. Defaults to `None`, the preset's.
+        labels: bool. Whether the model is told the class of each image, also
+            where the preset is not. Defaults to `False`: as the preset.
+        epochs: int. Passes over the training images, at most. Defaults to
+            `10`.
+        batch_size: int. Images per step. Defaults to `16`.
+        learning_rate: float. The highest. Defaults to `None`: half of that
+            which the preset was trained with, or 0.0005 where it does not say.
+        freeze: names of layers, or patterns such as "block_*", whose weights
+            stay as they are. Defaults to none.
+        flip: bool. Whether to mirror half of the training images.
+        patience: int. Epochs without improvement on validation images after
+            which the training ends. Defaults to `3`.
+        validation: int or float, number or part of the images to validate on
+            and, likewise, to measure with, where the source brings none.
+            Defaults to a tenth.
+        resize, values: as in `load_data`.
+        precision: as in `Recipe`. Defaults to `"float32"`.
+        seed: int. Decides the held-out images and the order of the others.
+        data_dir, download, resume, progress: as in `train`.
+
+    Returns:
+        `FinetuneResult`.
+
+    Raises:
+        TypeError, ValueError: if an argument, the images or the preset do not
+            fit each other.
+
+    Example:
+
+    ```python
+    from keras_pixel.training import finetune
+
+    result = finetune("pixelcnn_mnist", "my_digits/", "runs/my_digits")
+    print(result)  # bits/dim before and after
+    model = keras_pixel.load(result.preset_dir)
+    ```
+    """
+    output_dir = Path(output_dir).expanduser()
+    epochs = check_size("epochs", epochs)
+    batch_size = check_size("batch_size", batch_size)
+    folder = _preset_of(model, output_dir)
+    source = presets.load(folder)
+    config = _new_config(source, image_shape, num_levels)
+    options = {"data_dir": data_dir, "download": download}
+    described = {
+        **{"resize": resize, "values": values},
+        **{"validation": validation, "test": validation, "seed": seed},
+    }
+    described = {k: v for k, v in described.items() if v is not None}
+    with_labels = labels or source.num_classes is not None
+    given = data
+    if not isinstance(data, (str, Path)):
+        given = _written(data, output_dir)
+    images = load_data(
+        given,
+        "train",
+        image_shape=tuple(config["image_shape"]),
+        num_levels=config["num_levels"],
+        labels=with_labels,
+        **described,
+        **options,
+    )
+    if with_labels:
+        config["num_classes"] = images.num_classes
+        config.setdefault("label_dropout", 0.0)
+        if source.num_classes is None:
+            config["label_dropout"] = 0.1
+    per_epoch = math.ceil(len(images) / batch_size)
+    window = min(per_epoch, _WINDOW)
+    epoch = math.ceil(per_epoch / window) * window  # in whole windows
+    if learning_rate is None:
+        learning_rate = _usual_learning_rate(folder)
+    recipe = Recipe(
+        name=output_dir.name,
+        description=f"Fine-tuned from {source.name}.",
+        model={
+            "class_name": _class_name(source),
+            "config": config,
+        },
+        data={"source": str(given), "flip": flip, **described},
+        optimizer={"name": "adam", "learning_rate": learning_rate},
+        batch_size=batch_size,
+        steps=epochs * epoch,
+        schedule={
+            "warmup_steps": min(epoch, 100),
+            "decay": "cosine",
+            "final_fraction": 0.05,
+        },
+        ema_momentum=0.99,
+        clip_norm=0.5,
+        precision=precision,
+        seed=seed,
+        log_every=window,
+        checkpoint_every=epoch,
+        evaluate_every=epoch,
+        sample_every=0,
+        publish="best",
+        initial_weights=str(folder),
+        warm_start=True,
+        freeze=list(freeze),
+        patience=patience,
+    )
+    started = building.build_model(recipe)
+    remade = warm_start(started, source)
+    held_out = recipe.load_data("test", **options)
+    before = evaluate(started, held_out, batch_size)["bits_per_dim"]
+    result = train(
+        recipe, output_dir, resume=resume, progress=progress, **options
+    )
+    if result is None:  # interrupted
+        return None
+    trained = presets.load(result.preset_dir)
+    after = evaluate(trained, held_out, batch_size)["bits_per_dim"]
+    return FinetuneResult(
+        preset_dir=result.preset_dir,
+        step=result.step,
+        before=before,
+        after=after,
+        num_images=len(held_out),
+        remade=tuple(remade),
+        seconds=result.seconds,
+    )
+
+
+def _preset_of(model, output_dir):
+    """Name or folder of a preset; that of a model is written first."""
+    if not isinstance(model, PixelModel):
+        return model
+    folder = output_dir / "initial"
+    if not folder.exists():
+        model.save_preset(folder)
+    return folder
+
+
+def _new_config(source, image_shape, num_levels):
+    """Arguments of the source's class, for other images."""
+    config = source.get_config()
+    config.pop("name")
+    config.pop("class_names", None)
+    if "image_shape" not in config:
+        raise ValueError(
+            "`model` must be of a class with arguments, such as `PixelCNN`, "
+            "to be made for other images. Received: a graph of one's own. "
+            "Train it further with `model.fit`."
+        )
+    if config.get("condition") is not None:
+        raise NotImplementedError(
+            "`finetune` takes models of images and labels. Received: a model "
+            "with an encoder of another condition. Train it further with "
+            "`model.fit`."
+        )
+    config.pop("condition", None)
+    if image_shape is not None:
+        config["image_shape"] = image_shape
+    if num_levels is not None:
+        config["num_levels"] = num_levels
+    return {
+        k: list(v) if isinstance(v, tuple) else v for k, v in config.items()
+    }
+
+
+def _written(data, output_dir):
+    """A file of arrays that are in memory, so that a training can resume."""
+    path = output_dir / "data.npz"
+    images, labels = data if isinstance(data, tuple) else (data, None)
+    arrays: dict[str, Any] = {"images": np.asarray(images)}
+    if labels is not None:
+        arrays["labels"] = np.asarray(labels)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with files.atomic_file(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    return path
+
+
+def _class_name(model):
+    """The name by which a recipe finds a class."""
+    name = type(model).__name__
+    try:
+        if building.model_class(name) is type(model):
+            return name
+    except ValueError:
+        pass
+    return keras.saving.get_registered_name(type(model))
+
+
+def _usual_learning_rate(folder):
+    """Part of the learning rate that a preset was trained with."""
+    path = folders.find(folder) / "recipe.json"
+    if not path.is_file():
+        return _LEARNING_RATE
+    return _FRACTION * Recipe.from_json(path).optimizer["learning_rate"]
