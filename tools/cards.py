@@ -215,7 +215,7 @@ def _numbers(metadata):
     _, unit = headline(metadata)
     told = ", condition=observations" if dataset.get("condition") else ""
     better = "Lower is better"
-    if "beside" in measured:
+    if "beside" in measured or "probe" in measured:
         better = "Lower bits/dim and nats are better"
     other = "nats" if unit == "bits_per_dim" else "bits_per_dim"
     lines = ["| what | number | from |", "| --- | --- | --- |"]
