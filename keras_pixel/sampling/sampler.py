@@ -394,7 +394,7 @@ class Sampler:
             Iterator of the program's outputs, batch after batch: nests of
             NumPy arrays.
         """
-        _check_weights(self.model)
+        self._check_weights()
         return self.programs.run(
             (key, *sorted(inputs)),
             make_program,
@@ -403,6 +403,34 @@ class Sampler:
             jit_compile,
             sizes=BATCH_SIZES,
         )
+
+    def _check_weights(self):
+        """Refuse to draw from weights that are not numbers.
+
+        Every level would have the probability NaN, and black images come out.
+        """
+        weights = [
+            weight
+            for weight in self.model.weights
+            if keras.backend.is_float_dtype(weight.dtype)
+        ]
+        if not weights:
+            return
+
+        def are_finite(inputs):
+            # All in one function: it runs before every drawing.
+            found = [ops.all(ops.isfinite(weight)) for weight in weights]
+            return ops.stack(found)[None]  # (1, weights)
+
+        nothing = np.zeros((1, 1), "float32")
+        (finite,) = self.programs.run("weights", lambda: are_finite, nothing, 1)
+        if not finite.all():
+            weight = weights[np.argmin(finite[0])]
+            raise ValueError(
+                "The weights of the model must be finite, or its output is "
+                f"not. Received: NaN or infinity in {weight.path!r}. Load the "
+                "last good weights; a training whose loss is NaN leaves such."
+            )
 
 
 def drawing_program(model, distribution):
@@ -419,19 +447,3 @@ def drawing_program(model, distribution):
     if is_decodable(model):
         return Program(DecodingGraph(model), Drawing(distribution))
     return NaiveProgram(model, distribution)
-
-
-def _check_weights(model):
-    """Refuse to draw from weights that are not numbers.
-
-    Every level would have the probability NaN, and black images come out.
-    """
-    for weight in model.weights:
-        if keras.backend.is_float_dtype(weight.dtype) and not bool(
-            ops.all(ops.isfinite(weight))
-        ):
-            raise ValueError(
-                "The weights of the model must be finite, or its output is "
-                f"not. Received: NaN or infinity in {weight.path!r}. Load the "
-                "last good weights; a training whose loss is NaN leaves such."
-            )
