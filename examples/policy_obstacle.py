@@ -20,12 +20,10 @@ import math
 import pathlib
 import time
 
-import keras
 import numpy as np
 
+from examples import policies
 from examples import sequences
-from keras_pixel import models
-from keras_pixel import tasks
 from keras_pixel.data import Discretizer
 from keras_pixel.files import atomic_file
 
@@ -38,7 +36,6 @@ MAX_TURN = 0.8  # radians
 LOW, HIGH = (-1.0, 0.2), (1.0, 0.35)
 MAX_STEPS = 15
 NUM_BINS = 31
-BATCH_SIZE = 128
 OUTCOMES = ("goal", "collision", "neither")
 
 
@@ -54,18 +51,12 @@ def main(arguments=None):
     shown, observations, actions = demonstrations(options.demonstrations)
     print(f"{len(actions):,} actions of {options.demonstrations} episodes.")
     policy = autoregressive_policy(options.units)
-    gaussian = gaussian_model(options.units)
-    train(
-        policy.model,
-        {"images": policy.levels(actions), "condition": observations},
-        None,
-        options.steps,
-    )
-    train(gaussian, observations, actions.astype("float32"), options.steps)
+    gaussian = policies.GaussianPolicy(4, LOW, HIGH, options.units)
+    policies.train_both(policy, gaussian, observations, actions, options.steps)
     drivers = {
         "autoregressive": policy.act,
-        "Gaussian": lambda seen, seed: gaussian_act(gaussian, seen, seed),
-        "Gaussian, its mean": lambda seen, seed: gaussian_act(gaussian, seen),
+        "Gaussian": gaussian.act,
+        "Gaussian, its mean": gaussian.act_mean,
     }
     driven = {"demonstrations": shown}
     for name, act in drivers.items():
@@ -75,7 +66,7 @@ def main(arguments=None):
     found = {name: count(outcomes) for name, (_, outcomes) in driven.items()}
     sizes = {
         "autoregressive": policy.model.count_params(),
-        "Gaussian": gaussian.count_params(),
+        "Gaussian": gaussian.model.count_params(),
     }
     text = table(found, sizes)
     print(text)
@@ -207,84 +198,13 @@ def demonstrations(number, seed=0):
 # === Policies ===
 
 
-def encoder(units):
-    """From an observation to features; the same for both policies."""
-    seen = keras.Input((4,))
-    x = keras.layers.Dense(units, activation="silu")(seen)
-    x = keras.layers.Dense(units, activation="silu")(x)
-    return keras.Model(seen, x, name="encoder")
-
-
 def autoregressive_policy(units):
-    keras.utils.set_random_seed(0)
-    model = models.PixelLSTM(
-        (1, 2, 1),
-        NUM_BINS,
-        hidden_dim=units // 2,
-        num_layers=1,
-        condition=encoder(units),
-        name="policy",
-    )
-    bins = Discretizer(NUM_BINS, low=LOW, high=HIGH, num_dims=2)
-    return tasks.Policy(model, bins)
+    return policies.autoregressive_policy(4, discretizer(), units)
 
 
-def gaussian_model(units):
-    """Means and logarithms of standard deviations of scaled actions.
-
-    Two more layers make up for those of the autoregressive model.
-    """
-    keras.utils.set_random_seed(0)
-    features = encoder(units)
-    x = features.output
-    for _ in range(2):
-        x = keras.layers.Dense(2 * units, activation="silu")(x)
-    parameters = keras.layers.Dense(4)(x)
-    return keras.Model(features.input, parameters, name="gaussian")
-
-
-def gaussian_loss(actions, parameters):
-    """Nats of an action that is scaled to [-1, 1]."""
-    mean, log_std = keras.ops.split(parameters, 2, axis=-1)
-    # Wide enough not to run away where all actions are the same.
-    log_std = keras.ops.maximum(log_std, -4.0)
-    error = (scaled(actions) - mean) * keras.ops.exp(-log_std)
-    nats = 0.5 * error**2 + log_std + 0.5 * math.log(2 * math.pi)
-    return keras.ops.sum(nats, axis=-1)
-
-
-def scaled(actions):
-    low, high = np.array(LOW, "float32"), np.array(HIGH, "float32")
-    return 2 * (actions - low) / (high - low) - 1
-
-
-def gaussian_act(model, observations, seed=None):
-    """Actions drawn with the generator `seed`, or the means without one."""
-    parameters = np.asarray(model.predict_on_batch(observations))
-    mean, log_std = np.split(parameters, 2, axis=-1)
-    if seed is not None:
-        mean = mean + np.exp(np.maximum(log_std, -4)) * seed.normal(
-            size=mean.shape
-        )
-    low, high = np.array(LOW), np.array(HIGH)
-    return np.clip(low + (mean + 1) / 2 * (high - low), low, high)
-
-
-def train(model, inputs, targets, steps):
-    """Train on batches drawn by a seed: the same for each model."""
-    keras.utils.set_random_seed(0)
-    count = len(keras.tree.flatten(inputs)[0])
-    picked = np.random.default_rng(0).integers(count, size=steps * BATCH_SIZE)
-    inputs, targets = keras.tree.map_structure(
-        lambda x: x if x is None else x[picked], (inputs, targets)
-    )
-    rate = keras.optimizers.schedules.CosineDecay(0.003, steps)
-    optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
-    loss = {} if targets is None else {"loss": gaussian_loss}
-    model.compile(optimizer, **loss)
-    start = time.monotonic()
-    model.fit(inputs, targets, BATCH_SIZE, shuffle=False, verbose=0)
-    print(f"{model.name}: {steps} steps in {time.monotonic() - start:.0f} s")
+def discretizer():
+    """Bins of the turn and of the way."""
+    return Discretizer(NUM_BINS, low=LOW, high=HIGH, num_dims=2)
 
 
 def times_of_an_action(policy, number=100):
@@ -330,35 +250,39 @@ def table(found, sizes):
     return "\n".join(lines) + "\n"
 
 
-def draw(driven, path, most=40):
+def draw(driven, path):
     """Trajectories of both policies, side by side."""
     figure = sequences.figure((8, 2.8))
     if figure is None:
         return
     axes = figure.subplots(1, 2, sharey=True)
-    colors = {"goal": "#1f6fb2", "collision": "#d9660b", "neither": "#888888"}
     for ax, name in zip(axes, ("Gaussian", "autoregressive"), strict=True):
-        paths, outcomes = driven[name]
-        for one, outcome in zip(paths[:most], outcomes[:most], strict=True):
-            ax.plot(*one.T[:2], color=colors[outcome], linewidth=0.8)
-        reached = 100 * (outcomes == "goal").mean()
-        ax.set_title(f"{name}: {reached:.0f} % reach the goal", fontsize=10)
-        for place, radius, color in (
-            (OBSTACLE, OBSTACLE_RADIUS, "#555555"),
-            (GOAL, GOAL_RADIUS, "#9fd3a8"),
-        ):
-            angles = np.linspace(0, 2 * math.pi, 60)
-            ax.fill(
-                place[0] + radius * np.cos(angles),
-                place[1] + radius * np.sin(angles),
-                color=color,
-            )
-        ax.set(xlim=(-1.1, 1.2), ylim=(-0.65, 0.65), aspect="equal")
-        for wall in (-WALL, WALL):
-            ax.axhline(wall, color="#555555")
-        ax.axis("off")
+        draw_trajectories(ax, name, *driven[name])
     with atomic_file(path) as file:
         figure.savefig(file, format="png")
+
+
+def draw_trajectories(ax, name, paths, outcomes, most=40):
+    """The first trajectories of a policy, in the corridor."""
+    colors = {"goal": "#1f6fb2", "collision": "#d9660b", "neither": "#888888"}
+    for one, outcome in zip(paths[:most], outcomes[:most], strict=True):
+        ax.plot(*one.T[:2], color=colors[outcome], linewidth=0.8)
+    reached = 100 * (outcomes == "goal").mean()
+    ax.set_title(f"{name}: {reached:.0f} % reach the goal", fontsize=10)
+    for place, radius, color in (
+        (OBSTACLE, OBSTACLE_RADIUS, "#555555"),
+        (GOAL, GOAL_RADIUS, "#9fd3a8"),
+    ):
+        angles = np.linspace(0, 2 * math.pi, 60)
+        ax.fill(
+            place[0] + radius * np.cos(angles),
+            place[1] + radius * np.sin(angles),
+            color=color,
+        )
+    ax.set(xlim=(-1.1, 1.2), ylim=(-0.65, 0.65), aspect="equal")
+    for wall in (-WALL, WALL):
+        ax.axhline(wall, color="#555555")
+    ax.axis("off")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The publishing tool: from a training's folder to a preset and its pages."""
 
+import json
 import shutil
 
 import numpy as np
@@ -12,6 +13,8 @@ from tools import cards
 from tools import generate_tables
 from tools import publish
 from tools import publish_baselines
+from tools import publish_examples
+from tools import publish_probe
 
 RECIPE = {
     "name": "tiny",
@@ -120,6 +123,94 @@ def test_a_baseline_becomes_a_preset_without_a_recipe(run, zoo, monkeypatch):
     ):
         assert words in card
     assert "README.md), a baseline |" in cards.table(cards.read_all(zoo))
+
+
+class TinyDocstrings(publish_examples.Docstrings):
+    length, filters, steps, modules = 32, 4, 2, 11
+
+
+class TinyObstacle(publish_examples.Obstacle):
+    demonstrations, units, steps, episodes = 4, 4, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("example", "bins"), [(TinyDocstrings, None), (TinyObstacle, 31)]
+)
+def test_an_example_becomes_a_preset(example, bins, zoo, monkeypatch):
+    monkeypatch.setitem(publish_examples.EXAMPLES, "tiny_example", example)
+    given = publish_examples.parse_arguments(
+        ["tiny_example", "--hardware", "a test's CPU"]
+    )
+    folder = publish_examples.compute(given, zoo)
+    metadata = presets.read_metadata(folder)
+    assert set(metadata["files"]) == {
+        *("README.md", "config.json", "model.weights.h5", "samples.png")
+    }
+    measured, dataset = metadata["measured"], metadata["dataset"]
+    card = (folder / "README.md").read_text()
+    assert card == cards.card(metadata)
+    for words in (
+        "a test's CPU",
+        "publish_examples tiny_example --evaluate",
+        f"[{example.example}](../../{example.example})",
+        f"It models {dataset['noun']} of {example.source}",
+        dataset["licence"],
+        *measured["beside"],
+    ):
+        assert words in card
+    model = presets.load(folder)
+    assert getattr(model.discretizer, "num_bins", None) == bins
+    data = example().test_data()
+    images = data.pop("images")
+    assert len(images) == dataset["num_images"] == measured["num_images"]
+    nats = -model.log_prob(images, **data).mean()
+    assert measured["nats"] == pytest.approx(nats, rel=1e-5)
+    given.evaluate = True
+    again = publish_examples.evaluate(given, zoo)
+    assert again["nats"] == pytest.approx(measured["nats"], rel=1e-9)
+    assert {name: again[name] for name in measured["beside"]} == (
+        measured["beside"]
+    )
+
+
+def test_hardware_is_needed_to_publish_an_example(capsys):
+    name = "pixellstm_obstacle"
+    assert publish_examples.parse_arguments([name, "--evaluate"]).evaluate
+    with pytest.raises(SystemExit):
+        publish_examples.parse_arguments([name])
+    assert "--hardware is needed" in capsys.readouterr().err
+
+
+def test_what_a_probe_found_comes_onto_the_card(run, zoo, tmp_path):
+    folder = publish.publish(arguments(run), zoo)
+    probes = [
+        ("pixels", "none", 0.5),
+        *(("first", "trained", 0.7), ("first", "random", 0.6)),
+        *(("last", "trained", 0.9), ("last", "random", 0.8)),
+    ]
+    found = [
+        {"layer": layer, "weights": weights, "accuracy": accuracy}
+        for layer, weights, accuracy in probes
+    ]
+    result = {
+        **{"model": "tiny_stripes", "probes": found, "best": found[1]},
+        **{"num_train": 2000, "num_test": 40, "pooling": [2, 1], "seed": 3},
+        **{"train": "40 images", "test": "10 images"},
+    }
+    (tmp_path / "probe").mkdir()
+    (tmp_path / "probe" / "probe.json").write_text(json.dumps(result))
+    publish_probe.publish(tmp_path / "probe", "stripes", "a test's CPU", zoo)
+    texts = generate_tables.pages(zoo.parent, zoo)
+    assert folder / "README.md" in generate_tables.write(texts)
+    card = (folder / "README.md").read_text()
+    for words in (
+        "| linear probe of first, right of 40 images | 70.0 % |",
+        "the pixels themselves 50.0 %, the same layer of random weights 60.0 %",
+        "keras-pixel probe tiny_stripes stripes -o probe --num-train 2000 "
+        "--num-test 40 --pooling 2x1 --seed 3 --download",
+    ):
+        assert words in card
+    presets.load(folder)  # the card's hash is right
 
 
 def test_best_weights_are_published_while_training(run, zoo, tmp_path):

@@ -13,6 +13,7 @@ from keras_pixel import training
 from keras_pixel.presets import folders
 from tools import cards
 from tools import generate_tables
+from tools import publish_examples
 
 NAMES = sorted(cards.read_all())
 FILES = {
@@ -27,10 +28,15 @@ MAX_PRESET_BYTES = 16_000_000
 MAX_TREE_BYTES = 32_000_000
 
 each_preset = pytest.mark.parametrize("name", NAMES)
+EXAMPLES = [
+    name
+    for name, metadata in cards.read_all().items()
+    if cards.is_example(metadata)
+]
 TRAINED = [
     name
     for name, metadata in cards.read_all().items()
-    if not cards.is_baseline(metadata)
+    if not cards.is_baseline(metadata) and name not in EXAMPLES
 ]
 
 
@@ -105,6 +111,28 @@ def test_recipe_is_of_this_model(name):
     )
     built = {key: config["config"][key] for key in recipe.model["config"]}
     assert built == recipe.to_dict()["model"]["config"]
+
+
+def test_every_example_is_published():
+    assert sorted(publish_examples.EXAMPLES) == EXAMPLES
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_is_published_as_its_tool_says(name, metadata):
+    stated, tool = metadata[name], publish_examples.EXAMPLES[name]
+    assert (cards.ROOT / stated["training"]["example"]).is_file()
+    for key in ("steps", "step"):
+        assert stated["training"][key] == tool.steps
+    assert stated["training"]["images_per_step"] == tool.batch_size
+    assert stated["training"]["example"] == tool.example
+    assert stated["description"] == tool.description
+    assert stated["usage"] == list(tool.usage)
+    assert stated["samples"] == tool.samples
+    assert f"publish_examples {name}" in stated["training"]["command"]
+    assert f"publish_examples {name}" in stated["measured"]["command"]
+    assert stated["dataset"]["licence"]
+    sizes = [path.stat().st_size for path in (cards.ZOO / name).iterdir()]
+    assert sum(sizes) < 2_000_000
 
 
 @each_preset

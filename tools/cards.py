@@ -118,6 +118,11 @@ def is_baseline(metadata):
     return "closed_form" in metadata["training"]
 
 
+def is_example(metadata):
+    """Whether an example of this project trained it, without a recipe."""
+    return "example" in metadata["training"]
+
+
 def shape_text(metadata):
     return "×".join(str(size) for size in metadata["image_shape"])
 
@@ -133,6 +138,7 @@ def card(metadata):
         "Licence": _licence(metadata),
     }
     samples = metadata["samples"]
+    shown = samples.get("shown", f"{samples['num_images']} samples")
     lines = [
         f"# {name}",
         "",
@@ -141,7 +147,7 @@ def card(metadata):
         f"{metadata['num_parameters']:,} parameters.",
         *(["", metadata["description"]] if metadata["description"] else []),
         "",
-        f"![{samples['num_images']} samples of {name}](samples.png)",
+        f"![{shown} of {name}](samples.png)",
         "",
         _of_samples(metadata),
     ]
@@ -153,6 +159,8 @@ def card(metadata):
 def _of_samples(metadata):
     samples, classes = metadata["samples"], metadata.get("num_classes")
     count, seed = samples["num_images"], samples["seed"]
+    if "caption" in samples:
+        return samples["caption"]
     if classes is None and len(metadata.get("orders", ())) < 2:
         return (
             f"{count} samples, none left out: "
@@ -173,6 +181,8 @@ def _of_samples(metadata):
 
 
 def _use(metadata):
+    if "usage" in metadata:
+        return ["```python", *metadata["usage"], "```"]
     shape = ", ".join(str(size) for size in metadata["image_shape"])
     told = ""
     if metadata.get("num_classes") is not None:
@@ -203,12 +213,17 @@ def _use(metadata):
 def _numbers(metadata):
     measured, dataset = metadata["measured"], metadata["dataset"]
     _, unit = headline(metadata)
+    told = ", condition=observations" if dataset.get("condition") else ""
+    better = "Lower is better"
+    if "beside" in measured or "probe" in measured:
+        better = "Lower bits/dim and nats are better"
     other = "nats" if unit == "bits_per_dim" else "bits_per_dim"
     lines = ["| what | number | from |", "| --- | --- | --- |"]
     for one, marks in ((unit, "**"), (other, "")):
         value = number(measured[one], one)
         lines.append(
-            f"| {UNITS[one]}, {dataset['split']} | {marks}{value}{marks} "
+            f"| {_unit(metadata, one)}, {dataset['split']} "
+            f"| {marks}{value}{marks} "
             "| measured here |"
         )
     found = measured.get("classification")
@@ -225,6 +240,17 @@ def _numbers(metadata):
             f"{len(metadata['orders'])} orders | {number(mean[one], one)} "
             "| measured here |"
         )
+    probe = measured.get("probe")
+    if probe:
+        lines.append(
+            f"| linear probe of {probe['layer']}, right of "
+            f"{probe['num_test']:,} images | {100 * probe['accuracy']:.1f} % "
+            "| measured here |"
+        )
+    lines += [
+        f"| {what} | {value} | measured here |"
+        for what, value in measured.get("beside", {}).items()
+    ]
     paper = metadata.get("paper")
     if paper:
         lines.append(
@@ -234,8 +260,9 @@ def _numbers(metadata):
         )
     lines += [
         "",
-        "Lower is better. Exact, not a bound: the mean of "
-        f"`-model.log_prob(images)` over {dataset['description']}. Computed "
+        f"{better}. Exact, not a bound: the mean of "
+        f"`-model.log_prob(images{told})` over {dataset['description']}. "
+        "Computed "
         f"in {measured['precision']} with the {metadata['weights_dtype']} "
         "weights of this folder:",
         "",
@@ -252,16 +279,32 @@ def _numbers(metadata):
             "",
             f"    {found['command']}",
         ]
+    if probe:
+        lines += ["", *_of_probe(probe)]
     before = measured.get("before_rounding")
     if before:
         lines += [
             "",
             "Before the weights were rounded to float16: "
             f"{before['bits_per_dim']:.4f} bits/dim on "
-            f"{before['num_images']:,} images; after: "
+            f"{before['num_images']:,} {_noun(metadata)}; after: "
             f"{before['rounded_bits_per_dim']:.4f}.",
         ]
     return lines
+
+
+def _of_probe(probe):
+    random = probe["accuracy_of_random_weights"]
+    beside = f"the pixels themselves {100 * probe['accuracy_of_pixels']:.1f} %"
+    if random is not None:
+        beside += f", the same layer of random weights {100 * random:.1f} %"
+    return [
+        f"The [probe](../../docs/probe.md) is fitted to {probe['num_train']:,} "
+        f"training images, a fifth of which choose its layer; {beside}. "
+        f"Measured once, on {probe['hardware']}:",
+        "",
+        f"    {probe['command']}",
+    ]
 
 
 def _training(metadata):
@@ -274,12 +317,17 @@ def _training(metadata):
             "",
             f"    {training['command']}",
         ]
+    example = is_example(metadata)
     facts = {
         "command": f"`{training['command']}`",
         "hardware": training["hardware"],
-        "hours": f"{training['hours']:.1f}",
+        **(
+            {"minutes": f"{training['minutes']:.1f}"}
+            if example
+            else {"hours": f"{training['hours']:.1f}"}
+        ),
         "steps": f"{training['step']:,} of {training['steps']:,}, "
-        f"{training['images_per_step']} images each",
+        f"{training['images_per_step']} {_noun(metadata)} each",
         "precision": training["precision"],
         "seed": training["seed"],
         "data": training["data"],
@@ -287,9 +335,16 @@ def _training(metadata):
             f"{key} {value}" for key, value in versions.items()
         ),
     }
+    recipe = (
+        "[recipe.json](recipe.json) holds everything that decides the training."
+    )
+    if example:
+        path = training["example"]
+        recipe = (
+            f"Data, network and training are those of [{path}](../../{path})."
+        )
     return [
-        "[recipe.json](recipe.json) holds everything that decides the "
-        "training.",
+        recipe,
         "",
         "| what | value |",
         "| --- | --- |",
@@ -300,15 +355,28 @@ def _training(metadata):
 def _limits(metadata):
     note = metadata["dataset"].get("note")
     return [
-        f"It models images of {metadata['dataset']['name']} at "
+        f"It models {_noun(metadata)} of {metadata['dataset']['name']} at "
         f"{shape_text(metadata)} with {metadata['num_levels']} levels, and "
-        "knows nothing else; likelihoods of other images mean little. Samples "
-        "show the biases of the data set.",
+        f"knows nothing else; likelihoods of other {_noun(metadata)} mean "
+        "little. Samples show the biases of the data set.",
         *(["", note] if note else []),
     ]
 
 
+def _noun(metadata):
+    return metadata["dataset"].get("noun", "images")
+
+
+def _unit(metadata, unit):
+    return UNITS[unit].replace("image", _noun(metadata).removesuffix("s"))
+
+
 def _licence(metadata):
+    if "licence" in metadata["dataset"]:
+        return [
+            f"Weights, card and samples: {metadata['licence']}. "
+            f"{metadata['dataset']['licence']}"
+        ]
     return [
         f"Weights, card and samples: {metadata['licence']}. The images of "
         f"{metadata['dataset']['name']} have terms of their own and are not "
@@ -344,7 +412,8 @@ def table(presets, prefix=""):
             f"| {shape_text(metadata)} | {metadata['num_levels']} "
             f"| {metadata['num_parameters']:,} "
             f"| {dataset['name']}, {dataset['num_images']:,} "
-            f"| **{number(value, unit)}** {UNITS[unit]} | {published} |"
+            f"| **{number(value, unit)}** {_unit(metadata, unit)} "
+            f"| {published} |"
         )
     return "\n".join(lines) + "\n"
 

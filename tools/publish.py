@@ -14,6 +14,7 @@ Run it from the root of a checkout; look at samples.png; then run
 
 import argparse
 import datetime
+import functools
 import io
 import pathlib
 import re
@@ -50,10 +51,10 @@ def parse_arguments(args=None):
     return parser.parse_args(args)
 
 
-def make_parser(description):
+def make_parser(description, needed=True):
     """A parser with what measuring and writing a preset need."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--hardware", required=True, help='"2 CPU cores"')
+    parser.add_argument("--hardware", required=needed, help='"2 CPU cores"')
     parser.add_argument("--data-dir", help="folder of TFDS data sets")
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--note", help="what else users should know")
@@ -258,12 +259,44 @@ def write_preset(arguments, zoo, model, data, source, known, files):
     Returns:
         `pathlib.Path` of the folder.
     """
+    model, dtype, measured = measure_rounded(arguments, model, data)
+    measured["command"] = (
+        f"keras-pixel evaluate {arguments.name} "
+        + ("" if "recipe.json" in files else f"{source} ")
+        + "--download"
+    )
+    measured |= accuracy_entry(arguments, model, data)
+    measured |= orders_entry(arguments, model, data)
+    samples = {"num_images": arguments.samples, "seed": arguments.seed}
+    known = {
+        **known,
+        "dataset": dataset_entry(source, data, arguments.note),
+        "measured": measured,
+        "paper": cards.paper(model, source),
+        "samples": samples,
+    }
+    sheet = functools.partial(sample_sheet, model, *samples.values())
+    return store(arguments, zoo, model, dtype, known, files, sheet)
+
+
+def measure_rounded(arguments, model, data):
+    """Measures a model, its weights rounded if that costs next to nothing.
+
+    Args:
+        arguments: those of the command.
+        model: `PixelModel` with float32 weights.
+        data: what `training.evaluate` takes, of the test split.
+
+    Returns:
+        The model to be stored, the dtype of its weights, and what was
+        measured, a dict.
+    """
     half = rounded(model)
     result = measure("float16", half, data, arguments.batch_size)
     compared = arguments.compare_images
     exact = measure("float32", model, data, arguments.batch_size, compared)
     short = result
-    if compared is not None and compared < len(data):
+    if exact["num_images"] < result["num_images"]:
         short = measure("both", half, data, arguments.batch_size, compared)
     difference = abs(exact["bits_per_dim"] - short["bits_per_dim"])
     dtype = "float16" if difference < TOLERANCE else "float32"
@@ -275,11 +308,6 @@ def write_preset(arguments, zoo, model, data, source, known, files):
         "headline": "nats" if model.num_levels == 2 else "bits_per_dim",
         **result,
         "precision": "float32",
-        "command": f"keras-pixel evaluate {arguments.name} "
-        + ("" if "recipe.json" in files else f"{source} ")
-        + "--download",
-        **accuracy_entry(arguments, model, data),
-        **orders_entry(arguments, model, data),
         "before_rounding": {
             **exact,
             "rounded_bits_per_dim": short["bits_per_dim"],
@@ -287,23 +315,37 @@ def write_preset(arguments, zoo, model, data, source, known, files):
         if dtype == "float16"
         else None,
     }
+    return model, dtype, measured
+
+
+def store(arguments, zoo, model, dtype, known, files, picture):
+    """Writes a measured model as a preset, unless the published is better.
+
+    Args:
+        arguments: those of the command.
+        zoo: `pathlib.Path`.
+        model: `PixelModel`.
+        dtype: of the weights.
+        known: dict, `description`, `dataset`, `measured`, `training`,
+            `paper` and `samples` of the metadata, and what else is known.
+        files: dict of name and bytes, the preset's own files.
+        picture: function that returns the bytes of samples.png.
+
+    Returns:
+        `pathlib.Path` of the folder.
+    """
     old = cards.read_all(zoo).get(arguments.name)
-    refuse_worse(old, measured, arguments.force)
+    refuse_worse(old, known["measured"], arguments.force)
     known = {
         "name": arguments.name,
-        "description": known["description"],
-        "dataset": dataset_entry(source, data, arguments.note),
-        "measured": measured,
-        "training": known["training"],
-        "paper": cards.paper(model, source),
-        "samples": {"num_images": arguments.samples, "seed": arguments.seed},
+        **known,
         "licence": arguments.licence,
         "published": datetime.date.today().isoformat(),
     }
     described = {**known, **presets.describe(model, dtype)}
     files = {
         **files,
-        "samples.png": sample_sheet(model, arguments.samples, arguments.seed),
+        "samples.png": picture(),
         "README.md": cards.card(described).encode(),
     }
     with tempfile.TemporaryDirectory() as folder:

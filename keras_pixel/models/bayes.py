@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_pixel.checks import check_prior
+from keras_pixel.sampling.condition_checks import check_prior
 
 
 def classify(model, images, *, prior=None, **arguments):

@@ -9,7 +9,6 @@ from keras import ops
 
 from keras_pixel import presets
 from keras_pixel.checks import check_choice
-from keras_pixel.checks import check_class_names
 from keras_pixel.checks import check_images
 from keras_pixel.checks import check_num_levels
 from keras_pixel.checks import check_size
@@ -30,6 +29,7 @@ from keras_pixel.sampling import beam_search
 from keras_pixel.sampling import conditional_bits_per_dim
 from keras_pixel.sampling import draw_particles
 from keras_pixel.sampling import orders_of
+from keras_pixel.sampling.condition_checks import check_class_names
 
 # What `log_prob` sums over.
 REDUCTIONS = ("images", "sub_pixels")

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
-from keras_pixel.checks import check_condition
-from keras_pixel.checks import check_labels
 from keras_pixel.checks import check_numbers
 from keras_pixel.order import ORDERS
 from keras_pixel.order import fitting_order
+from keras_pixel.sampling.condition_checks import check_condition
+from keras_pixel.sampling.condition_checks import check_labels
 from keras_pixel.sampling.orders import order_index
 
 # Of a model's inputs after the images.
@@ -208,12 +208,21 @@ class Conditions:
             found.append(value.astype(spec.dtype))
         return found
 
+    def check_context(self, value, count, name="condition"):
+        """Contexts of a model that is told them, one for each image.
+
+        See `condition_checks.check_condition` for arguments and errors.
+        """
+        spec = self._inputs["condition"]
+        return check_condition(
+            value, count, spec.shape[1:], spec.dtype, name=name
+        )
+
     def _checked(self, name, value, count):
         if name not in self.names:
             return None
         if name == "condition":
-            spec = self._inputs[name]
-            return check_condition(value, count, spec.shape[1:], spec.dtype)
+            return self.check_context(value, count)
         if value is None and self.label_dropout:
             return np.full(count, self.num_classes, "int32")
         return check_labels(value, count, self.num_classes, self.class_names)

@@ -15,8 +15,6 @@ action is drawn from the present observation alone.
 
 import numpy as np
 
-from keras_pixel.checks import check_condition
-
 
 class Policy:
     """Draws actions from a model that is told observations.
@@ -96,8 +94,7 @@ class Policy:
         model.discretizer = found
         self.num_dims = num_dims
         self._edges = np.broadcast_to(edges, (num_dims, edges.shape[-1]))
-        told = model.inputs[1]
-        self._observation = (tuple(told.shape[1:]), told.dtype)
+        self._observed_rank = len(model.inputs[1].shape) - 1
 
     @property
     def discretizer(self):
@@ -146,8 +143,7 @@ class Policy:
             ValueError: if an observation has another shape, is not finite, or
                 another argument is out of range.
         """
-        shape, _ = self._observation
-        single = np.ndim(observation) == len(shape)
+        single = np.ndim(observation) == self._observed_rank
         count = 1 if single or observation is None else len(observation)
         drawn = self.model.sample(
             count,
@@ -208,6 +204,6 @@ class Policy:
         return np.where(inside, found, -np.inf).astype("float32")
 
     def _checked(self, observation, count):
-        return check_condition(
-            observation, count, *self._observation, name="observation"
+        return self.model.conditions.check_context(
+            observation, count, name="observation"
         )

@@ -58,6 +58,7 @@ class ProbeResult:
         num_train, num_test, num_classes: int.
         pooling: how features were pooled.
         train, test: what the images are, in words.
+        seed: int, which drew the images and the random weights.
     """
 
     model: str
@@ -68,6 +69,7 @@ class ProbeResult:
     pooling: Any
     train: str
     test: str
+    seed: int
 
     @property
     def best(self) -> Probe:
@@ -190,7 +192,9 @@ def probe(
     network with random weights: what training added lies above both.
 
     Args:
-        model: a `PixelModel` with hidden layers.
+        model: a `PixelModel` with hidden layers that is told nothing beside
+            the images, or can do without: a model with `label_dropout` is
+            told no label.
         train_data: `ImageData` with labels, or a pair `(images, labels)`.
         test_data: the same, of other images.
         layers: list of names, or of indices into `model.feature_layers`.
@@ -215,9 +219,11 @@ def probe(
     Raises:
         ImportError: if scikit-learn is not installed.
         ValueError: if there are no labels, fewer than two classes, too few
-            images, or no such layer or pooling.
+            images, or no such layer or pooling, and for a model that must be
+            told labels or another condition.
     """
     _import_sklearn()
+    _check_told_nothing(model)
     seed = check_size("seed", seed, 0)
     if pooling is None:
         raise ValueError(
@@ -302,6 +308,7 @@ def probe(
         pooling=list(pooling) if isinstance(pooling, tuple) else pooling,
         train=getattr(train_data, "description", "arrays"),
         test=getattr(test_data, "description", "arrays"),
+        seed=seed,
     )
 
 
@@ -314,6 +321,25 @@ def _import_sklearn():
             'it with `pip install "keras-pixel[tasks]"`.'
         ) from error
     return sklearn
+
+
+def _check_told_nothing(model):
+    """Raise ValueError for a model whose hidden layers know what it is told."""
+    conditions = model.conditions
+    told = [
+        name
+        for name in conditions.names
+        if name == "condition"
+        or (name == "labels" and not conditions.label_dropout)
+    ]
+    if told:
+        raise ValueError(
+            "`model` must do without labels and other conditions to be "
+            "probed: its hidden layers know what it is told. Received: a "
+            f"model that must be told {told}. Take one without, or one "
+            "trained with `label_dropout`; a model that is told labels "
+            "tells classes apart by `classify`."
+        )
 
 
 def _accuracy(train, test, strength):

@@ -21,8 +21,10 @@ def evaluate(
     Args:
         model: a `PixelModel`.
         data: `ImageData`, or integer levels `(images, height, width,
-            channels)`. Labels of the images are told to a model that has
-            classes; without them, a model that can do without is told none.
+            channels)`, or a dict of arrays: `images`, and `labels`,
+            `condition` or both for a model that is told them. Labels of the
+            images are told to a model that has classes; without them, a model
+            that can do without is told none.
         batch_size: int. Images scored at once. Defaults to `100`.
         num_images: int. Score only the first ones. Defaults to `None`: all.
         progress: function called from time to time with the number of images
@@ -36,10 +38,20 @@ def evaluate(
         ValueError: if there are no images, or `batch_size` or `num_images` is
             below `1`.
     """
-    images = getattr(data, "images", data)
-    labels = None
+    if not isinstance(data, dict):
+        found = {"labels": getattr(data, "labels", None)}
+        data = {"images": getattr(data, "images", data), **found}
+    images, labels = data["images"], None
     if getattr(model, "num_classes", None) is not None:
-        labels = getattr(data, "labels", None)
+        labels = data.get("labels")
+    known = {
+        name: np.asarray(values)
+        for name, values in (
+            ("labels", labels),
+            ("condition", data.get("condition")),
+        )
+        if values is not None
+    }
     if not isinstance(images, StoredImages):
         images = np.asarray(images)
     if images.ndim != 4 or not len(images):
@@ -63,10 +75,14 @@ def evaluate(
         # all; the padding is not counted.
         filled = -(-count // batch_size) * batch_size
         part = np.resize(part, (filled, *part.shape[1:]))
-        told = {} if order is None else {"order": order}
-        if labels is not None:
-            found = labels[start : start + count]
-            told["labels"] = np.resize(found, filled)
+        told = {
+            name: np.resize(
+                values[start : start + count], (filled, *values.shape[1:])
+            )
+            for name, values in known.items()
+        }
+        if order is not None:
+            told["order"] = order
         log_prob = np.asarray(
             model.log_prob(part, batch_size=batch_size, **told)
         )

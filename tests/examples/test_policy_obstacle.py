@@ -80,12 +80,3 @@ def test_mean_of_both_sides_collides():
     starts = policy_obstacle.starts(20, random)
     _, outcomes = policy_obstacle.drive(mean, starts, random)
     assert (outcomes == "collision").all()
-
-
-def test_gaussian_loss_by_hand():
-    # Scaled to 0 and 1; means 0 and 0; standard deviations 1 and 2.
-    action = np.array([[0.0, 0.35]], "float32")
-    parameters = np.array([[0.0, 0.0, 0.0, math.log(2)]], "float32")
-    nats = policy_obstacle.gaussian_loss(action, parameters)
-    expected = math.log(2 * math.pi) + math.log(2) + 1 / 8
-    np.testing.assert_allclose(nats, [expected], rtol=1e-5)

@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -133,6 +134,7 @@ def test_table_and_files(result, tmp_path):
     assert written["best"]["layer"] == result.best.layer
     assert len(written["probes"]) == 5
     assert written["pooling"] == [2, 1]
+    assert written["seed"] == 0
     assert (folder / "table.md").read_text() == table
     with Image.open(folder / "probe.png") as picture:
         assert np.asarray(picture).std() > 5
@@ -190,6 +192,40 @@ def test_data_without_labels_or_classes_are_refused(model):
         tasks.probe(model, unlabelled, pictures(20, 1))
     with pytest.raises(ValueError, match="at least two classes"):
         tasks.probe(model, (images, 0 * labels), pictures(20, 1))
+
+
+def small(**arguments):
+    return models.PixelCNN(
+        *((4, 4, 1), 4), filters=4, num_blocks=1, head_filters=4, **arguments
+    )
+
+
+def test_models_that_must_be_told_something_are_refused():
+    seen = keras.Input((2,))
+    encoder = keras.Model(seen, keras.layers.Dense(4)(seen))
+    for model, told in (
+        (small(num_classes=2), r"\['labels'\]"),
+        (small(num_classes=2, label_dropout=0.1, condition=encoder), "'cond"),
+    ):
+        with pytest.raises(ValueError, match=rf"must be told .*{told}"):
+            tasks.probe(model, pictures(20, 0), pictures(20, 1))
+
+
+def test_a_model_that_can_do_without_labels_is_told_none():
+    model = catalogue.randomize(small(num_classes=2, label_dropout=0.1))
+    images, _ = pictures(60, 0)
+    labels = np.random.default_rng(0).integers(2, size=60)
+    others = np.random.default_rng(1).integers(2, size=200)
+    result = tasks.probe(
+        model,
+        (images, labels),
+        (pictures(200, 2)[0], others),
+        layers=[-1],
+        random_weights=False,
+    )
+    # Told the labels, which say nothing of the images, it would know them.
+    assert result.best.accuracy < 0.65
+    assert "labels" in model.conditions.names
 
 
 def test_baselines_have_no_hidden_layers():

@@ -73,3 +73,24 @@ def test_batch_size_is_checked():
         ValueError, match="`num_images` must be an integer of at least 1"
     ):
         evaluate(Biased(), images(), num_images=-2)
+
+
+class Told:
+    """Says as many nats as it is told, whatever the image is."""
+
+    num_classes = 10
+
+    def log_prob(self, images, batch_size, labels=0.0, condition=None):
+        told = 0 if condition is None else condition.sum(axis=1)
+        return (-labels - told + np.zeros(len(images))).astype("float32")
+
+
+def test_a_dict_tells_labels_and_conditions():
+    labels = np.arange(5)
+    condition = np.array([[0, 0], [1, 1], [0, 1], [0, 0], [10, 0]])
+    data = {"images": images(), "labels": labels, "condition": condition}
+    assert evaluate(Told(), data, 2)["nats"] == pytest.approx(23 / 5)
+    assert evaluate(Told(), data, 2, 2)["nats"] == pytest.approx(3 / 2)
+    del data["labels"]
+    assert evaluate(Told(), data, 3)["nats"] == pytest.approx(13 / 5)
+    assert evaluate(Told(), {"images": images()})["nats"] == 0
