@@ -12,6 +12,7 @@ from keras_pixel import files
 from keras_pixel import presets
 from keras_pixel.checks import check_size
 from keras_pixel.data import load_data
+from keras_pixel.data.sources import open_source
 from keras_pixel.models import PixelModel
 from keras_pixel.presets import folders
 from keras_pixel.training import building
@@ -152,15 +153,15 @@ def finetune(
     source = presets.load(folder)
     config = _new_config(source, image_shape, num_levels)
     options = {"data_dir": data_dir, "download": download}
-    described = {
-        **{"resize": resize, "values": values},
-        **{"validation": validation, "test": validation, "seed": seed},
-    }
-    described = {k: v for k, v in described.items() if v is not None}
     with_labels = labels or source.num_classes is not None
     given = data
     if not isinstance(data, (str, Path)):
         given = _written(data, output_dir)
+    own = open_source(given, **options).sizes
+    described = {"resize": resize, "values": values, "seed": seed}
+    for split in ("validation", "test"):
+        described[split] = None if split in own else validation
+    described = {k: v for k, v in described.items() if v is not None}
     images = load_data(
         given,
         "train",

@@ -231,6 +231,23 @@ def test_arrays_and_models_in_memory(tmp_path):
     assert (tmp_path / "run" / "data.npz").is_file()
 
 
+def test_splits_of_the_source_are_used(tmp_path):
+    random = np.random.default_rng(0)
+    parts = {
+        f"x_{split}": random.integers(2, size=(count, 4, 4, 1))
+        for split, count in (("train", 8), ("validation", 3), ("test", 5))
+    }
+    np.savez(tmp_path / "images.npz", **parts)
+    result = finetune(
+        make(num_levels=2),
+        tmp_path / "images.npz",
+        tmp_path / "run",
+        epochs=1,
+        progress=False,
+    )
+    assert result.num_images == 5
+
+
 def test_it_ends_when_nothing_improves(tmp_path):
     images = np.random.default_rng(0).integers(2, size=(30, 4, 4, 1))
     result = finetune(
