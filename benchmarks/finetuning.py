@@ -88,8 +88,8 @@ def measure(name, count, precision):
     from keras_pixel.training import train
 
     epochs = EPOCHS[count]
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
         path = folder / "images.npz"
         parts = {"digits": digits, "photographs": photographs}[name]()
         parts["x_train"] = parts["x_train"][:count]
@@ -126,12 +126,12 @@ def digits():
     """Digits in two levels, `(images, 28, 28, 1)`, in an order of their own."""
     from sklearn.datasets import load_digits
 
-    small = np.uint8(load_digits().images * 255 / 16)
-    images = [
+    small = (load_digits().images * 255 / 16).astype("uint8")
+    enlarged = [
         Image.fromarray(x).resize((28, 28), Image.Resampling.BICUBIC)
         for x in small
     ]
-    images = np.stack([np.asarray(x) for x in images])[..., None] // 128
+    images = np.stack([np.asarray(x) for x in enlarged])[..., None] // 128
     images = np.random.default_rng(0).permutation(images)
     return {
         "x_test": images[:300],

@@ -1,6 +1,7 @@
 """Functions of a model: compiled once, never stale, safe in threads."""
 
 import collections
+import functools
 import threading
 
 import keras
@@ -62,6 +63,11 @@ class Compiled:
 
     def __call__(self, inputs):
         """Outputs for one batch of arrays, as a nest of NumPy arrays."""
+        outputs = self.tensors(inputs)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+
+    def tensors(self, inputs):
+        """Outputs as tensors of the backend, which another call may take."""
         signature = tuple(
             (tuple(x.shape[self.any_size :]), str(x.dtype))
             for x in keras.tree.flatten(inputs)
@@ -74,7 +80,7 @@ class Compiled:
                     self._run = self._build(inputs)
                 outputs = self._run(inputs)
             self._seen.add(signature)
-        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
+        return outputs
 
     def _build(self, inputs):
         if keras.backend.backend() == "tensorflow":
@@ -93,7 +99,9 @@ class Compiled:
                 inputs,
             )
         run = tf.function(
-            lambda inputs: self.function(inputs),
+            # Not a lambda: TensorFlow would take all of them for one function
+            # that is compiled again and again, and warn.
+            functools.partial(self.function),
             input_signature=signature and [signature],
             jit_compile=self.jit_compile or None,
             autograph=False,
@@ -200,7 +208,7 @@ class Programs:
                 ),
                 inputs,
             )
-            program = self._get(
+            program = self.get(
                 (key, jit_compile, None if is_free else size),
                 lambda: Compiled(
                     make_function(), self.model, jit_compile, any_size
@@ -211,7 +219,13 @@ class Programs:
                 lambda x, number=number: x[:number], outputs
             )
 
-    def _get(self, key, make):
+    def get(self, key, make):
+        """The program kept by a key, made if it is not there or stale.
+
+        Args:
+            key: hashable.
+            make: function without arguments that makes the program.
+        """
         state = _state_of(self.model)
         with self._lock:
             if len(state) != len(self._state) or any(

@@ -54,7 +54,8 @@ ALLOWED = {
         ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
     ),
     "training": (
-        ("models", "data", "distributions", "presets"),
+        # Heads and inputs are made anew where they know of levels.
+        ("models", "layers", "data", "distributions", "presets"),
         (
             *("jax", "keras", "matplotlib", "ml_dtypes", "numpy", "PIL"),
             *("pydantic", "rich", "tensorboard", "tensorflow"),
@@ -76,8 +77,11 @@ ALLOWED = {
             "tensorflow_serving",
         ),
     ),
-    # Tasks are handed a model and data.
-    "tasks": ((), ("matplotlib", "numpy", "PIL", "sklearn")),
+    # Tasks are handed a model and data; a compressor drives its graph.
+    "tasks": (
+        ("keras_pixel", "sampling"),
+        ("constriction", "matplotlib", "numpy", "PIL", "sklearn"),
+    ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
@@ -90,6 +94,7 @@ LATER = {"models": "export", "presets": "models"}
 # Imported inside functions only: each is slow to import, or is missing where
 # keras_pixel runs on JAX.
 LAZY = {
+    "constriction",
     "jax",
     "matplotlib",
     "onnx",

@@ -16,6 +16,7 @@ from typing import NoReturn
 import typer
 
 from keras_pixel import __version__
+from keras_pixel.cli import compression
 from keras_pixel.cli import drawing
 from keras_pixel.cli import export
 from keras_pixel.cli import presets
@@ -70,6 +71,8 @@ app.command()(training.finetune)
 app.command()(scoring.evaluate)
 app.command()(tasks.probe)
 app.command()(tasks.classify)
+app.command()(compression.compress)
+app.command()(compression.decompress)
 app.command()(export.export)
 app.command()(serve.serve)
 

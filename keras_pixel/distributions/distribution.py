@@ -3,7 +3,12 @@
 from abc import ABC
 from abc import abstractmethod
 
+from keras import ops
+
 from keras_pixel.checks import check_size
+
+# Instead of a logit of minus infinity.
+_LOWEST = -1e30
 
 
 class PixelDistribution(ABC):
@@ -56,6 +61,49 @@ class PixelDistribution(ABC):
             sub-pixel, the log-probabilities of the levels.
         """
         return self.level_log_probs(parameters)
+
+    def block_probs(self, parameters, size):
+        """Probability of each block of levels that follow one another.
+
+        Args:
+            parameters: parameters of one or more sub-pixels.
+            size: int. Levels of a block; the last may have fewer.
+
+        Returns:
+            float32 tensor `(..., num_blocks)`.
+        """
+        logits = self._logits_by_block(parameters, size)
+        highest = ops.max(logits, axis=(-2, -1), keepdims=True)
+        sums = ops.sum(ops.exp(logits - highest), axis=-1)
+        return sums / ops.sum(sums, axis=-1, keepdims=True)
+
+    def probs_in_block(self, parameters, blocks, size):
+        """Probability of each level of a block, given that it is in it.
+
+        Args:
+            parameters: parameters of one or more sub-pixels.
+            blocks: int32 tensor `(...)`, one block of each.
+            size: int. Levels of a block.
+
+        Returns:
+            float32 tensor `(..., size)`, up to a factor for each sub-pixel.
+            Where rounding leaves nothing of a block, all are 0 or the same.
+        """
+        logits = self._logits_by_block(parameters, size)
+        chosen = ops.cast(blocks, "int32")[..., None, None]
+        logits = ops.take_along_axis(logits, chosen, axis=-2)[..., 0, :]
+        # Not NaN if no level of the block has any probability.
+        return ops.softmax(ops.maximum(logits, _LOWEST), axis=-1)
+
+    def _logits_by_block(self, parameters, size):
+        """Logits `(..., num_blocks, size)`."""
+        logits = self.level_logits(parameters)
+        missing = -self.num_levels % size
+        if missing:
+            none = ops.full_like(logits[..., :missing], -float("inf"))
+            logits = ops.concatenate([logits, none], axis=-1)
+        shape = (*logits.shape[:-1], -1, size)
+        return ops.reshape(logits, shape)
 
     @abstractmethod
     def entropy(self, parameters):

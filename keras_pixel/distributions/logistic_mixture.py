@@ -193,11 +193,25 @@ class LogisticMixture(PixelDistribution):
         )
         return ops.reshape(levels, shape)
 
+    def block_probs(self, parameters, size):
+        ends = np.append(np.arange(0, self.num_levels, size), self.num_levels)
+        return self._between(parameters, ops.cast(ends, "int32"))
+
+    def probs_in_block(self, parameters, blocks, size):
+        edges = ops.cast(blocks, "int32")[..., None] * size
+        edges = edges + np.arange(size + 1, dtype="int32")
+        return self._between(parameters, ops.minimum(edges, self.num_levels))
+
+    def _between(self, parameters, edges):
+        """Probability of the levels from each edge up to the next."""
+        below = self._below(self._edge_parts(parameters), edges)
+        below = ops.where(edges == 0, 0.0, below)
+        below = ops.where(edges == self.num_levels, 1.0, below)
+        return ops.maximum(below[..., 1:] - below[..., :-1], 0.0)
+
     def _search(self, parameters, noise):
         """Smallest level whose cumulative probability exceeds `noise`."""
-        logits, means, log_scales = self.split(parameters)
-        weights = ops.exp(ops.log_softmax(logits, axis=-1))
-        inverse = _inverse_scale(log_scales)
+        parts = self._edge_parts(parameters)
         noise = ops.cast(noise, "float32")
         # Among four parts of what is left, three edges at a time: half the
         # steps of a bisection for half as many more edges.
@@ -208,21 +222,36 @@ class LogisticMixture(PixelDistribution):
         while step > 1:
             step //= 4
             edges = level[..., None] + step * np.arange(1, 4, dtype="int32")
-            # Cumulative probability of all levels below each edge.
-            share = ops.cast(edges, "float32") / self.num_levels
-            value = levels_to_floats(edges, self.num_levels)
-            value = value - 1.0 / (self.num_levels - 1)
-            below = ops.sigmoid(
-                (value[..., None] - means[..., None, :]) * inverse[..., None, :]
-            )  # (..., edges, num_mixtures)
-            below = ops.sum(weights[..., None, :] * below, axis=-1)
-            below = (1.0 - self.floor) * below + self.floor * share
             goes_on = ops.logical_and(
-                below <= noise[..., None], edges < self.num_levels
+                self._below(parts, edges) <= noise[..., None],
+                edges < self.num_levels,
             )
             passed = ops.sum(ops.cast(goes_on, "int32"), axis=-1)
             level = level + step * passed
         return level
+
+    def _edge_parts(self, parameters):
+        """Weights, means and inverse scales of the components."""
+        logits, means, log_scales = self.split(parameters)
+        weights = ops.exp(ops.log_softmax(logits, axis=-1))
+        return weights, means, _inverse_scale(log_scales)
+
+    def _below(self, parts, edges):
+        """Cumulative probability of all levels below each edge.
+
+        Args:
+            parts: see `_edge_parts`.
+            edges: int32 tensor `(..., edges)`, levels.
+        """
+        weights, means, inverse = parts
+        share = ops.cast(edges, "float32") / self.num_levels
+        value = levels_to_floats(edges, self.num_levels)
+        value = value - 1.0 / (self.num_levels - 1)
+        below = ops.sigmoid(
+            (value[..., None] - means[..., None, :]) * inverse[..., None, :]
+        )  # (..., edges, num_mixtures)
+        below = ops.sum(weights[..., None, :] * below, axis=-1)
+        return (1.0 - self.floor) * below + self.floor * share
 
     def tfp(self, parameters):
         # A categorical distribution is exact here, floor and tails included,

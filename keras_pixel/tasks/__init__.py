@@ -7,6 +7,11 @@ acts instead.
 
 from keras_pixel.tasks.classification import ClassificationResult
 from keras_pixel.tasks.classification import classify
+from keras_pixel.tasks.compression import CompressionResult
+from keras_pixel.tasks.compression import compress
+from keras_pixel.tasks.compression import decompress
+from keras_pixel.tasks.compression import read_header
+from keras_pixel.tasks.compression_file import Item
 from keras_pixel.tasks.policy import Policy
 from keras_pixel.tasks.probe import Probe
 from keras_pixel.tasks.probe import ProbeResult
@@ -14,9 +19,14 @@ from keras_pixel.tasks.probe import probe
 
 __all__ = [
     "ClassificationResult",
+    "CompressionResult",
+    "Item",
     "Policy",
     "Probe",
     "ProbeResult",
     "classify",
+    "compress",
+    "decompress",
     "probe",
+    "read_header",
 ]

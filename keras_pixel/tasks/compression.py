@@ -1,0 +1,501 @@
+"""Lossless compression of images, by a model and a range coder.
+
+A model gives the probability of each level given those before it; a range
+coder turns levels into about `-log2 p` bits each. To read them the model is
+run again, step by step, and must give the same probabilities to the last bit.
+"""
+
+import dataclasses
+import io
+import pathlib
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_pixel import files
+from keras_pixel.checks import check_size
+from keras_pixel.order import ORDERS
+from keras_pixel.sampling.coding import StepCoder
+from keras_pixel.tasks import compression_file
+from keras_pixel.tasks import compression_identity
+from keras_pixel.tasks import compression_tiles
+from keras_pixel.tasks import results
+from keras_pixel.tasks.compression_file import Item
+
+# Batches have one of these sizes, so that few tiles make a small one.
+BATCH_SIZES = (1, 4, 16, 64, 256)
+# Probability that the range coder gives to any symbol.
+_LEAST = np.float32(2.0**-24)
+# Of pictures that are compared with, where they have so many channels.
+_MODES = {1: "L", 3: "RGB"}
+
+
+@dataclasses.dataclass(frozen=True)
+class CompressionResult:
+    """What `compress` wrote, beside other ways to write it.
+
+    Attributes:
+        model: name of the model.
+        num_images: int.
+        num_values: int. Sub-pixels of all images.
+        num_levels: int.
+        num_bytes: int. The file.
+        header_bytes: int. What of it is not the images.
+        model_bits: float. `-log2` of the probability of all images.
+        png_bytes, webp_bytes: int. PNG and lossless WebP files, one for each
+            image; `None` if they were not compared, or cannot hold such
+            images.
+        seconds: float, of coding. The first batch includes compilation.
+        batch_size: int. Tiles that were coded together.
+        num_batches: int.
+        lag: int, of the wavefront.
+    """
+
+    model: str
+    num_images: int
+    num_values: int
+    num_levels: int
+    num_bytes: int
+    header_bytes: int
+    model_bits: float
+    png_bytes: int | None
+    webp_bytes: int | None
+    seconds: float
+    batch_size: int
+    num_batches: int
+    lag: int
+
+    @property
+    def bits_per_dim(self) -> float:
+        """Bits of the file for each sub-pixel."""
+        return 8 * self.num_bytes / self.num_values
+
+    @property
+    def model_bits_per_dim(self) -> float:
+        """What the model says: `-log2 p` for each sub-pixel."""
+        return self.model_bits / self.num_values
+
+    def sizes(self) -> dict[str, float]:
+        """Bytes, by what holds the images."""
+        bits = int(self.num_levels - 1).bit_length()
+        found = {
+            f"{bits} bits each": self.num_values * bits / 8,
+            "PNG": self.png_bytes,
+            "WebP, lossless": self.webp_bytes,
+            "this file": self.num_bytes,
+            "the model's −log2 p": self.model_bits / 8,
+        }
+        return {name: size for name, size in found.items() if size is not None}
+
+    def table(self) -> str:
+        """Bytes and bits/dim as a Markdown table."""
+        lines = ["| images as | bytes | bits/dim |", "| --- | --- | --- |"]
+        for name, size in self.sizes().items():
+            bits = 8 * size / self.num_values
+            lines.append(f"| {name} | {size:,.0f} | {bits:.4f} |")
+        return "\n".join(lines) + "\n"
+
+    def plot(self, path=None):
+        """Draw the sizes side by side.
+
+        Args:
+            path: PNG file to write, or `None`.
+
+        Returns:
+            A `PIL.Image.Image`.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        figure = results.new_figure(6, 3)
+        axes = figure.subplots()
+        sizes = {k: 8 * x / self.num_values for k, x in self.sizes().items()}
+        bars = axes.barh(list(sizes), list(sizes.values()), color=results.GREY)
+        bars[list(sizes).index("this file")].set_color(results.BLUE)
+        axes.bar_label(bars, fmt="%.3f", padding=3)
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.set(
+            xlabel="bits/dim", title=f"{self.model}: {self.num_images:,} images"
+        )
+        return results.picture_of(figure, path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            **dataclasses.asdict(self),
+            "bits_per_dim": self.bits_per_dim,
+            "model_bits_per_dim": self.model_bits_per_dim,
+        }
+
+    def save(self, folder) -> pathlib.Path:
+        """Write `compression.json`, `table.md` and a picture.
+
+        See `keras_pixel.tasks.results.save` for arguments and errors.
+        """
+        return results.save(
+            folder, "compression", self.to_dict(), self.table(), self.plot
+        )
+
+
+def compress(
+    model: Any,
+    images: np.ndarray | Sequence[np.ndarray | Item],
+    path: files.PathLike,
+    *,
+    labels: Any = None,
+    batch_size: int = BATCH_SIZES[-1],
+    lag: int | None = None,
+    compare: bool = False,
+    verify: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> CompressionResult:
+    """Write images into one file, losslessly.
+
+    Images of any size are cut into tiles of the model's size. What of a tile
+    lies outside the image takes no bits. An image of one channel can be
+    written by a model of several, and takes the bits of one.
+
+    Args:
+        model: `PixelModel` whose images can be drawn step by step.
+        images: integer array `(batch, height, width, channels)` of levels; or
+            a list of such arrays, of arrays `(height, width, channels)`, and
+            of `Item`, which have names.
+        path: of the file.
+        labels: as in `model.log_prob`, where the model has classes. They are
+            kept in the file.
+        batch_size: int. The most tiles that are coded together. More are
+            faster, and cost fewer bytes beside the images. Defaults to `256`.
+        lag: int, of the wavefront; the width for raster order. Defaults to
+            `None`, the model's own, which is fastest.
+        compare: bool. Whether to measure PNG and WebP files, too. Defaults to
+            `False`.
+        verify: bool. Whether to read the file again, and compare. Defaults to
+            `False`.
+        progress: function called with the number of tiles done and their
+            total number. Defaults to `None`.
+
+    Returns:
+        `CompressionResult`.
+
+    Raises:
+        ImportError: if constriction is not installed.
+        TypeError: if the images are not integers.
+        ValueError: if images do not fit the model.
+        NotImplementedError: if the model cannot be run step by step.
+    """
+    queue, family = _range_coder()
+    items = _checked_items(model, images)
+    counts = [compression_tiles.count(item.levels.shape) for item in items]
+    if lag is not None:
+        lag = check_size("lag", lag)
+    told, kept_labels = _conditions(model, labels, sum(counts))
+    shapes = [item.levels.shape for item in items]
+    tiles = list(compression_tiles.tiles_of(shapes, model.image_shape))
+    batch_size = check_size("batch_size", batch_size)
+    size = next((n for n in BATCH_SIZES if n >= len(tiles)), batch_size)
+    size = min(size, batch_size)
+    coder = _coder(model, size, lag)
+    streams: list[bytes] = []
+    checksums: list[int] = []
+    bits = 0.0
+    start = time.perf_counter()
+    for first in range(0, len(tiles), size):
+        part = tiles[first : first + size]
+        levels, is_coded, conditions = compression_tiles.batch_of(
+            part, size, model, told
+        )
+        for i, tile in enumerate(part):
+            levels[i][tile.inside] = compression_tiles.image_of(items, tile)[
+                tile.place
+            ]
+        checksums.append(compression_tiles.checksum(levels, part))
+        encoder = queue.RangeEncoder()
+        costs: list[float] = []
+
+        def encode(probabilities, symbols, encoder=encoder, costs=costs):
+            encoder.encode(symbols, family, probabilities)
+            chosen = probabilities[np.arange(len(symbols)), symbols]
+            # Those of levels in a block need not sum to 1.
+            chosen = chosen / probabilities.sum(axis=1)
+            chosen = np.maximum(chosen, _LEAST)
+            costs.append(-np.log2(chosen, dtype="float64").sum())
+            return symbols
+
+        _run(coder, encode, levels, is_coded, conditions)
+        streams.append(encoder.get_compressed().astype("<u4").tobytes())
+        bits += sum(costs)
+        if progress is not None:
+            progress(first + len(part), len(tiles))
+    seconds = time.perf_counter() - start
+    header = {
+        "model": compression_identity.describe(model),
+        "program": {
+            **compression_identity.versions(),
+            "batch_size": size,
+            # As it was asked for: the same schedule comes of it.
+            "lag": lag,
+        },
+        "machine": compression_identity.machine(),
+        "items": [
+            {
+                "name": item.name,
+                "mode": item.mode,
+                "shape": list(item.levels.shape),
+                "dtype": item.levels.dtype.str,
+            }
+            for item in items
+        ],
+        "labels": kept_labels,
+        "images_crc32": checksums,
+    }
+    num_bytes, header_bytes = compression_file.write(path, header, streams)
+    if verify:
+        again = decompress(model, path)
+        same = (
+            np.array_equal(a.levels, b.levels)
+            for a, b in zip(again, items, strict=True)
+        )
+        if not all(same):
+            raise RuntimeError(
+                "A file must give back what was compressed. Received: other "
+                f"images from {str(path)!r}. Keep the images, and report this."
+            )
+    png = webp = None
+    if compare:
+        png, webp = (
+            _picture_bytes(items, model.num_levels, form)
+            for form in ("PNG", "WEBP")
+        )
+    return CompressionResult(
+        model=model.name,
+        num_images=sum(counts),
+        num_values=sum(item.levels.size for item in items),
+        num_levels=model.num_levels,
+        num_bytes=num_bytes,
+        header_bytes=header_bytes,
+        model_bits=bits,
+        png_bytes=png,
+        webp_bytes=webp,
+        seconds=seconds,
+        batch_size=size,
+        num_batches=len(streams),
+        lag=coder.lag,
+    )
+
+
+def decompress(
+    model: Any,
+    path: files.PathLike,
+    *,
+    any_version: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Item]:
+    """Read what `compress` wrote, bit by bit the same.
+
+    Args:
+        model: the model that it was written with.
+        path: of the file.
+        any_version: bool. Whether to try with other versions of keras_pixel,
+            Keras, its backend or constriction, too. A checksum still tells
+            right images from wrong ones. Defaults to `False`.
+        progress: function called with the number of tiles done and their
+            total number. Defaults to `None`.
+
+    Returns:
+        List of `Item`, one for each array that was given.
+
+    Raises:
+        ImportError: if constriction is not installed.
+        ValueError: if the file is damaged, or was written with another model
+            or other versions; or if this machine computes other probabilities
+            than the one that wrote it.
+    """
+    queue, family = _range_coder()
+    header, streams = compression_file.read(path)
+    compression_identity.check_same(model, header, path, any_version)
+    items = [
+        Item(np.zeros(x["shape"], x["dtype"]), x["name"], x["mode"])
+        for x in header["items"]
+    ]
+    tiles = list(
+        compression_tiles.tiles_of(
+            [x.levels.shape for x in items], model.image_shape
+        )
+    )
+    program = header["program"]
+    size = program["batch_size"]
+    told = [np.asarray(header["labels"], "int32")] if header["labels"] else []
+    coder = _coder(model, size, program["lag"])
+    for number, first in enumerate(range(0, len(tiles), size)):
+        part = tiles[first : first + size]
+        levels, is_coded, conditions = compression_tiles.batch_of(
+            part, size, model, told
+        )
+        words = np.frombuffer(streams[number], "<u4").astype("uint32")
+        decoder = queue.RangeDecoder(words)
+
+        def decode(probabilities, symbols, decoder=decoder):
+            return decoder.decode(family, probabilities)
+
+        _run(coder, decode, levels, is_coded, conditions)
+        if (
+            compression_tiles.checksum(levels, part)
+            != header["images_crc32"][number]
+        ):
+            raise ValueError(
+                "Images must have the checksums that they were written with. "
+                f"Received: others, from tile {first} of {str(path)!r} on, "
+                "which is not damaged: this machine computes other "
+                f"probabilities. It was written on {header['machine']}, and "
+                f"this is {compression_identity.machine()}. Read it on a "
+                "machine like that one."
+            )
+        for i, tile in enumerate(part):
+            compression_tiles.image_of(items, tile)[tile.place] = levels[i][
+                tile.inside
+            ]
+        if progress is not None:
+            progress(first + len(part), len(tiles))
+    return items
+
+
+def read_header(path: files.PathLike) -> dict[str, Any]:
+    """What a compressed file says of itself.
+
+    Returns:
+        Dict of JSON values: `model` with its `name` and `image_shape`, the
+        `program`, and the `items`.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    return compression_file.read(path)[0]
+
+
+# === Checks ===
+
+
+def _range_coder():
+    try:
+        from constriction import stream
+    except ImportError as error:
+        raise ImportError(
+            "Compression needs constriction. Received: no such package. "
+            'Install it with `pip install "keras-pixel[compression]"`.'
+        ) from error
+    # Probabilities become integers of 24 bits, each at least 1, in sums from
+    # the first on: the same for the same floats.
+    return stream.queue, stream.model.Categorical(perfect=False)
+
+
+def _coder(model, batch_size, lag) -> StepCoder:
+    if not model.sampler.is_decodable:
+        raise NotImplementedError(
+            "Compression needs a model whose images can be drawn step by "
+            f"step. Received: {model.name!r}, which is drawn by a forward pass "
+            "for each sub-pixel. Use another model, or one with a `lag`."
+        )
+    return model.sampler.programs.get(
+        ("coding", batch_size, lag), lambda: StepCoder(model, batch_size, lag)
+    )
+
+
+def _run(coder, code, levels, is_coded, conditions) -> None:
+    try:
+        coder.run(code, levels, is_coded, conditions)
+    except ValueError as error:
+        if "not normalizable" not in str(error):
+            raise
+        raise ValueError(
+            "The probabilities of a model must be numbers. Received: NaN or "
+            "infinity. Load the last good weights."
+        ) from error
+
+
+def _checked_items(model, images) -> list[Item]:
+    if isinstance(images, np.ndarray) and images.ndim == 4:
+        images = [images]
+    items = [x if isinstance(x, Item) else Item(np.asarray(x)) for x in images]
+    channels = model.image_shape[-1]
+    for i, item in enumerate(items):
+        levels, where = item.levels, item.name or f"images[{i}]"
+        if levels.dtype.kind not in "biu":
+            raise TypeError(
+                "Images must be integer levels: floats are not coded without "
+                f"loss. Received: {where} of dtype {levels.dtype}. Convert "
+                "them to levels."
+            )
+        if levels.ndim not in (3, 4) or levels.shape[-1] not in (1, channels):
+            raise ValueError(
+                "Images must have the shape (height, width, channels) or "
+                "(batch, height, width, channels), with the channels of the "
+                f"model, {channels}, or one. Received: {where} of shape "
+                f"{levels.shape}. Convert them, or use another model."
+            )
+        if levels.size == 0:
+            raise ValueError(
+                f"Images must have pixels. Received: {where} of shape "
+                f"{levels.shape}. Leave it out."
+            )
+        low, high = int(levels.min()), int(levels.max())
+        if low < 0 or high >= model.num_levels:
+            raise ValueError(
+                f"Images must have levels from 0 to {model.num_levels - 1}, "
+                f"as the model has. Received: {where} with levels from {low} "
+                f"to {high}. A model of 256 levels writes all pictures of 8 "
+                "bits."
+            )
+    if not items:
+        raise ValueError(
+            "There must be images to compress. Received: none. Give at least "
+            "one."
+        )
+    return items
+
+
+def _conditions(model, labels, count):
+    """Conditions of all images, and the class ids as the file keeps them."""
+    if "condition" in model.conditions.names:
+        raise NotImplementedError(
+            "Compression needs a model of images alone, or one that is told "
+            "labels. Received: a model that is told another condition, which "
+            "the file would have to hold. Use another model."
+        )
+    if tuple(model.orders) != ORDERS[:1]:
+        raise NotImplementedError(
+            "Compression needs a model of raster order. Received: "
+            f"orders={model.orders}. Use another model."
+        )
+    told = model.conditions.program_inputs(count, labels)
+    found = [np.asarray(x) for x in told.get("conditions", ())]
+    return found, found[0].tolist() if found else None
+
+
+def _picture_bytes(items, num_levels, form) -> int | None:
+    """Of one file for each image, as small as Pillow writes it."""
+    from PIL import Image
+
+    all_options: dict[str, dict[str, Any]] = {
+        "PNG": {"optimize": True},
+        "WEBP": {"lossless": True, "quality": 100, "method": 6},
+    }
+    options = all_options[form]
+    total = 0
+    for item in items:
+        mode = _MODES.get(item.levels.shape[-1])
+        if mode is None:
+            return None
+        for levels in item.levels.reshape(-1, *item.levels.shape[-3:]):
+            values = levels.astype("uint8")
+            values = values[..., 0] if mode == "L" else values
+            picture = Image.fromarray(values)
+            if num_levels == 2 and mode == "L" and form == "PNG":
+                picture = Image.fromarray(values * 255).convert("1")
+            file = io.BytesIO()
+            picture.save(file, format=form, **options)
+            total += len(file.getvalue())
+    return total

@@ -1,0 +1,87 @@
+"""Images of any size, as tiles of a model's size in batches of one size."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """A part of an image that is coded as one image of the model's size."""
+
+    number: int  # of the image, among all
+    item: int
+    image: int  # in its item
+    top: int
+    left: int
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def place(self) -> tuple[slice, ...]:
+        """Where it lies in the image."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    @property
+    def inside(self) -> tuple[slice, ...]:
+        """What of the tile is a part of the image."""
+        return np.s_[: self.height, : self.width, : self.channels]
+
+
+def tiles_of(shapes, tile_shape) -> Iterator[Tile]:
+    rows, columns, _ = tile_shape
+    number = 0
+    for item, shape in enumerate(shapes):
+        height, width, channels = shape[-3:]
+        for image in range(count(shape)):
+            for top in range(0, height, rows):
+                for left in range(0, width, columns):
+                    yield Tile(
+                        number,
+                        item,
+                        image,
+                        top,
+                        left,
+                        min(rows, height - top),
+                        min(columns, width - left),
+                        channels,
+                    )
+            number += 1
+
+
+def count(shape) -> int:
+    return shape[0] if len(shape) == 4 else 1
+
+
+def image_of(items, tile) -> np.ndarray:
+    levels = items[tile.item].levels
+    return levels[tile.image] if levels.ndim == 4 else levels
+
+
+def batch_of(tiles, size, model, told):
+    """Levels that are all 0, what is coded of them, and conditions."""
+    levels = np.zeros((size, *model.image_shape), "int32")
+    is_coded = np.zeros(levels.shape, bool)
+    for i, tile in enumerate(tiles):
+        is_coded[i][tile.inside] = True
+    # Of tiles that there are not: those of the first.
+    numbers = [tile.number for tile in tiles]
+    numbers += numbers[:1] * (size - len(tiles))
+    return levels, is_coded, [values[numbers] for values in told]
+
+
+def checksum(levels, tiles) -> int:
+    """Of all images in a batch, in order.
+
+    One for each would be a quarter of what a small digit takes.
+    """
+    found = 0
+    for one, tile in zip(levels, tiles, strict=False):
+        found = zlib.crc32(one[tile.inside].astype("uint8").tobytes(), found)
+    return found
