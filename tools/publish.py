@@ -62,6 +62,11 @@ def make_parser(description, needed=True):
     parser.add_argument("--seed", type=int, default=0, help="of the samples")
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--compare-images", type=int, help="rounding: first n")
+    parser.add_argument(
+        "--no-classify",
+        action="store_true",
+        help="a model of labels: a forward pass for each class is left out",
+    )
     parser.add_argument("--force", action="store_true", help="even if worse")
     return parser
 
@@ -159,7 +164,7 @@ def training_entry(arguments, recipe, step):
 
 def accuracy_entry(arguments, model, data):
     """How well a model that is told labels tells classes apart."""
-    if model.num_classes is None:
+    if model.num_classes is None or arguments.no_classify:
         return {}
     with output.progress("Classifying", len(data)) as done:
         found = tasks.classify(model, data, None, arguments.batch_size, done)
