@@ -127,8 +127,8 @@ class TfdsSource:
         if len(images) != 1:
             raise ValueError(
                 "`source` must be a TFDS data set with one image feature. "
-                f"Received: {self.name} with image features {images} among "
-                f"{sorted(info.features)}. Save the images you want as a "
+                f"Received: {self.name} with image features {sorted(images)} "
+                f"among {sorted(info.features)}. Save the images you want as a "
                 "folder or an .npz file."
             )
         self._image = images[0]
