@@ -188,13 +188,16 @@ def _use(metadata):
     if metadata.get("num_classes") is not None:
         names = metadata.get("class_names") or [0]
         told = f", labels={json.dumps(names[-1])}"
+    drawn = f"images = model.sample(4{told}, seed=0)  # "
+    said = f"integer levels (4, {shape})"
+    if len(drawn + said) > 80:  # as the formatter would have it
+        said = f"levels (4, {shape})"
     return [
         "```python",
         "import keras_pixel",
         "",
         f'model = keras_pixel.load("{metadata["name"]}")',
-        f"images = model.sample(4{told}, seed=0)  "
-        f"# integer levels (4, {shape})",
+        drawn + said,
         f"print(model.bits_per_dim(images{told}))",
         *(
             ["print(model.classify(images))  # p(class | image)"]
