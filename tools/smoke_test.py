@@ -4,6 +4,8 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import keras_pixel
 
 
@@ -16,10 +18,13 @@ def main():
         raise SystemExit("The installed zoo is empty.")
     models = [keras_pixel.load(name) for name in names]
     smallest = min(models, key=lambda model: math.prod(model.image_shape))
-    images = smallest.sample(1, seed=0)
+    conditions = smallest.conditions
+    inputs = conditions.random_inputs(np.random.default_rng(0))
+    told = dict(zip(conditions.names, inputs, strict=True))
+    images = smallest.sample(1, seed=0, **told)
     if images.shape != (1, *smallest.image_shape):
         raise SystemExit(f"A sample has the wrong shape: {images.shape}")
-    bits = float(smallest.bits_per_dim(images)[0])
+    bits = float(smallest.bits_per_dim(images, **told)[0])
     if not math.isfinite(bits):
         raise SystemExit(f"A sample has {bits} bits/dim.")
     print(
