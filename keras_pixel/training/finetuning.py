@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from keras_pixel import files
+from keras_pixel import models
 from keras_pixel import presets
 from keras_pixel.checks import check_size
 from keras_pixel.data import load_data
 from keras_pixel.data.sources import open_source
-from keras_pixel.models import PixelModel
 from keras_pixel.presets import folders
 from keras_pixel.training import building
 from keras_pixel.training.evaluation import evaluate
@@ -162,18 +162,18 @@ def finetune(
     for split in ("validation", "test"):
         described[split] = None if split in own else validation
     described = {k: v for k, v in described.items() if v is not None}
+    # Counted, and not read: that is left to the training.
     images = load_data(
         given,
         "train",
         image_shape=tuple(config["image_shape"]),
-        num_levels=config["num_levels"],
         labels=with_labels,
-        **described,
+        stream=True,
+        **{k: described[k] for k in described if k != "values"},
         **options,
     )
     if with_labels:
         config["num_classes"] = images.num_classes
-        config.setdefault("label_dropout", 0.0)
         if source.num_classes is None:
             config["label_dropout"] = 0.1
     per_epoch = math.ceil(len(images) / batch_size)
@@ -235,7 +235,7 @@ def finetune(
 
 def _preset_of(model, output_dir):
     """Name or folder of a preset; that of a model is written first."""
-    if not isinstance(model, PixelModel):
+    if not isinstance(model, models.PixelModel):
         return model
     folder = output_dir / "initial"
     if not folder.exists():
@@ -286,11 +286,8 @@ def _written(data, output_dir):
 def _class_name(model):
     """The name by which a recipe finds a class."""
     name = type(model).__name__
-    try:
-        if building.model_class(name) is type(model):
-            return name
-    except ValueError:
-        pass
+    if getattr(models, name, None) is type(model):
+        return name
     return keras.saving.get_registered_name(type(model))
 
 

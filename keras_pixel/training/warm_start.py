@@ -35,6 +35,7 @@ def warm_start(model, source):
         ValueError: if the two have no layer in common.
     """
     trained = {layer.name: layer for layer in source.layers if layer.weights}
+    change = _Change(source, model)
     remade, copied = [], 0
     for layer in (layer for layer in model.layers if layer.weights):
         former = trained.get(layer.name)
@@ -42,7 +43,7 @@ def warm_start(model, source):
             remade.append(layer.name)
             continue
         copied += 1
-        if not _copy(layer, former, _Change(source, model)):
+        if not _copy(layer, former, change):
             remade.append(layer.name)
     if not copied:
         raise ValueError(
