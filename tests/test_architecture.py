@@ -77,9 +77,10 @@ ALLOWED = {
             "tensorflow_serving",
         ),
     ),
-    # Tasks are handed a model and data; a compressor drives its graph.
+    # Tasks are handed a model and data; a compressor drives its graph, and a
+    # detector of outliers trains a background model.
     "tasks": (
-        ("keras_pixel", "sampling"),
+        ("keras_pixel", "presets", "sampling", "training"),
         ("constriction", "matplotlib", "numpy", "PIL", "sklearn"),
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
