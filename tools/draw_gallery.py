@@ -5,7 +5,7 @@
 
 - `mnist`, `cifar10`: test images, then for each model eight samples, and
   completions of the same eight upper halves. A model that is told labels draws
-  the classes 0 to 7, and completes as the class of the image.
+  the classes 0 to 7, and completes without being told.
 - `completions`: digits completed by samples, by beams, and by particles.
 - `bits`: test images, and the bits that each of their pixels takes.
 
@@ -62,33 +62,28 @@ def main():
 
 
 def test_images(name, model, data_dir, count):
-    """8-bit images of a preset's test split, their levels, and labels."""
+    """The first levels of a preset's test split."""
     data = read_split(None, "test", name, model, data_dir=data_dir)
-    levels = np.asarray(data.images[:count])
-    labels = data.labels
-    return levels, None if labels is None else np.asarray(labels[:count])
+    return np.asarray(data.images[:count])
 
 
 def of_models(names, data_dir):
     """Rows `(label, images)`, 8-bit, for each model."""
-    rows = []
+    best = keras_pixel.load(names[-1])
+    levels = test_images(names[-1], best, data_dir, 2 * COUNT)
+    known = half_mask("top", 0.5, best.image_shape)
+    shown = to_bytes(levels, best.num_levels)
+    half = np.where(known[..., None], shown[COUNT:], 128)
+    rows = [("test images", [*shown]), ("", [*[None] * COUNT, *half])]
     for name in names:
         model = keras_pixel.load(name)
-        levels, labels = test_images(name, model, data_dir, 2 * COUNT)
-        known = half_mask("top", 0.5, model.image_shape)
-        own, given = {}, {}
+        told = {}
         if model.num_classes is not None:
-            own = {"labels": np.arange(COUNT) % model.num_classes}
-            given = {"labels": labels[COUNT:]}
-        drawn = model.sample(COUNT, seed=SEED, **own)
-        completed = model.complete(levels[COUNT:], known, seed=SEED, **given)
-        if not rows:
-            shown = to_bytes(levels, model.num_levels)
-            half = np.where(known[..., None], shown[COUNT:], 128)
-            rows.append(("test images", shown))
-            rows.append(("", [*[None] * COUNT, *half]))
+            told = {"labels": np.arange(COUNT) % model.num_classes}
+        drawn = model.sample(COUNT, seed=SEED, **told)
+        completed = model.complete(levels[COUNT:], known, seed=SEED)
         images = np.concatenate([drawn, completed])
-        rows.append((name, to_bytes(images, model.num_levels)))
+        rows.append((name, [*to_bytes(images, model.num_levels)]))
         print(name, flush=True)
     return rows
 
@@ -97,7 +92,7 @@ def completions(data_dir):
     """Digits whose upper or left half is known, completed in three ways."""
     name = "pixelcnn_mnist"
     model = keras_pixel.load(name)
-    levels, _ = test_images(name, model, data_dir, COUNT)
+    levels = test_images(name, model, data_dir, COUNT)
     rows = [("test images", to_bytes(levels, 2))]
     for side in ("top", "left"):
         known = half_mask(side, 0.5, model.image_shape)
@@ -125,7 +120,7 @@ def bits(data_dir):
     rows = []
     for name in ("pixelcnn_mnist", "wavefront_pixelcnn_cifar10"):
         model = keras_pixel.load(name)
-        levels, _ = test_images(name, model, data_dir, 2 * COUNT)
+        levels = test_images(name, model, data_dir, 2 * COUNT)
         nats = -model.log_prob(levels, reduce="sub_pixels").sum(axis=-1)
         found = nats / np.log(2)  # (images, height, width)
         highest = np.percentile(found, 99)

@@ -63,6 +63,7 @@ def _options(
 
 app.command("list")(presets.list_command)
 app.command()(presets.info)
+app.command()(presets.push)
 app.command()(drawing.sample)
 app.command()(drawing.complete)
 app.command()(scoring.score)
