@@ -27,7 +27,7 @@ FILES = {
 def quick(models_folder, monkeypatch):
     """Copies a SavedModel and replays no warm-up: both take seconds."""
 
-    def copy(model, path, xla=False):
+    def copy(model, path, *options):
         shutil.copytree(
             models_folder / "tiny" / "1",
             path,
