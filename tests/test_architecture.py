@@ -49,8 +49,8 @@ ALLOWED = {
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
     ),
     "presets": (
-        # A discretizer is loaded with its model.
-        ("keras_pixel", "data.discretizer"),
+        # A discretizer is loaded with its model. What LoRA adds is merged.
+        ("keras_pixel", "data.discretizer", "layers.lora"),
         ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
     ),
     "training": (
@@ -64,7 +64,7 @@ ALLOWED = {
     ),
     "export": (
         # Exporters are handed a model.
-        ("compiled", "sampling", "layers.buffers"),
+        ("compiled", "sampling", "layers.buffers", "layers.lora"),
         (
             *("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
             *("onnxruntime", "google", "tensorflow_serving"),
