@@ -136,9 +136,7 @@ class Recipe(pydantic.BaseModel):
     initial_weights: str | None = None
     warm_start: bool = False
     freeze: list[str] = pydantic.Field(default_factory=list)
-    lora_rank: Annotated[
-        schemas.Count | None, schemas.way_out("Use null for no LoRA.")
-    ] = None
+    lora_rank: schemas.Count | None = None
     patience: schemas.Count | None = None
     description: str = ""
     notes: Any = None
