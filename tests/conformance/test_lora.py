@@ -74,7 +74,7 @@ def made():
     def make(family):
         if family not in kept:
             model = family((3, 4, 3), 4, **arguments(family))
-            kept[family] = with_lora(catalogue.randomize(model))
+            kept[family] = with_lora(catalogue.randomize(model, seed=2))
         return kept[family]
 
     return make
@@ -99,9 +99,10 @@ class TestFamily:
     def test_preset_and_keras_file_have_the_sums(self, made, family, tmp_path):
         model = made(family)
         images = catalogue.levels(model)
-        expected = model.log_prob(images)
-        plain = catalogue.randomize(family((3, 4, 3), 4, **arguments(family)))
-        assert np.abs(plain.log_prob(images) - expected).min() > 1e-3
+        expected = np.asarray(model(images, training=False))
+        plain = family((3, 4, 3), 4, **arguments(family))
+        catalogue.randomize(plain, seed=2)
+        assert np.abs(plain(images, training=False) - expected).max() > 1e-3
         model.save_preset(tmp_path / "preset")
         model.save(tmp_path / "model.keras")
         for again in (
@@ -110,6 +111,5 @@ class TestFamily:
         ):
             assert not factors(again)
             assert again.count_params() == plain.count_params()
-            np.testing.assert_allclose(
-                again.log_prob(images), expected, rtol=1e-5
-            )
+            found = again(images, training=False)
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

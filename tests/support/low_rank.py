@@ -11,7 +11,7 @@ def with_lora(model, rank=2, seed=1):
         lora.enable_lora(layer, rank)
     random = np.random.default_rng(seed)
     for weight in factors(model):
-        weight.assign(random.normal(0.0, 0.5, weight.shape))
+        weight.assign(random.normal(0.0, 0.3, weight.shape))
     return model
 
 
