@@ -8,6 +8,7 @@ sees no more than before.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -56,8 +57,8 @@ class LoraLayer(keras.layers.Layer):
     """
 
     lora_enabled = False
-    lora_rank = None
-    lora_alpha = None
+    lora_rank: Any = None
+    lora_alpha: Any = None
 
     def enable_lora(
         self,
