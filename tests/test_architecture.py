@@ -49,8 +49,8 @@ ALLOWED = {
         ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
     ),
     "presets": (
-        # A discretizer is loaded with its model.
-        ("keras_pixel", "data.discretizer"),
+        # A discretizer is loaded with its model. What LoRA adds is merged.
+        ("keras_pixel", "data.discretizer", "layers.lora"),
         (
             *("h5py", "huggingface_hub", "kagglehub", "keras", "numpy"),
             *("pydantic", "typing_extensions"),
@@ -67,7 +67,7 @@ ALLOWED = {
     ),
     "export": (
         # Exporters are handed a model.
-        ("compiled", "sampling", "layers.buffers"),
+        ("compiled", "sampling", "layers.buffers", "layers.lora"),
         (
             *("keras", "numpy", "tensorflow", "tf2onnx", "onnx"),
             *("onnxruntime", "google", "tensorflow_serving"),

@@ -227,6 +227,10 @@ Freeze = Annotated[
     list[str] | None,
     typer.Option(help="Layers kept as they are, such as 'block_*'."),
 ]
+LoraRank = Annotated[
+    int | None,
+    typer.Option(min=1, help="Train products of this rank, not kernels."),
+]
 Flip = Annotated[bool, typer.Option("--flip", help="Mirror half of them.")]
 Patience = Annotated[
     int,

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_pixel import files
+from keras_pixel.layers.lora import num_parameters
 from keras_pixel.order import ORDERS
 
 # TF-Serving passes over what else is in a version's `assets.extra`.
@@ -30,7 +31,7 @@ def identity(model):
         "class": keras.saving.get_registered_name(type(model)),
         "image_shape": model.image_shape,
         "num_levels": model.num_levels,
-        "num_parameters": model.count_params(),
+        "num_parameters": num_parameters(model),
         # The config of a graph of one's own numbers its layers anew each time.
         "arguments": None if "layers" in config else _plain(config),
         **describe_conditions(model),

@@ -16,11 +16,13 @@ from keras_pixel.layers.kv_cache import heads_first
 from keras_pixel.layers.kv_cache import heads_last
 from keras_pixel.layers.kv_cache import token_places
 from keras_pixel.layers.kv_cache import write_tokens
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
 
-class Attention(CausalLayer):
+class Attention(LoraLayer, CausalLayer):
     """Base of the layers in which tokens attend to earlier tokens.
 
     A subclass says in `attend` which tokens a token sees. The projections to
@@ -34,6 +36,9 @@ class Attention(CausalLayer):
         kernel_initializer: Initializer of the projections.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
     """
+
+    kernel = LoraKernel()
+    output_kernel = LoraKernel()
 
     def __init__(
         self,
@@ -112,7 +117,8 @@ class Attention(CausalLayer):
         """Kernel to queries, keys and values, with the queries scaled."""
         scale = np.ones((3, self.hidden_dim), "float32")
         scale[0] = 1.0 / math.sqrt(self.key_dim)
-        kernel = self.kernel * ops.cast(scale.reshape(-1), self.kernel.dtype)
+        kernel = self.kernel
+        kernel = kernel * ops.cast(scale.reshape(-1), kernel.dtype)
         return ops.cast(kernel, self.compute_dtype)
 
     # === Cached decoding: keys and values of what is in reach ===

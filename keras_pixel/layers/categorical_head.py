@@ -11,10 +11,12 @@ from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class CategoricalHead(CausalLayer):
+class CategoricalHead(LoraLayer, CausalLayer):
     """Logits of every level of every sub-pixel, from the last features.
 
     A 1×1 convolution with mask B gives each channel its logits. With `rank`
@@ -65,6 +67,8 @@ class CategoricalHead(CausalLayer):
     >>> tuple(layer(np.zeros((2, 8, 8, 12), "float32")).shape)
     (2, 8, 8, 3, 256)
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self,
@@ -130,7 +134,8 @@ class CategoricalHead(CausalLayer):
 
     def masked_kernel(self):
         """Kernel with what may not be seen set to zero."""
-        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+        kernel = self.kernel
+        return kernel * ops.cast(self.mask, kernel.dtype)
 
     def call(self, inputs):
         if self.whole_pixel:
@@ -179,7 +184,7 @@ class CategoricalHead(CausalLayer):
             ops.cast(self.masked_kernel(), dtype), self.channels, axes=(0,)
         )
         bias = ops.cast(self.bias, dtype)
-        features = self.kernel.shape[0] // self.channels
+        features = kernel.shape[0] // self.channels
         size = self.rank or self.num_levels
         groups = range(self.image_channels)
         weights = {

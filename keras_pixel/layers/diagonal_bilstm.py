@@ -10,10 +10,12 @@ from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.buffers import write_at
 from keras_pixel.layers.diagonal_lstm import DiagonalLSTM
 from keras_pixel.layers.diagonal_lstm import scan_diagonals
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class DiagonalBiLSTM(CausalLayer):
+class DiagonalBiLSTM(LoraLayer, CausalLayer):
     """Two LSTMs along diagonals that together see the whole past.
 
     One goes from the upper left corner (`DiagonalLSTM`), one from the upper
@@ -62,6 +64,9 @@ class DiagonalBiLSTM(CausalLayer):
     >>> tuple(layer(np.zeros((2, 8, 8, 12), "float32")).shape)
     (2, 8, 8, 6)
     """
+
+    right_input_kernel = LoraKernel()
+    right_kernel = LoraKernel()
 
     def __init__(self, filters, channels=1, **kwargs):
         super().__init__(channels=channels, **kwargs)

@@ -3,10 +3,12 @@ from keras import ops
 
 from keras_pixel.checks import check_size
 from keras_pixel.layers.causal_convolution import CausalConvolution
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class DownsampleConv2D(CausalConvolution):
+class DownsampleConv2D(LoraLayer, CausalConvolution):
     """Strided convolution to a coarser grid that sees only earlier pixels.
 
     Position `(i, j)` of the coarse grid stands for pixel `(strides * i,
@@ -45,6 +47,8 @@ class DownsampleConv2D(CausalConvolution):
     >>> tuple(layer(np.zeros((2, 8, 5, 6), "float32")).shape)
     (2, 4, 3, 12)
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self, filters, strides=2, kernel_initializer="glorot_uniform", **kwargs

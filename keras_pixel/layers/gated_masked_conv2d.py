@@ -11,11 +11,13 @@ from keras_pixel.layers.buffers import convolve_rows
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.buffers import read_at
 from keras_pixel.layers.buffers import write_at
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class GatedMaskedConv2D(CausalLayer):
+class GatedMaskedConv2D(LoraLayer, CausalLayer):
     """Gated convolution of two stacks that together see the whole past.
 
     The vertical stack sees the rows above, to the full width of its kernel;
@@ -71,6 +73,9 @@ class GatedMaskedConv2D(CausalLayer):
     >>> tuple(horizontal.shape)
     (2, 8, 8, 12)
     """
+
+    vertical_kernel = LoraKernel()
+    link_kernel = LoraKernel()
 
     def __init__(
         self, filters, kernel_size, mask_type="B", channels=1, **kwargs
@@ -199,9 +204,7 @@ class GatedMaskedConv2D(CausalLayer):
                 ops.cast(getattr(self, name), dtype), self.channels, axes=(-1,)
             )
         columns = width + 2 * (self.kernel_size[1] // 2)
-        row = ops.zeros(
-            (columns, batch_size, self.vertical_kernel.shape[2]), dtype
-        )
+        row = ops.zeros((columns, batch_size, kernel.shape[2]), dtype)
         state["rows"] = (row,) * (self.kernel_size[0] // 2 + 1)
         state["link"] = ops.zeros((width, batch_size, 2 * self.filters), dtype)
         state["gated"] = ()

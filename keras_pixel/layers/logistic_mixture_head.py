@@ -10,11 +10,13 @@ from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.levels import levels_to_floats
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class LogisticMixtureHead(CausalLayer):
+class LogisticMixtureHead(LoraLayer, CausalLayer):
     """Parameters of a `LogisticMixture` for every sub-pixel.
 
     The channels of a pixel are put in order here: the means of a channel are
@@ -72,6 +74,8 @@ class LogisticMixtureHead(CausalLayer):
     >>> tuple(layer([features, images]).shape)
     (2, 8, 8, 3, 30)
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self,
@@ -147,7 +151,8 @@ class LogisticMixtureHead(CausalLayer):
 
     def masked_kernel(self):
         """Kernel with what may not be seen set to zero."""
-        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+        kernel = self.kernel
+        return kernel * ops.cast(self.mask, kernel.dtype)
 
     def call(self, inputs):
         features, images = inputs

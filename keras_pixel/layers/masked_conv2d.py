@@ -9,10 +9,12 @@ from keras_pixel.checks import odd_pair
 from keras_pixel.checks import pair
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.causal_convolution import CausalConvolution
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class MaskedConv2D(CausalConvolution):
+class MaskedConv2D(LoraLayer, CausalConvolution):
     """2D convolution that sees only earlier values in raster order.
 
     Use mask type "A" once, as the first layer: a value must not see itself.
@@ -69,6 +71,8 @@ class MaskedConv2D(CausalConvolution):
     >>> tuple(layer(np.zeros((2, 8, 8, 3), "float32")).shape)
     (2, 8, 8, 12)
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self,
@@ -128,7 +132,8 @@ class MaskedConv2D(CausalConvolution):
     def masked_kernel(self):
         """Kernel with what may not be seen set to zero."""
         # Multiplied at use: the weights themselves are never changed here.
-        return self.kernel * ops.cast(self.mask, self.kernel.dtype)
+        kernel = self.kernel
+        return kernel * ops.cast(self.mask, kernel.dtype)
 
     def call(self, inputs):
         rows, side = self.kernel_size[0] // 2, self.kernel_size[1] // 2

@@ -8,10 +8,12 @@ from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import channel_major
 from keras_pixel.layers.buffers import matmul_joined
 from keras_pixel.layers.buffers import split_groups
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.layers.masked_conv2d import MaskedConv2D
 
 
-class MaskedLSTM(CausalLayer):
+class MaskedLSTM(LoraLayer, CausalLayer):
     """What LSTMs over rows and over diagonals share.
 
     The gates of a pixel are a masked convolution of its row
@@ -28,6 +30,8 @@ class MaskedLSTM(CausalLayer):
             and the cell goes on from it; else from the pixel above.
         channels: int. Channel groups to keep in order.
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self, filters, input_width, taps_above, sees_left, channels, **kwargs

@@ -6,12 +6,14 @@ from keras_pixel.checks import check_size
 from keras_pixel.layers import recurrence
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import known_group
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.layers.tokens import from_tokens
 from keras_pixel.layers.tokens import to_tokens
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class ScanlineLSTM(CausalLayer):
+class ScanlineLSTM(LoraLayer, CausalLayer):
     """LSTM over the sub-pixels in raster order: one step for each.
 
     The simplest recurrent model of an image: a language model over its
@@ -49,6 +51,9 @@ class ScanlineLSTM(CausalLayer):
     >>> tuple(layer(np.zeros((2, 4, 4, 12), "float32")).shape)
     (2, 4, 4, 15)
     """
+
+    input_kernel = LoraKernel()
+    kernel = LoraKernel()
 
     def __init__(self, hidden_dim, channels=1, **kwargs):
         super().__init__(channels=channels, **kwargs)

@@ -7,6 +7,8 @@ from keras_pixel.checks import check_size
 from keras_pixel.checks import is_integer
 from keras_pixel.checks import pair
 from keras_pixel.layers.causal_convolution import CausalConvolution
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.layers.weight_norm import lengths
 from keras_pixel.layers.weight_norm import normalised
 
@@ -14,7 +16,7 @@ STACKS = ("vertical", "horizontal")
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class ShiftedConv2D(CausalConvolution):
+class ShiftedConv2D(LoraLayer, CausalConvolution):
     """Convolution of one of two stacks that are causal by their shifts.
 
     No mask: the kernel lies above and to the left of its output, and the
@@ -77,6 +79,8 @@ class ShiftedConv2D(CausalConvolution):
     (2, 8, 5, 12)
     """
 
+    kernel = LoraKernel()
+
     def __init__(
         self,
         filters,
@@ -130,8 +134,8 @@ class ShiftedConv2D(CausalConvolution):
 
     def masked_kernel(self):
         """Kernel with what may not be seen set to zero."""
-        mask = ops.cast(self.mask[..., None, None], self.kernel.dtype)
-        return self.kernel * mask
+        kernel = self.kernel
+        return kernel * ops.cast(self.mask[..., None, None], kernel.dtype)
 
     def effective_kernel(self):
         """Kernel that the inputs are convolved with, masked and normalised."""

@@ -7,13 +7,15 @@ from keras_pixel.checks import check_size
 from keras_pixel.checks import pair
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 from keras_pixel.layers.shifted_conv2d import check_kernel
 from keras_pixel.layers.weight_norm import lengths
 from keras_pixel.layers.weight_norm import normalised
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class ShiftedConv2DTranspose(CausalLayer):
+class ShiftedConv2DTranspose(LoraLayer, CausalLayer):
     """Transposed convolution of one of two stacks, back to a finer grid.
 
     Position `(i, j)` of the coarse grid stands for pixel `(strides * i,
@@ -64,6 +66,8 @@ class ShiftedConv2DTranspose(CausalLayer):
     >>> tuple(layer(np.zeros((2, 4, 3, 12), "float32")).shape)
     (2, 8, 5, 6)
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self,
@@ -137,8 +141,8 @@ class ShiftedConv2DTranspose(CausalLayer):
 
     def masked_kernel(self):
         """Kernel with what may not be seen set to zero."""
-        mask = ops.cast(self.mask[..., None, None], self.kernel.dtype)
-        return self.kernel * mask
+        kernel = self.kernel
+        return kernel * ops.cast(self.mask[..., None, None], kernel.dtype)
 
     def effective_kernel(self):
         """Kernel that is convolved with, masked and normalised."""

@@ -5,10 +5,12 @@ from keras_pixel.checks import check_size
 from keras_pixel.checks import pair
 from keras_pixel.layers.base import CausalLayer
 from keras_pixel.layers.buffers import known_groups
+from keras_pixel.layers.lora import LoraKernel
+from keras_pixel.layers.lora import LoraLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
-class UpsampleConv2D(CausalLayer):
+class UpsampleConv2D(LoraLayer, CausalLayer):
     """Transposed convolution from a coarser grid back to a finer one.
 
     Position `(i, j)` of the coarse grid stands for pixel `(strides * i,
@@ -49,6 +51,8 @@ class UpsampleConv2D(CausalLayer):
     >>> tuple(layer(np.zeros((2, 4, 3, 12), "float32")).shape)
     (2, 8, 5, 6)
     """
+
+    kernel = LoraKernel()
 
     def __init__(
         self,
@@ -106,8 +110,8 @@ class UpsampleConv2D(CausalLayer):
 
     def init_cache(self, grid):
         stride, coarse = self.strides, grid.coarser(self.strides)
-        size = self.kernel.shape[0]
         kernel = ops.cast(self.kernel, self.compute_dtype)
+        size = kernel.shape[0]
         blocks = ops.reshape(kernel, (size, stride, stride, self.filters))
         weights = {
             "kernel": [

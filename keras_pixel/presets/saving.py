@@ -16,6 +16,7 @@ from keras_pixel.files import PathLike
 from keras_pixel.files import atomic_folder
 from keras_pixel.files import is_free
 from keras_pixel.files import to_json
+from keras_pixel.layers.lora import num_parameters
 from keras_pixel.order import ORDERS
 from keras_pixel.presets import folders
 
@@ -36,6 +37,9 @@ def save_preset(
 
     A `keras_pixel.data.Discretizer` that is set as `model.discretizer` is
     saved and loaded with the model.
+
+    Where LoRA is enabled, the kernels are saved with what it adds to them; the
+    preset has none.
 
     The folder is written under another name beside `path` and then renamed:
     what is at `path` is always complete.
@@ -86,7 +90,7 @@ def save_preset(
     config = {
         "class_name": type(model).__name__,
         "registered_name": keras.saving.get_registered_name(type(model)),
-        "config": model.get_config(),
+        "config": _without_lora(model.get_config()),
     }
     contents = {
         **(files or {}),
@@ -105,7 +109,7 @@ def describe(model: keras.Model, dtype: str = "float32") -> dict[str, Any]:
         "format": folders.FORMAT,
         "class_name": type(model).__name__,
         **{key: value for key, value in found.items() if value is not None},
-        "num_parameters": model.count_params(),
+        "num_parameters": num_parameters(model),
         "weights_dtype": dtype,
         **_orders(model),
         **_decoding(model),
@@ -154,6 +158,23 @@ def _discretizer(model: Any) -> dict[str, Any]:
             "that the model was trained with, or None."
         )
     return {"discretizer": discretizer.get_config()}
+
+
+def _without_lora(config: Any) -> Any:
+    """A config in which Keras' own layers have no LoRA.
+
+    What it added is in the weights.
+    """
+    if isinstance(config, (list, tuple)):
+        return type(config)(_without_lora(item) for item in config)
+    if not isinstance(config, dict):
+        return config
+    config = {key: _without_lora(value) for key, value in config.items()}
+    of_keras = str(config.get("module")).split(".")[0] == "keras"
+    if of_keras and isinstance(config.get("config"), dict):
+        for key in ("lora_rank", "lora_alpha"):
+            config["config"].pop(key, None)
+    return config
 
 
 def _check_model(model: keras.Model) -> None:

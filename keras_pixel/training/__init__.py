@@ -8,6 +8,7 @@ from keras_pixel.training.dry_run import dry_run
 from keras_pixel.training.evaluation import evaluate
 from keras_pixel.training.finetuning import FinetuneResult
 from keras_pixel.training.finetuning import finetune
+from keras_pixel.training.lora import enable_lora
 from keras_pixel.training.operations import count_operations
 from keras_pixel.training.recipe import Recipe
 from keras_pixel.training.schedule import WarmupDecay
@@ -22,6 +23,7 @@ __all__ = [
     "WarmupDecay",
     "dry_run",
     "count_operations",
+    "enable_lora",
     "evaluate",
     "finetune",
     "image_sheet",

@@ -9,11 +9,14 @@ import numpy as np
 from keras import ops
 
 from keras_pixel.checks import check_size
+from keras_pixel.layers.lora import num_parameters
 from keras_pixel.training import building
+from keras_pixel.training.lora import enable_lora
 from keras_pixel.training.operations import PRODUCTS_IN_TRAINING
 from keras_pixel.training.operations import count_operations
 from keras_pixel.training.progress import duration
 from keras_pixel.training.recipe import Recipe
+from keras_pixel.training.warm_start import freeze
 
 _WARM_UP = 2
 
@@ -93,6 +96,9 @@ def dry_run(recipe, steps=8):
     steps = check_size("steps", steps)
     recipe = Recipe.of(recipe)
     model = building.build_model(recipe, recipe.precision)
+    freeze(model, recipe.freeze)
+    if recipe.lora_rank is not None:  # as if no layer were made anew
+        enable_lora(model, recipe.lora_rank)
     building.compile_model(model, recipe)
     shape = (recipe.batch_size, *model.image_shape)
     random = np.random.default_rng(recipe.seed)
@@ -115,7 +121,7 @@ def dry_run(recipe, steps=8):
     operations = count_operations(model)
     batches = recipe.steps * recipe.accumulation_steps
     return DryRun(
-        parameters=model.count_params(),
+        parameters=num_parameters(model),
         operations=operations,
         trained_operations=PRODUCTS_IN_TRAINING * operations,
         state_bytes=sum(

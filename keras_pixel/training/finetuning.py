@@ -14,11 +14,14 @@ from keras_pixel import presets
 from keras_pixel.checks import check_size
 from keras_pixel.data import load_data
 from keras_pixel.data.sources import open_source
+from keras_pixel.layers.lora import num_parameters
 from keras_pixel.presets import folders
 from keras_pixel.training import building
 from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.lora import enable_lora
 from keras_pixel.training.recipe import Recipe
 from keras_pixel.training.trainer import train
+from keras_pixel.training.warm_start import freeze as freeze_layers
 from keras_pixel.training.warm_start import warm_start
 
 # A window of the history, at most; small sets have shorter epochs.
@@ -41,6 +44,9 @@ class FinetuneResult:
         remade: tuple of the names of the layers that were made anew, because
             levels, channels or classes differ from the preset's.
         seconds: float. Seconds of training, over all runs.
+        num_trained: int. Weights that were trained; with LoRA, of its
+            products.
+        num_weights: int. Weights of the preset.
     """
 
     preset_dir: Path
@@ -50,6 +56,8 @@ class FinetuneResult:
     num_images: int
     remade: tuple[str, ...]
     seconds: float
+    num_trained: int
+    num_weights: int
 
     def __str__(self):
         lines = [
@@ -57,6 +65,8 @@ class FinetuneResult:
             "held-out images",
             f"after   {self.after:.4f} bits/dim, step {self.step:,}, "
             f"{self.seconds:,.0f} s",
+            f"trained {self.num_trained:,} weights, of a preset of "
+            f"{self.num_weights:,}",
         ]
         if self.remade:
             lines.append(f"anew    {', '.join(self.remade)}")
@@ -75,6 +85,7 @@ def finetune(
     batch_size=16,
     learning_rate=None,
     freeze=(),
+    lora_rank=None,
     flip=False,
     patience=3,
     validation=0.1,
@@ -118,6 +129,9 @@ def finetune(
             which the preset was trained with, or 0.0005 where it does not say.
         freeze: names of layers, or patterns such as "block_*", whose weights
             stay as they are. Defaults to none.
+        lora_rank: int. Rank of LoRA: kernels stay as they are, and small
+            products are trained with them; see `Recipe`. Defaults to `None`:
+            kernels are trained.
         flip: bool. Whether to mirror half of the training images.
         patience: int. Epochs without improvement on validation images after
             which the training ends. Defaults to `3`.
@@ -209,12 +223,16 @@ def finetune(
         initial_weights=str(folder),
         warm_start=True,
         freeze=list(freeze),
+        lora_rank=lora_rank,
         patience=patience,
     )
     started = building.build_model(recipe)
     remade = warm_start(started, source)
     held_out = recipe.load_data("test", **options)
     before = evaluate(started, held_out, batch_size)["bits_per_dim"]
+    freeze_layers(started, recipe.freeze)
+    if lora_rank is not None:
+        enable_lora(started, recipe.lora_rank, skip=remade)
     result = train(
         recipe, output_dir, resume=resume, progress=progress, **options
     )
@@ -230,6 +248,8 @@ def finetune(
         num_images=len(held_out),
         remade=tuple(remade),
         seconds=result.seconds,
+        num_trained=sum(math.prod(x.shape) for x in started.trainable_weights),
+        num_weights=num_parameters(started),
     )
 
 

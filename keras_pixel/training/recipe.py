@@ -39,7 +39,7 @@ CHANGEABLE = (
 )
 # Fields that came later, and what they were before: a training that began
 # without them is the same.
-_LATER = {"warm_start": False, "freeze": []}
+_LATER = {"warm_start": False, "freeze": [], "lora_rank": None}
 # Editors look here for the recipe's JSON schema.
 SCHEMA_KEY = "$schema"
 
@@ -95,6 +95,12 @@ class Recipe(pydantic.BaseModel):
             error. Defaults to `false`.
         freeze: list of names of layers, or patterns such as "block_*", whose
             weights stay as they are. Defaults to none.
+        lora_rank: int. Rank of LoRA (Hu et al., 2021): the kernels taken from
+            `initial_weights` stay as they are, and products of this rank are
+            trained with them. Layers made anew, and those in which the
+            products would hold as many weights as the kernels, are trained
+            whole; so are biases and what else is no kernel. The preset has the
+            sums. Defaults to `null`: kernels are trained.
         patience: int. Evaluations without a better one after which the
             training ends before `steps`, with `publish` "best". Defaults to
             `null`: it never does.
@@ -130,6 +136,7 @@ class Recipe(pydantic.BaseModel):
     initial_weights: str | None = None
     warm_start: bool = False
     freeze: list[str] = pydantic.Field(default_factory=list)
+    lora_rank: schemas.Count | None = None
     patience: schemas.Count | None = None
     description: str = ""
     notes: Any = None
@@ -172,6 +179,12 @@ class Recipe(pydantic.BaseModel):
             raise ValueError(
                 "`warm_start` needs `initial_weights` to start from. Received: "
                 "warm_start=true without. Name a preset, or leave it out."
+            )
+        if self.lora_rank is not None and self.initial_weights is None:
+            raise ValueError(
+                "`lora_rank` needs `initial_weights`: kernels at random are of "
+                f"no use as they are. Received: lora_rank={self.lora_rank} "
+                "without. Name a preset, or leave it out."
             )
         check_multiple("steps", self.steps, self.log_every)
         check_multiple(

@@ -17,6 +17,7 @@ from keras_pixel.training.checkpoint import Checkpoints
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.history import History
 from keras_pixel.training.interruption import Interruption
+from keras_pixel.training.lora import enable_lora
 from keras_pixel.training.progress import Progress
 from keras_pixel.training.recipe import CHANGEABLE
 from keras_pixel.training.recipe import Recipe
@@ -122,6 +123,12 @@ def _train(recipe, output_dir, options, report, board, stop):
     eval_model = building.build_model(recipe, "float32")
     for one in (model, eval_model):
         freeze(one, recipe.freeze)
+    if recipe.lora_rank is not None:
+        # Before the checkpoint: which layers are made anew decides which
+        # weights there are.
+        remade = _start(recipe, model, report)
+        for one in (model, eval_model):
+            enable_lora(one, recipe.lora_rank, skip=remade)
     building.compile_model(model, recipe)
     checkpoints = Checkpoints(output_dir / "checkpoints")
     for folder in (output_dir, output_dir / "samples"):
@@ -247,21 +254,31 @@ def _check_folder(recipe, output_dir, resume):
         )
 
 
+def _start(recipe, model, report):
+    """Take the recipe's initial weights.
+
+    Returns:
+        List of the names of the layers that have others, at least in part.
+    """
+    from keras_pixel import presets
+
+    source = presets.load(recipe.weights)
+    if recipe.warm_start:
+        remade = warm_start(model, source)
+        if remade:
+            report.say(f"Made anew: {', '.join(remade)}.")
+        return remade
+    building.copy_initial_weights(model, source, recipe.initial_weights)
+    # Of the conditions that the trained model lacks.
+    trained = {layer.name for layer in source.layers}
+    return [x.name for x in model.layers if x.weights and x.name not in trained]
+
+
 def _restore(recipe, model, checkpoints, report):
     metadata = checkpoints.restore(model, report.say)
     if metadata is None:
-        if recipe.initial_weights is not None:
-            from keras_pixel import presets
-
-            source = presets.load(recipe.weights)
-            if recipe.warm_start:
-                remade = warm_start(model, source)
-                if remade:
-                    report.say(f"Made anew: {', '.join(remade)}.")
-            else:
-                building.copy_initial_weights(
-                    model, source, recipe.initial_weights
-                )
+        if recipe.initial_weights is not None and recipe.lora_rank is None:
+            _start(recipe, model, report)
         return None
     step = metadata["step"]
     # The images at a path are compared by content, if a checkpoint allows it.
