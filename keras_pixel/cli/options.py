@@ -221,7 +221,7 @@ Epochs = Annotated[
     int, typer.Option(min=1, help="Passes over the images, at most.")
 ]
 LearningRate = Annotated[
-    float | None, typer.Option(help="Instead of half of the preset's own.")
+    float | None, typer.Option(help="Instead of a fifth of the preset's own.")
 ]
 Freeze = Annotated[
     list[str] | None,

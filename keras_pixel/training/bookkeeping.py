@@ -91,6 +91,18 @@ class Bookkeeping(keras.callbacks.Callback):
     def best_path(self):
         return self.checkpoints.folder / "best.npz"
 
+    def evaluate_start(self, model):
+        """Measure the weights that a training starts from.
+
+        They are the best unless it finds better ones.
+        """
+        if self.validation is None or self.best is not None:
+            return
+        weights = zip(self.eval_model.weights, model.weights, strict=True)
+        for ours, theirs in weights:
+            ours.assign(theirs)
+        self._evaluate(0)
+
     def of_span(self, begun, done):
         """Set where the next `fit` begins, and return the callback itself.
 

@@ -27,7 +27,7 @@ from keras_pixel.training.warm_start import warm_start
 # A window of the history, at most; small sets have shorter epochs.
 _WINDOW = 100
 # Of the learning rate that the preset was trained with.
-_FRACTION = 0.5
+_FRACTION = 0.2
 _LEARNING_RATE = 0.0005
 
 
@@ -125,7 +125,7 @@ def finetune(
         epochs: int. Passes over the training images, at most. Defaults to
             `10`.
         batch_size: int. Images per step. Defaults to `16`.
-        learning_rate: float. The highest. Defaults to `None`: half of that
+        learning_rate: float. The highest. Defaults to `None`: a fifth of that
             which the preset was trained with, or 0.0005 where it does not say.
         freeze: names of layers, or patterns such as "block_*", whose weights
             stay as they are. Defaults to none.
@@ -207,7 +207,7 @@ def finetune(
         batch_size=batch_size,
         steps=epochs * epoch,
         schedule={
-            "warmup_steps": min(epoch, 100),
+            "warmup_steps": min(epochs * epoch // 5, 100),
             "decay": "cosine",
             "final_fraction": 0.05,
         },

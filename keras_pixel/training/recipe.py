@@ -85,8 +85,8 @@ class Recipe(pydantic.BaseModel):
             Defaults to `null`: all.
         sample_every: int. Steps between sample sheets, a multiple of
             `log_every`; `0` for none. Defaults to `1000`.
-        publish: "last" weights, or the "best" by validation. Defaults to
-            "last".
+        publish: "last" weights, or the "best" by validation, those of
+            `initial_weights` among them. Defaults to "last".
         initial_weights: str. Preset (name, or folder as `source`) to start
             from. Defaults to `null`: random weights.
         warm_start: bool. Whether layers whose shapes differ from those of

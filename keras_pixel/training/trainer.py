@@ -174,6 +174,8 @@ def _train(recipe, output_dir, options, report, board, stop):
         origin=origin,
         stop=stop,
     )
+    if not done["step"] and recipe.initial_weights and recipe.publish == "best":
+        bookkeeping.evaluate_start(model)
     if done["step"] < recipe.steps and not bookkeeping.ended:
         with stop:
             _fit(recipe, model, images, bookkeeping, done)

@@ -266,6 +266,31 @@ def test_it_ends_when_nothing_improves(tmp_path):
     assert best["training"]["step"] == result.step
 
 
+def test_what_only_gets_worse_stays_as_it_was(preset, tmp_path):
+    """Noise in two levels: nothing is to be learnt, and much to be lost."""
+    source = keras_pixel.load(preset)
+    head = source.get_layer("head")
+    head.set_weights([0 * x for x in head.get_weights()])  # as good as it gets
+    shape, num_levels = source.image_shape, source.num_levels
+    images = np.random.default_rng(0).integers(num_levels, size=(40, *shape))
+    result = finetune(
+        source,
+        images,
+        tmp_path / "run",
+        epochs=2,
+        learning_rate=0.5,
+        values="levels",
+        progress=False,
+    )
+    assert result.step == 0
+    assert result.after == result.before
+    found = keras_pixel.load(result.preset_dir)
+    for ours, theirs in zip(
+        found.get_weights(), source.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_command(preset, pictures, tmp_path):
     words = ["finetune", preset, pictures, "-o", tmp_path / "run"]
     words += ["--epochs", 1, "--values", "pixels", "--quiet"]
