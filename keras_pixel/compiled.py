@@ -128,11 +128,15 @@ class Compiled:
         import tensorflow as tf
 
         flat = [tf.convert_to_tensor(x) for x in keras.tree.flatten(inputs)]
-        # What it holds does not matter, and would be kept.
-        nest = keras.tree.map_structure(lambda x: 0, inputs)
+        # What they hold does not matter, and would be kept.
+        nests = {"inputs": keras.tree.map_structure(lambda x: 0, inputs)}
 
         def function(*flat):
-            return self.function(keras.tree.pack_sequence_as(nest, list(flat)))
+            outputs = self.function(
+                keras.tree.pack_sequence_as(nests["inputs"], list(flat))
+            )
+            nests["outputs"] = keras.tree.map_structure(lambda x: 0, outputs)
+            return keras.tree.flatten(outputs)
 
         program = tf.function(function, autograph=False)
         program = program.get_concrete_function(
@@ -148,7 +152,7 @@ class Compiled:
                 Tout=dtypes,
                 f=program,
             )
-            return tf.nest.pack_sequence_as(program.structured_outputs, outputs)
+            return keras.tree.pack_sequence_as(nests["outputs"], outputs)
 
         return run
 
