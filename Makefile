@@ -9,7 +9,7 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint wheel-test bench clean
+.PHONY: help demo test coverage lint wheel-test docs bench clean
 
 help:
 	@echo "make demo        sample and complete images with pixelcnn_cifar10"
@@ -17,6 +17,7 @@ help:
 	@echo "make coverage    the same, and how much of the package they run"
 	@echo "make lint        ruff and mypy"
 	@echo "make wheel-test  build the wheel and try it in another environment"
+	@echo "make docs        build the guides and a reference: build/site/index.html"
 	@echo "make bench       time sampling against scoring (ARGS='--no-peer')"
 	@echo "make clean       remove $(VENV), builds and caches"
 
@@ -37,6 +38,9 @@ lint: $(VENV)/.installed-dev
 
 wheel-test: $(VENV)/.installed-dev
 	$(BIN)/python tools/wheel_test.py
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.build_docs
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.sampling $(ARGS)

@@ -51,7 +51,10 @@ ALLOWED = {
     "presets": (
         # A discretizer is loaded with its model.
         ("keras_pixel", "data.discretizer"),
-        ("h5py", "keras", "numpy", "pydantic", "typing_extensions"),
+        (
+            *("h5py", "huggingface_hub", "kagglehub", "keras", "numpy"),
+            *("pydantic", "typing_extensions"),
+        ),
     ),
     "training": (
         # Heads and inputs are made anew where they know of levels.
@@ -77,9 +80,10 @@ ALLOWED = {
             "tensorflow_serving",
         ),
     ),
-    # Tasks are handed a model and data; a compressor drives its graph.
+    # Tasks are handed a model and data; a compressor drives its graph, and a
+    # detector of outliers trains a background model.
     "tasks": (
-        ("keras_pixel", "sampling"),
+        ("keras_pixel", "presets", "sampling", "training"),
         ("constriction", "matplotlib", "numpy", "PIL", "sklearn"),
     ),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
@@ -95,7 +99,9 @@ LATER = {"models": "export", "presets": "models"}
 # keras_pixel runs on JAX.
 LAZY = {
     "constriction",
+    "huggingface_hub",
     "jax",
+    "kagglehub",
     "matplotlib",
     "onnx",
     "onnxruntime",

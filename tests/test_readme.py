@@ -12,6 +12,7 @@ import keras_pixel
 from keras_pixel.cli.main import app
 from keras_pixel.training import Recipe
 from keras_pixel.training import building
+from tools import build_docs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -42,7 +43,7 @@ def test_example_runs(source, tmp_path, monkeypatch):
 
 
 def test_recipe_is_one():
-    (text,) = blocks("json")
+    (text,) = blocks("json", GUIDES["training"])
     Recipe.from_dict(json.loads(text))
 
 
@@ -60,7 +61,11 @@ def test_model_starts_from_one_without_conditions():
 
 COMMANDS = sorted(
     set(
-        re.findall(r"^keras-pixel (.*)$", README + CONDITIONS, re.MULTILINE),
+        re.findall(
+            r"^keras-pixel (.*)$",
+            "\n".join([README, *GUIDES.values()]),
+            re.MULTILINE,
+        ),
     )
 )
 
@@ -78,6 +83,7 @@ def test_command_and_its_options_exist(command):
     "path",
     [
         "README.md",
+        "CONTRIBUTING.md",
         "examples/README.md",
         *(f"docs/{name}.md" for name in sorted(GUIDES)),
     ],
@@ -90,10 +96,25 @@ def test_links_lead_to_files(path):
 
 
 def test_there_is_something_to_check():
-    assert len(COMMANDS) >= 7
+    assert len(COMMANDS) >= 20
+    assert len(README.splitlines()) < 250
     assert len(blocks("python")) >= 3
     for name, number in {
         **{"sequences": 3, "policy": 1, "conditions": 3, "orders": 2},
-        **{"classification": 1, "finetuning": 1},
+        **{"classification": 1, "finetuning": 1, "outliers": 1},
+        **{"data": 2, "deploying": 1, "models": 3},
     }.items():
         assert len(blocks("python", GUIDES[name])) >= number
+
+
+def test_site_has_all_guides():
+    nav = (ROOT / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    pages = re.findall(r"[\w/]+\.md", nav)
+    assert sorted(x for x in pages if x.startswith("docs/")) == sorted(
+        f"docs/{name}.md" for name in GUIDES
+    )
+    assert sorted(x for x in pages if x.startswith("reference/")) == sorted(
+        f"reference/{name}.md" for name in ["keras_pixel", *build_docs.PARTS]
+    )
+    for page in pages:
+        assert (ROOT / page).is_file() or page.startswith("reference/")

@@ -30,6 +30,11 @@ def export(
             "--xla", help="Compile the sampler with XLA. Not for onnx."
         ),
     ] = False,
+    with_pictures: Annotated[
+        bool,
+        typer.Option("--pictures", help="Take PNG and JPEG files, too."),
+    ] = False,
+    resize: options.ResizeOption = None,
     version: Annotated[
         int | None,
         typer.Option(min=1, help="For tf_serving. [one more than the last]"),
@@ -41,7 +46,8 @@ def export(
     image_shape: options.Shape = None,
 ) -> None:
     """Write a model for use without this package, and check it."""
-    _check(export_format, xla, version, step_batch_size)
+    _check(export_format, xla, with_pictures, resize, version, step_batch_size)
+    of_pictures = {"pictures": with_pictures, "resize": resize}
     if export_format is ExportFormat.tf_serving:
         files.local_path(to)
     else:
@@ -52,14 +58,14 @@ def export(
 
     loaded = presets.load(model, image_shape=image_shape)
     if export_format is ExportFormat.saved_model:
-        written = exporters.saved_model(loaded, to, xla=xla)
+        written = exporters.saved_model(loaded, to, xla=xla, **of_pictures)
     elif export_format is ExportFormat.onnx:
         written = exporters.onnx(
             loaded, to, step_batch_size=step_batch_size or 16
         )
     else:
         (written,) = exporters.tf_serving(
-            loaded, to, version=version, xla=xla
+            loaded, to, version=version, xla=xla, **of_pictures
         ).values()
     print(f"{written}: gives the same results as Keras")
 
@@ -67,11 +73,15 @@ def export(
 def _check(
     export_format: ExportFormat,
     xla: bool,
+    with_pictures: bool,
+    resize: str | None,
     version: int | None,
     step_batch_size: int | None,
 ) -> None:
     formats = {
         "--xla": (xla, ("saved_model", "tf_serving")),
+        "--pictures": (with_pictures, ("saved_model", "tf_serving")),
+        "--resize": (resize, ("saved_model", "tf_serving")),
         "--version": (version, ("tf_serving",)),
         "--step-batch-size": (step_batch_size, ("onnx",)),
     }

@@ -29,6 +29,13 @@ class Side(enum.StrEnum):
     right = "right"
 
 
+class OutlierScore(enum.StrEnum):
+    complexity = "complexity"
+    likelihood = "likelihood"
+    likelihood_ratio = "likelihood_ratio"
+    typicality = "typicality"
+
+
 class PrecisionChoice(enum.StrEnum):
     float32 = "float32"
     mixed_bfloat16 = "mixed_bfloat16"

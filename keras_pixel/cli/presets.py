@@ -1,4 +1,4 @@
-"""The commands `list` and `info`: what is known about models."""
+"""The commands `list`, `info` and `push`: models, and what is known of them."""
 
 from typing import Annotated
 from typing import Any
@@ -39,6 +39,33 @@ def info(model: options.Preset, as_json: options.AsJson = False) -> None:
         output.print_json(metadata)
     else:
         output.print_metadata(metadata)
+
+
+def push(
+    model: options.Preset,
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="On the hub.")
+    ],
+    private: Annotated[
+        bool, typer.Option("--private", help="If it is made anew.")
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="A branch. [main]")
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", help="Of the commit.")
+    ] = None,
+) -> None:
+    """Upload a preset to the Hugging Face Hub, with its card."""
+    output.start_keras()
+    address = presets.push_to_hub(
+        model,
+        repository,
+        private=private or None,
+        revision=revision,
+        commit_message=message,
+    )
+    print(f"uploaded: {address}")
 
 
 def _decoding(model: options.Preset) -> dict[str, Any]:

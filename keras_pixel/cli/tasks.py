@@ -1,4 +1,4 @@
-"""The commands of tasks: `probe` and `classify`."""
+"""The commands of tasks: `probe`, `classify` and `outliers`."""
 
 import re
 from typing import Annotated
@@ -120,6 +120,97 @@ def classify(
     total = min(len(found), count or len(found))
     with terminal.progress("Classifying", total) as done:
         result = tasks.classify(loaded, found, count, batch_size, done)
+    if output is not None:
+        result.save(output)
+    if as_json:
+        terminal.print_json(result.to_dict())
+    else:
+        print(result.table(), end="")
+
+
+def outliers(
+    model: options.Preset,
+    images: options.Images,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="New folder of the result."),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Images as they should be. [the preset's validation images]",
+        ),
+    ] = None,
+    reference_split: Annotated[
+        str | None, typer.Option(help="[all of DATA]")
+    ] = None,
+    reference_count: Annotated[
+        int, typer.Option(min=1, help="Only the first ones.")
+    ] = 500,
+    score: Annotated[
+        options.OutlierScore, typer.Option(help="What is strange.")
+    ] = options.OutlierScore.complexity,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Of likelihood_ratio: a name, or a folder."
+        ),
+    ] = None,
+    fit_background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Train one there, for --background."
+        ),
+    ] = None,
+    percentile: Annotated[
+        float, typer.Option(help="Of the reference that are no outliers.")
+    ] = 95.0,
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    batch_size: options.BatchSize = 32,
+    image_shape: options.Shape = None,
+    resize: options.ResizeOption = None,
+    values: options.ValuesOption = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find images that are unlike those a model was trained on."""
+    if output is not None:
+        files.check_new_folder(output)
+    is_ratio = score == options.OutlierScore.likelihood_ratio
+    if is_ratio != ((background is None) != (fit_background is None)):
+        raise typer.BadParameter(
+            "--score likelihood_ratio needs a background model, and no other "
+            "score takes one. Received: "
+            f"--score {score}, --background {background}, --fit-background "
+            f"{fit_background}. Give one of the two for it.",
+            param_hint="--background",
+        )
+    loaded = terminal.load(model, image_shape)
+    from keras_pixel import tasks
+    from keras_pixel.data import ImageData
+
+    read, names = pictures.read_images(images, loaded, resize, values)
+    split = reference_split or ("validation" if reference is None else "all")
+    known = pictures.read_split(
+        reference,
+        split,
+        model,
+        loaded,
+        data_dir=data_dir,
+        download=download,
+        resize=resize,
+        values=None if reference is None else values,
+    )
+    detector = tasks.OutlierDetector(
+        loaded, score, background=background, batch_size=batch_size
+    )
+    levels = known.images[:reference_count]
+    detector.fit(levels, fit_background, progress=True)
+    detector.infer_threshold(levels, percentile)
+    given = ImageData(read, num_levels=loaded.num_levels, ids=names)
+    with terminal.progress("Scoring", len(names)) as done:
+        result = detector.predict(given, progress=done)
     if output is not None:
         result.save(output)
     if as_json:

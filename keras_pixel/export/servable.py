@@ -11,7 +11,10 @@ from keras_pixel.export.identity import read_identity
 
 DEFAULT_SIGNATURE = "serving_default"
 # These take seconds or minutes, all others a forward pass.
-DRAWING_SIGNATURES = ("sample", "sample_from_noise", "complete")
+DRAWING_SIGNATURES = (
+    *("sample", "sample_from_noise", "complete"),
+    *("sample_encoded", "complete_encoded"),
+)
 
 
 class RequestError(Exception):

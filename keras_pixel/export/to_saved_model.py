@@ -13,10 +13,12 @@ from keras_pixel.export import checks
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import write_identity
+from keras_pixel.export.picture_graphs import PictureGraphs
+from keras_pixel.export.picture_graphs import png_files
 from keras_pixel.files import atomic_folder
 
 
-def saved_model(model, path, xla=False):
+def saved_model(model, path, xla=False, pictures=False, resize=None):
     """Write a model, its sampler included, as a TensorFlow SavedModel.
 
     It runs wherever TensorFlow does, without Keras and this package: in
@@ -34,13 +36,27 @@ def saved_model(model, path, xla=False):
     - `features`: images → `features`, those of `model.features(images)`;
       left out where the model has none, as the baselines.
 
-    Each of them also takes what the model is told beside the images: `labels`
-    int32 `(batch,)`, `order` likewise, `condition` of the shape and dtype
-    that its encoder takes. Where the model has learned with `label_dropout`,
-    the label `num_classes` stands for no label. A label or order out of range
-    scores NaN, and draws as the nearest one. `assets.extra/keras_pixel.json`
-    has the number of classes, their names, the orders, and the condition's
-    shape. Guidance is not exported: use `model.sample(guidance_scale=…)`.
+    With `pictures=True` there are four more, of PNG and JPEG files as strings
+    (`image_bytes`, `examples`: `(batch,)`); a client of TF-Serving's REST sends
+    and receives each as `{"b64": …}`:
+
+    - `score_encoded`: image_bytes → `log_prob`, `bits_per_dim`. NaN for what is
+      no picture, or has another size (see `resize`).
+    - `score_examples`: examples, serialised `tf.train.Example`s with `image`
+      (the file) and, where the model has classes, `label` → the same. Left out
+      where the model is told more than that.
+    - `sample_encoded`: seed, temperature → `image_bytes`, PNG files.
+    - `complete_encoded`: image_bytes, mask, seed, temperature → `image_bytes`,
+      and `is_valid`, false where there was no picture.
+
+    Each but `score_examples` also takes what the model is told beside the
+    images: `labels` int32 `(batch,)`, `order` likewise, `condition` of the
+    shape and dtype that its encoder takes. Where the model has learned with
+    `label_dropout`, the label `num_classes` stands for no label. A label or
+    order out of range scores NaN, and draws as the nearest one.
+    `assets.extra/keras_pixel.json` has the number of classes, their names, the
+    orders, and the condition's shape. Guidance is not exported: use
+    `model.sample(guidance_scale=…)`.
 
     A tie: where the cumulative probability is within 1e-5 of the noise, the
     rounding of one runtime may draw the next level, and what follows in that
@@ -55,6 +71,11 @@ def saved_model(model, path, xla=False):
         xla: bool. Compile the sampler by XLA: faster where the runtime has
             XLA (TF-Serving does only if told to); each batch size is compiled
             when it comes first. Defaults to `False`.
+        pictures: bool. Whether to add the signatures of encoded pictures, for
+            images of 1 or 3 channels. Defaults to `False`.
+        resize: how pictures of another size are brought to the model's:
+            "resize" or "center_crop", see `keras_pixel.data.load_data`; `None`
+            for not at all. Defaults to `None`.
 
     Returns:
         `pathlib.Path` of the folder.
@@ -63,13 +84,19 @@ def saved_model(model, path, xla=False):
         TypeError: if `model` is no `PixelModel`.
         RuntimeError: if Keras runs on another backend, or what was written
             does not give what Keras gives (`ExportError`).
-        ValueError: if `path` is an address, the working directory or a mount.
+        ValueError: if `path` is an address, the working directory or a mount,
+            or encoded pictures cannot have the model's channels.
         FileExistsError: if there is something at `path`.
         OSError: if the disk is full.
     """
     check_exportable(model)
+    if resize is not None and not pictures:
+        raise ValueError(
+            "`resize` is of encoded pictures. Received: "
+            f"resize={resize!r}, pictures=False. Give `pictures=True`, too."
+        )
     with atomic_folder(path) as folder:
-        _write(model, folder, xla)
+        _write(model, folder, xla, pictures, resize)
         checks.report_ties(path, check_saved_model(model, folder))
     return pathlib.Path(path)
 
@@ -88,12 +115,15 @@ def _check_space(model, folder):
         )
 
 
-def _write(model, folder, xla):
+def _write(model, folder, xla, pictures, resize):
     _check_space(model, folder)
     graphs = Graphs(model, xla=xla)
+    signatures = graphs.signatures()
+    if pictures:
+        signatures.update(PictureGraphs(graphs, resize).signatures())
     archive = keras.export.ExportArchive()
     archive.track(model)
-    for name, (function, specs) in graphs.signatures().items():
+    for name, (function, specs) in signatures.items():
         archive.add_endpoint(
             name, _by_position(function, specs), input_signature=specs
         )
@@ -182,4 +212,32 @@ def check_saved_model(model, folder):
             "The exported `complete` must keep known pixels. "
             f"Received: {int((drawn != images)[known].sum())} changed."
         )
+    if "score_encoded" in signatures:
+        _check_pictures(model, run, batch)
     return ties
+
+
+def _check_pictures(model, run, batch):
+    """Compare the signatures of files with those of levels."""
+    batch["image_bytes"] = png_files(batch["images"], model.num_levels)
+    found = run("score_encoded", "image_bytes")
+    for name, expected in run("serving_default", "images").items():
+        checks.check_close(name, found[name], expected, checks.SCORE_TOLERANCE)
+    inputs = ("seed", "temperature")
+    for name, given in (
+        ("sample", inputs),
+        ("complete", ("mask", *inputs)),
+    ):
+        is_of_images = name == "complete"
+        levels = run(name, *(("images",) if is_of_images else ()), *given)
+        found = run(
+            f"{name}_encoded",
+            *(("image_bytes",) if is_of_images else ()),
+            *given,
+        )
+        expected = png_files(levels["images"], model.num_levels)
+        if found["image_bytes"].tolist() != expected.tolist():
+            raise checks.ExportError(
+                f"The exported `{name}_encoded` must give the images of "
+                f"`{name}` as PNG files. Received: other files."
+            )

@@ -24,7 +24,13 @@ BATCH_SIZES = (1, 4, 16, 32)
 
 
 def tf_serving(
-    models, folder, version=None, batch_sizes=BATCH_SIZES, xla=False
+    models,
+    folder,
+    version=None,
+    batch_sizes=BATCH_SIZES,
+    xla=False,
+    pictures=False,
+    resize=None,
 ):
     """Write models as TF-Serving wants them, with all it is started with.
 
@@ -49,6 +55,7 @@ def tf_serving(
             `(1, 4, 16, 32)`.
         xla: bool. See `saved_model`; the lines that start the server then
             switch XLA on. Defaults to `False`.
+        pictures, resize: see `saved_model`.
 
     Returns:
         Dict from names to `pathlib.Path` of the versions written.
@@ -84,7 +91,7 @@ def tf_serving(
         with contextlib.ExitStack() as stack:
             for name, model in models.items():
                 place = stack.enter_context(atomic_folder(places[name]))
-                saved_model(model, place, xla=xla)
+                saved_model(model, place, xla, pictures, resize)
                 with tensorflow_writes(place):
                     warmup.write_warmup(
                         place, name, model.num_levels, batch_sizes

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_pixel.export.picture_graphs import png_files
+from keras_pixel.export.servable import DEFAULT_SIGNATURE
 from keras_pixel.export.servable import Servable
 from keras_pixel.export.servable import read_signature_defs
 from keras_pixel.export.servable import uses_xla
@@ -99,7 +101,10 @@ def _logs(folder, name, num_levels, batch_sizes):
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
-    for signature, definition in sorted(read_signature_defs(folder).items()):
+    signatures = read_signature_defs(folder)
+    sizes = signatures[DEFAULT_SIGNATURE].inputs["images"].tensor_shape.dim
+    image_shape = tuple(dim.size for dim in sizes[1:])
+    for signature, definition in sorted(signatures.items()):
         # The initialiser has no inputs, and nobody calls it.
         if not definition.inputs:
             continue
@@ -110,15 +115,21 @@ def _logs(folder, name, num_levels, batch_sizes):
             request.model_spec.signature_name = signature
             for key, info in sorted(definition.inputs.items()):
                 shape = [dim.size for dim in info.tensor_shape.dim]
-                value = _values(key, (size, *shape[1:]), num_levels)
+                value = _values(
+                    key, (size, *shape[1:]), num_levels, image_shape
+                )
                 request.inputs[key].CopyFrom(
                     tf.make_tensor_proto(value, dtype=info.dtype)
                 )
             yield log
 
 
-def _values(name, shape, num_levels):
+def _values(name, shape, num_levels, image_shape):
     random = np.random.default_rng(0)
+    if name in ("image_bytes", "examples"):
+        levels = random.integers(num_levels, size=(*shape, *image_shape))
+        files = png_files(levels, num_levels)
+        return files if name == "image_bytes" else _examples(files)
     if name == "images":
         return random.integers(num_levels, size=shape)
     if name == "mask":
@@ -131,3 +142,27 @@ def _values(name, shape, num_levels):
         return np.ones(shape)
     # Labels and orders, of which there is always 0, and other conditions.
     return np.zeros(shape)
+
+
+def _examples(files):
+    """Pictures as serialised examples, all of the label 0."""
+    import tensorflow as tf
+
+    return np.array(
+        [
+            tf.train.Example(
+                features=tf.train.Features(
+                    feature={
+                        "image": tf.train.Feature(
+                            bytes_list=tf.train.BytesList(value=[file])
+                        ),
+                        "label": tf.train.Feature(
+                            int64_list=tf.train.Int64List(value=[0])
+                        ),
+                    }
+                )
+            ).SerializeToString()
+            for file in files
+        ],
+        dtype=object,
+    )

@@ -812,6 +812,35 @@ class PixelModel(TrainableModel):
     # KerasHub's names for the same.
     save_to_preset = save_preset
 
+    def push_to_hub(
+        self,
+        repo_id,
+        *,
+        metadata=None,
+        dtype="float32",
+        private=None,
+        revision=None,
+        commit_message=None,
+        token=None,
+    ):
+        """Upload the model to the Hugging Face Hub, as a preset with a card.
+
+        See `keras_pixel.presets.push_to_hub` for arguments and errors.
+
+        Returns:
+            Its address with the commit, which `keras_pixel.load` takes.
+        """
+        return presets.push_to_hub(
+            self,
+            repo_id,
+            metadata=metadata,
+            dtype=dtype,
+            private=private,
+            revision=revision,
+            commit_message=commit_message,
+            token=token,
+        )
+
     @classmethod
     def from_preset(cls, name_or_path, **kwargs):
         """Load a trained model of this class; see `keras_pixel.load`.

@@ -13,11 +13,19 @@ from keras_pixel.presets.folders import list_models
 from keras_pixel.presets.folders import read_metadata
 
 if TYPE_CHECKING:  # what editors and type checkers see
+    from keras_pixel.presets.hubs import push_to_hub as push_to_hub
     from keras_pixel.presets.loading import load as load
     from keras_pixel.presets.saving import describe as describe
     from keras_pixel.presets.saving import save_preset as save_preset
 
-__all__ = ["describe", "list_models", "load", "read_metadata", "save_preset"]
+__all__ = [
+    "describe",
+    "list_models",
+    "load",
+    "push_to_hub",
+    "read_metadata",
+    "save_preset",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,6 +34,10 @@ def __getattr__(name: str) -> Any:
         from keras_pixel.presets.loading import load
 
         return load
+    if name == "push_to_hub":
+        from keras_pixel.presets.hubs import push_to_hub
+
+        return push_to_hub
     if name in ("describe", "save_preset"):
         from keras_pixel.presets import saving
 

@@ -83,11 +83,12 @@ def list_models(pattern: str | None = None) -> list[str]:
 
 
 def find(name_or_path: PathLike) -> pathlib.Path:
-    """Find the folder of a preset by its name in the zoo or its path.
+    """Find the folder of a preset by its name, its path or its address.
 
-    A string that is a name in the zoo means that preset, whatever is in the
-    working directory (write "./name" for a folder there); anything else is a
-    path. Path objects are always paths.
+    What has an address on a hub is fetched, see `hubs`. Another string that
+    is a name in the zoo means that preset, whatever is in the working
+    directory (write "./name" for a folder there); anything else is a path.
+    Path objects are always paths.
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(
@@ -96,6 +97,11 @@ def find(name_or_path: PathLike) -> pathlib.Path:
             f"{type(name_or_path).__name__}. Give a name of `list_models()`, "
             'or a preset folder\'s path such as "./my_model".'
         )
+    if isinstance(name_or_path, str) and "://" in name_or_path:
+        from keras_pixel.presets import hubs
+
+        if hubs.is_address(name_or_path):
+            return hubs.fetch(name_or_path)
     if isinstance(name_or_path, str) and _ZOO_NAME.fullmatch(name_or_path):
         folder = zoo_dir() / name_or_path
         if (folder / CONFIG_FILE).is_file():

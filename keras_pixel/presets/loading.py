@@ -38,7 +38,10 @@ def load(
     Args:
         name_or_path: a name of `list_models()`, or the path of a folder
             written by `save_preset`. A name of the zoo comes first: write
-            `"./name"` for a folder of the same name.
+            `"./name"` for a folder of the same name. Or an address on a hub,
+            `"hf://owner/name"`, with `@revision` if need be, or
+            `"kaggle://owner/model/keras/variation"`: what was fetched is kept
+            (extra `hub`).
         image_shape: optional `(height, width, channels)` instead of the
             preset's, for an architecture whose weights do not depend on it.
         weights: bool. `False` builds the model with new, random weights.

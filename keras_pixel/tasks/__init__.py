@@ -12,6 +12,11 @@ from keras_pixel.tasks.compression import compress
 from keras_pixel.tasks.compression import decompress
 from keras_pixel.tasks.compression import read_header
 from keras_pixel.tasks.compression_file import Item
+from keras_pixel.tasks.outliers import OutlierDetector
+from keras_pixel.tasks.outliers import find_outliers
+from keras_pixel.tasks.outliers import mutate
+from keras_pixel.tasks.outliers_result import Outliers
+from keras_pixel.tasks.outliers_result import OutliersResult
 from keras_pixel.tasks.policy import Policy
 from keras_pixel.tasks.probe import Probe
 from keras_pixel.tasks.probe import ProbeResult
@@ -21,12 +26,17 @@ __all__ = [
     "ClassificationResult",
     "CompressionResult",
     "Item",
+    "OutlierDetector",
+    "Outliers",
+    "OutliersResult",
     "Policy",
     "Probe",
     "ProbeResult",
     "classify",
     "compress",
     "decompress",
+    "find_outliers",
+    "mutate",
     "probe",
     "read_header",
 ]

@@ -42,6 +42,7 @@ def test_formats(preset, tmp_path, capsys, arguments, files):
         (["--format", "onnx", "--xla"], "`--xla` applies to --format saved"),
         (["--version", "3"], "`--version` applies to --format tf_serving"),
         (["--step-batch-size", "3"], "applies to --format onnx only"),
+        (["--format", "onnx", "--pictures"], "`--pictures` applies to"),
     ],
 )
 def test_options_of_another_format_are_refused(
@@ -84,10 +85,13 @@ def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):
 
     monkeypatch.setattr("keras_pixel.export.tf_serving", tf_serving)
     arguments = ["--format", "tf_serving", "--version", "3", "--xla"]
+    arguments += ["--pictures", "--resize", "resize"]
     assert run(preset, "--to", "out", *arguments) == 0
     assert received == {
         "name": "tiny",
         "folder": "out",
         "version": 3,
         "xla": True,
+        "pictures": True,
+        "resize": "resize",
     }

@@ -27,7 +27,7 @@ FILES = {
 def quick(models_folder, monkeypatch):
     """Copies a SavedModel and replays no warm-up: both take seconds."""
 
-    def copy(model, path, xla=False):
+    def copy(model, path, *options):
         shutil.copytree(
             models_folder / "tiny" / "1",
             path,
@@ -195,7 +195,7 @@ def test_no_model_is_refused(tmp_path):
 
 @pytest.mark.parametrize("xla", [True, False])
 def test_server_is_told_to_use_xla(quick, model, tmp_path, monkeypatch, xla):
-    def save(model, path, xla):
+    def save(model, path, xla, *options):
         module = tf.Module()
         module.images = tf.function(
             lambda images: {"images": images + 1},
