@@ -447,6 +447,21 @@ def test_command_in_another_size(binary, tmp_path, monkeypatch):
         np.testing.assert_array_equal(np.asarray(new), black_and_white)
 
 
+def test_command_in_an_order(all_orders, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    # Whose programs are compiled.
+    monkeypatch.setattr(presets, "load", lambda *args, **kwargs: all_orders)
+    images = levels_of((4, 4, 4, 3), 40)
+    np.save("a.npy", images)
+    args = ("compress", "preset", "a.npy", "-o", "x.kpix", "--label", 1)
+    assert run(*args, "--order", "left") == 2
+    assert "`order` must be one" in capsys.readouterr().err
+    assert run(*args, "--order", "up_left") == 0
+    assert tasks.read_header("x.kpix")["order"] == "up_left"
+    assert run("decompress", "x.kpix", "-o", "out", "--model", "preset") == 0
+    np.testing.assert_array_equal(np.load("out/a.npy"), images)
+
+
 def test_pictures_that_would_lose_something(
     binary, tmp_path, monkeypatch, capsys
 ):
