@@ -49,15 +49,27 @@ class Compiled:
         any_size: bool. Whether the function takes batches whose size is not
             known when it is compiled; then all sizes share one program where
             the compiler can. Defaults to `False`.
+        is_fixed: bool. Whether all calls have inputs of the same nest, shapes
+            and dtypes, which are then looked at in the first call only: with
+            hundreds of small tensors that takes longer than the function.
+            Defaults to `False`.
     """
 
-    def __init__(self, function, model, jit_compile="auto", any_size=False):
+    def __init__(
+        self,
+        function,
+        model,
+        jit_compile="auto",
+        any_size=False,
+        is_fixed=False,
+    ):
         if jit_compile == "auto":
             jit_compile = default_jit_compile()
         self.function = function
         self.model = model
         self.jit_compile = bool(jit_compile)
         self.any_size = any_size and takes_any_size(jit_compile)
+        self.is_fixed = is_fixed
         self._run = None
         self._seen = set()
 
@@ -68,6 +80,8 @@ class Compiled:
 
     def tensors(self, inputs):
         """Outputs as tensors of the backend, which another call may take."""
+        if self.is_fixed and self._run is not None:
+            return self._run(inputs)
         signature = tuple(
             (tuple(x.shape[self.any_size :]), str(x.dtype))
             for x in keras.tree.flatten(inputs)
@@ -84,6 +98,8 @@ class Compiled:
 
     def _build(self, inputs):
         if keras.backend.backend() == "tensorflow":
+            if self.is_fixed and not self.jit_compile:
+                return self._build_fixed_for_tensorflow(inputs)
             return self._build_for_tensorflow(inputs)
         if keras.backend.backend() == "jax" and self.jit_compile:
             return self._build_for_jax()
@@ -107,6 +123,38 @@ class Compiled:
             autograph=False,
         )
         return lambda inputs: run(_to_tensors(inputs))
+
+    def _build_fixed_for_tensorflow(self, inputs):
+        import tensorflow as tf
+
+        flat = [tf.convert_to_tensor(x) for x in keras.tree.flatten(inputs)]
+        # What they hold does not matter, and would be kept.
+        nests = {"inputs": keras.tree.map_structure(lambda x: 0, inputs)}
+
+        def function(*flat):
+            outputs = self.function(
+                keras.tree.pack_sequence_as(nests["inputs"], list(flat))
+            )
+            nests["outputs"] = keras.tree.map_structure(lambda x: 0, outputs)
+            return keras.tree.flatten(outputs)
+
+        program = tf.function(function, autograph=False)
+        program = program.get_concrete_function(
+            *(tf.TensorSpec(x.shape, x.dtype) for x in flat)
+        )
+        dtypes = [x.dtype for x in program.outputs]
+
+        def run(inputs):
+            # Called as an operation: a function would ask of each tensor
+            # what it is.
+            outputs = tf.raw_ops.StatefulPartitionedCall(
+                args=[*keras.tree.flatten(inputs), *program.captured_inputs],
+                Tout=dtypes,
+                f=program,
+            )
+            return keras.tree.pack_sequence_as(nests["outputs"], outputs)
+
+        return run
 
     def _build_for_jax(self):
         import jax

@@ -44,14 +44,35 @@ def test_rare_level_is_drawn_as_often_as_it_should(low_precision, method):
     assert 0.0007 < images.mean() < 0.0013
 
 
-def test_weights_are_read_anew():
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_weights_are_read_anew(is_fixed):
     dense = keras.layers.Dense(1, use_bias=False)
     dense.build((None, 1))
-    runner = Compiled(lambda inputs: dense(inputs), dense)
+    runner = Compiled(lambda inputs: dense(inputs), dense, is_fixed=is_fixed)
     for value in (2.0, 3.0):
         dense.kernel.assign([[value]])
         outputs = runner(np.ones((1, 1), "float32"))
         assert float(np.asarray(outputs)[0, 0]) == value
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fixed_inputs_and_outputs_keep_their_places(jit_compile):
+    def function(inputs):
+        b, (a,) = inputs["b"], inputs["a"]
+        return {"difference": b - a, "kept": [(b, a)], "count": inputs["c"] + 1}
+
+    runner = Compiled(
+        function, keras.layers.Dense(1), jit_compile, is_fixed=True
+    )
+    kept = np.ones(2, "float32")
+    for i in range(3):
+        inputs = {"b": 5 * kept, "a": (kept,), "c": np.int32(i)}
+        found = runner.tensors(inputs)
+        assert np.asarray(found["difference"]).tolist() == [4, 4]
+        ((b, kept),) = found["kept"]  # tensors, in the next call
+        assert (np.asarray(b) == 5).all() and (np.asarray(kept) == 1).all()
+        assert found["count"].dtype in ("int32", np.int32)
+        assert int(found["count"]) == i + 1
 
 
 def doubled():

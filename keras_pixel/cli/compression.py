@@ -27,6 +27,7 @@ def compress(
     ],
     overwrite: options.Overwrite = False,
     label: options.OneLabel = None,
+    order: options.Order = None,
     batch_size: options.BatchSize = 256,
     image_shape: options.Shape = None,
     compare: Annotated[
@@ -50,6 +51,7 @@ def compress(
             items,
             output,
             labels=conditions.label(label),
+            order=order,
             batch_size=batch_size,
             compare=compare,
             verify=verify,

@@ -78,8 +78,9 @@ class StepCoder:
                 with all sub-pixels of one channel of a step that are coded.
                 With more than 32 levels it is called twice: with blocks of
                 16 levels, and with the levels in a block.
-            images: int32 array `(batch_size, height, width, channels)`, which
-                is written to.
+            images: int32 array `(batch_size, height, width, channels)`, turned
+                into the order that the model draws each in; it is written
+                to.
             is_coded: bool array of the same shape.
             conditions: list of arrays `(batch_size, …)`, the model's inputs
                 after the image.
@@ -88,7 +89,7 @@ class StepCoder:
         found = self._call(("first",), {"conditions": conditions})
         weights, kept = found["weights"], found["kept"]
         levels = np.zeros(self._places["row"].shape[1] * self.batch_size, "i4")
-        for time in range(self.num_steps):
+        for time in range(self._steps_until(is_coded)):
             block, phase = divmod(time, self._stride)
             here = self._positions(time)
             for channel in range(self.graph.channels):
@@ -111,6 +112,11 @@ class StepCoder:
                 levels = self._coded(
                     code, found, images, is_coded, here, channel
                 )
+
+    def _steps_until(self, is_coded):
+        """Steps up to the last in which anything is coded."""
+        rows, columns = np.nonzero(is_coded.any(axis=(0, 3)))
+        return int((columns + self.lag * rows).max(initial=-1)) + 1
 
     def _positions(self, time):
         """Image, row and column of each position, and whether it is idle."""
@@ -164,6 +170,7 @@ class StepCoder:
                 self.model,
                 # Without XLA: it would copy all that is kept in every call.
                 jit_compile=keras.backend.backend() == "jax",
+                is_fixed=True,
             )
         return self._programs[key].tensors(inputs)
 

@@ -17,7 +17,6 @@ import numpy as np
 
 from keras_pixel import files
 from keras_pixel.checks import check_size
-from keras_pixel.order import ORDERS
 from keras_pixel.sampling.coding import StepCoder
 from keras_pixel.tasks import compression_file
 from keras_pixel.tasks import compression_identity
@@ -147,6 +146,7 @@ def compress(
     path: files.PathLike,
     *,
     labels: Any = None,
+    order: Any = None,
     batch_size: int = BATCH_SIZES[-1],
     lag: int | None = None,
     compare: bool = False,
@@ -167,6 +167,9 @@ def compress(
         path: of the file.
         labels: as in `model.log_prob`, where the model has classes. They are
             kept in the file.
+        order: as in `model.log_prob`, one for all images or one for each, but
+            not "mean". It is kept in the file. Defaults to `None`, the
+            model's first.
         batch_size: int. The most tiles that are coded together. More are
             faster, and cost fewer bytes beside the images. Defaults to `256`.
         lag: int, of the wavefront; the width for raster order. Defaults to
@@ -192,9 +195,10 @@ def compress(
     counts = [compression_tiles.count(item.levels.shape) for item in items]
     if lag is not None:
         lag = check_size("lag", lag)
-    told, kept_labels = _conditions(model, labels, sum(counts))
+    given, orders = _conditions(model, labels, order, sum(counts))
+    told = list(given.values())
     shapes = [item.levels.shape for item in items]
-    tiles = list(compression_tiles.tiles_of(shapes, model.image_shape))
+    tiles = list(compression_tiles.tiles_of(shapes, model.image_shape, orders))
     batch_size = check_size("batch_size", batch_size)
     size = next((n for n in BATCH_SIZES if n >= len(tiles)), batch_size)
     size = min(size, batch_size)
@@ -209,9 +213,7 @@ def compress(
             part, size, model, told
         )
         for i, tile in enumerate(part):
-            levels[i][tile.inside] = compression_tiles.image_of(items, tile)[
-                tile.place
-            ]
+            levels[i][tile.inside] = tile.read(items)
         checksums.append(compression_tiles.checksum(levels, part))
         encoder = queue.RangeEncoder()
         costs: list[float] = []
@@ -249,7 +251,8 @@ def compress(
             }
             for item in items
         ],
-        "labels": kept_labels,
+        "labels": given["labels"].tolist() if "labels" in given else None,
+        "order": orders if len({*orders}) > 1 else orders[0],
         "images_crc32": checksums,
     }
     num_bytes, header_bytes = compression_file.write(path, header, streams)
@@ -321,14 +324,13 @@ def decompress(
         Item(np.zeros(x["shape"], x["dtype"]), x["name"], x["mode"])
         for x in header["items"]
     ]
-    tiles = list(
-        compression_tiles.tiles_of(
-            [x.levels.shape for x in items], model.image_shape
-        )
+    shapes = [item.levels.shape for item in items]
+    told, orders = _kept_conditions(
+        model, header, sum(compression_tiles.count(x) for x in shapes)
     )
+    tiles = list(compression_tiles.tiles_of(shapes, model.image_shape, orders))
     program = header["program"]
     size = program["batch_size"]
-    told = [np.asarray(header["labels"], "int32")] if header["labels"] else []
     coder = _coder(model, size, program["lag"])
     for number, first in enumerate(range(0, len(tiles), size)):
         part = tiles[first : first + size]
@@ -348,16 +350,15 @@ def decompress(
         ):
             raise ValueError(
                 "Images must have the checksums that they were written with. "
-                f"Received: others, from tile {first} of {str(path)!r} on, "
-                "which is not damaged: this machine computes other "
-                f"probabilities. It was written on {header['machine']}, and "
-                f"this is {compression_identity.machine()}. Read it on a "
-                "machine like that one."
+                f"Received: others for images {part[0].number} to "
+                f"{part[-1].number} of {str(path)!r}, which is not damaged: "
+                "this machine computes other probabilities. It was written on "
+                f"{header['machine']}, and this is "
+                f"{compression_identity.machine()}. Read it on a machine like "
+                "that one."
             )
         for i, tile in enumerate(part):
-            compression_tiles.image_of(items, tile)[tile.place] = levels[i][
-                tile.inside
-            ]
+            tile.write(items, levels[i][tile.inside])
         if progress is not None:
             progress(first + len(part), len(tiles))
     return items
@@ -457,22 +458,28 @@ def _checked_items(model, images) -> list[Item]:
     return items
 
 
-def _conditions(model, labels, count):
-    """Conditions of all images, and the class ids as the file keeps them."""
+def _conditions(model, labels, order, count):
+    """Conditions of all images by name, and names of their orders."""
     if "condition" in model.conditions.names:
         raise NotImplementedError(
             "Compression needs a model of images alone, or one that is told "
-            "labels. Received: a model that is told another condition, which "
-            "the file would have to hold. Use another model."
+            "labels or an order. Received: a model that is told another "
+            "condition, which the file would have to hold. Use another model."
         )
-    if tuple(model.orders) != ORDERS[:1]:
-        raise NotImplementedError(
-            "Compression needs a model of raster order. Received: "
-            f"orders={model.orders}. Use another model."
-        )
-    told = model.conditions.program_inputs(count, labels)
-    found = [np.asarray(x) for x in told.get("conditions", ())]
-    return found, found[0].tolist() if found else None
+    told = model.conditions.program_inputs(count, labels, order=order)
+    names, values = model.conditions.names, told.get("conditions", ())
+    orders = model.conditions.names_of_orders(count, order)
+    return dict(zip(names, values, strict=True)), orders
+
+
+def _kept_conditions(model, header, count):
+    """What `_conditions` gave, as the model takes it, from a file's header."""
+    orders = model.conditions.names_of_orders(count, header["order"])
+    given = {
+        "labels": np.asarray(header["labels"] or (), "int32"),
+        "order": np.array([model.orders.index(x) for x in orders], "int32"),
+    }
+    return [given[name] for name in model.conditions.names], orders
 
 
 def _picture_bytes(items, num_levels, form) -> int | None:

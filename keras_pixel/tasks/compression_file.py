@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_pixel import files
+from keras_pixel.order import ORDERS
 
 # As in PNG: a transfer as text, or in 7 bits, is seen at once.
 MAGIC = b"\x89KPIX\r\n\x1a"
@@ -128,6 +129,9 @@ def _check(header: dict[str, Any]) -> None:
     batch_size = header["program"]["batch_size"]
     numbers = [*sizes, *crcs, header["streams_crc32"], batch_size]
     shape = header["model"]["image_shape"]
+    order = header["order"]
+    if not {*([order] if isinstance(order, str) else order)} <= {*ORDERS}:
+        raise ValueError("order")
     values = 0
     for item in header["items"]:
         np.dtype(item["dtype"])

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_pixel.order import from_order
+from keras_pixel.order import into_order
+from keras_pixel.order import is_transposed
+
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
@@ -19,6 +23,7 @@ class Tile:
     height: int
     width: int
     channels: int
+    order: str
 
     @property
     def place(self) -> tuple[slice, ...]:
@@ -30,11 +35,35 @@ class Tile:
 
     @property
     def inside(self) -> tuple[slice, ...]:
-        """What of the tile is a part of the image."""
-        return np.s_[: self.height, : self.width, : self.channels]
+        """What of the tile, turned into its order, is part of the image.
+
+        It is turned alone, so that what lies outside comes after it in every
+        order.
+        """
+        height, width = self.height, self.width
+        if is_transposed(self.order):
+            height, width = width, height
+        return np.s_[:height, :width, : self.channels]
+
+    def read(self, items) -> np.ndarray:
+        """Its levels in the image, turned into its order."""
+        part = image_of(items, self)[self.place]
+        return into_order(np, part, self.order, axis=0)
+
+    def write(self, items, levels) -> None:
+        """Put back what `read` gives."""
+        part = from_order(np, levels, self.order, axis=0)
+        image_of(items, self)[self.place] = part
 
 
-def tiles_of(shapes, tile_shape) -> Iterator[Tile]:
+def tiles_of(shapes, tile_shape, orders) -> Iterator[Tile]:
+    """Tiles of images, one after the other.
+
+    Args:
+        shapes: shapes of the items.
+        tile_shape: `(height, width, channels)`.
+        orders: list of names, one for each image.
+    """
     rows, columns, _ = tile_shape
     number = 0
     for item, shape in enumerate(shapes):
@@ -51,6 +80,7 @@ def tiles_of(shapes, tile_shape) -> Iterator[Tile]:
                         min(rows, height - top),
                         min(columns, width - left),
                         channels,
+                        orders[number],
                     )
             number += 1
 

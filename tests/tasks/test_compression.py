@@ -16,9 +16,12 @@ from keras_pixel import models
 from keras_pixel import presets
 from keras_pixel import tasks
 from keras_pixel.models import PixelModel
+from keras_pixel.order import ORDERS
+from keras_pixel.sampling.coding import StepCoder
 from keras_pixel.tasks import compression
 from keras_pixel.tasks import compression_file
 from keras_pixel.tasks import compression_identity
+from keras_pixel.tasks import compression_tiles
 
 pytest.importorskip("constriction")
 
@@ -139,6 +142,81 @@ def test_labels_are_kept(tmp_path):
         tasks.compress(model, images, tmp_path / "y")
 
 
+def test_another_order(tmp_path):
+    # Of images that are wider than high, and tiles that are not full.
+    model = random_weights(pixel_cnn((3, 4, 1), orders="left_up"))
+    images = levels_of((5, 3, 4, 1), 2)
+    path = tmp_path / "x"
+    result = check_round_trip(model, [images], path)
+    bits = -model.log_prob(images).sum() / math.log(2)
+    assert result.model_bits == pytest.approx(bits, rel=1e-4)
+    assert tasks.read_header(path)["order"] == "left_up"
+    check_round_trip(model, [levels_of((2, 4, 6, 1), 2)], path)
+    with pytest.raises(ValueError, match=r"order.*\['left_up'\]"):
+        tasks.compress(model, images, path, order="right_down")
+
+
+@pytest.fixture(scope="module")
+def all_orders():
+    model = pixel_cnn((4, 4, 3), 40, orders=ORDERS, num_classes=3)
+    return random_weights(model)
+
+
+def test_all_orders_and_labels(all_orders, tmp_path):
+    images = levels_of((9, 4, 4, 3), 40)
+    told = {"labels": [0, 1, 2] * 3, "order": [*ORDERS, "up_left"]}
+    path = tmp_path / "x"
+    result = check_round_trip(all_orders, [images], path, **told, batch_size=4)
+    bits = -all_orders.log_prob(images, **told).sum() / math.log(2)
+    assert result.model_bits == pytest.approx(bits, rel=1e-4)
+    header = tasks.read_header(path)
+    assert header["labels"] == told["labels"]
+    assert header["order"] == told["order"]
+
+
+@pytest.mark.parametrize("order", [None, "down_left", "left_up"])
+def test_one_of_all_orders(all_orders, order, tmp_path):
+    images = [levels_of((5, 6, 3), 40), levels_of((2, 3, 1), 40)]
+    told = {"labels": 1, "order": order}
+    path = tmp_path / "x"
+    check_round_trip(all_orders, images, path, **told, batch_size=4)
+    assert tasks.read_header(path)["order"] == (order or "right_down")
+
+
+@pytest.mark.parametrize("order", ["mean", "right", ["right_down"] * 3])
+def test_unsuitable_orders(all_orders, order, tmp_path):
+    images = levels_of((2, 4, 4, 3), 40)
+    with pytest.raises(ValueError, match="`order` must be one"):
+        tasks.compress(
+            all_orders, images, tmp_path / "x", labels=0, order=order
+        )
+
+
+def test_what_is_outside_comes_last_in_every_order():
+    levels = np.arange(2 * 3).reshape(1, 2, 3, 1)
+    items = [tasks.Item(levels)]
+    found = {}
+    for order in ORDERS:
+        (tile,) = compression_tiles.tiles_of([levels.shape], (4, 4, 1), [order])
+        part = tile.read(items)
+        assert np.zeros((4, 4, 1))[tile.inside].shape == part.shape
+        found[order] = part[..., 0].tolist()
+        again = [tasks.Item(np.zeros_like(levels))]
+        tile.write(again, part)
+        np.testing.assert_array_equal(again[0].levels, levels)
+    assert found["left_up"] == [[5, 4, 3], [2, 1, 0]]
+    assert found["down_left"] == [[2, 5], [1, 4], [0, 3]]
+
+
+def test_steps_end_where_nothing_is_coded(colour, tmp_path):
+    coder = StepCoder(colour, 1)
+    is_coded = np.zeros((1, 8, 8, 3), bool)
+    assert coder._steps_until(is_coded) == 0
+    is_coded[0, 3, 5, 0] = True
+    assert coder._steps_until(is_coded) == 5 + 2 * 3 + 1
+    assert coder._steps_until(~is_coded) == coder.num_steps
+
+
 def test_improbable_levels_are_coded(tmp_path):
     model = pixel_cnn((2, 2, 1), 64)
     *others, bias = model.weights
@@ -237,13 +315,20 @@ def test_other_probabilities_are_noticed(binary, file, monkeypatch):
         run(coder, lambda p, levels: code(p[:, ::-1].copy(), levels), *rest)
 
     monkeypatch.setattr(compression, "_run", differs)
-    with pytest.raises(ValueError, match="checksums.*tile 0.*other prob"):
+    with pytest.raises(
+        ValueError, match="checksums.*images 0 to 3 .*other prob"
+    ):
         tasks.decompress(binary, file)
 
 
 def test_forged_header_is_refused(file):
     header, streams = compression_file.read(file)
-    for change in ({"items": [{}]}, {"images_crc32": [-1] * 3}, {"model": 1}):
+    for change in (
+        {"items": [{}]},
+        {"images_crc32": [-1] * 3},
+        {"model": 1},
+        {"order": ["up"]},
+    ):
         compression_file.write(file, {**header, **change}, streams)
         with pytest.raises(ValueError, match="header of a compressed file"):
             compression_file.read(file)
@@ -360,6 +445,21 @@ def test_command_in_another_size(binary, tmp_path, monkeypatch):
     assert run("decompress", "x.kpix", "-o", "out", "--model", "preset") == 0
     with Image.open("out/a.png") as new:
         np.testing.assert_array_equal(np.asarray(new), black_and_white)
+
+
+def test_command_in_an_order(all_orders, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    # Whose programs are compiled.
+    monkeypatch.setattr(presets, "load", lambda *args, **kwargs: all_orders)
+    images = levels_of((4, 4, 4, 3), 40)
+    np.save("a.npy", images)
+    args = ("compress", "preset", "a.npy", "-o", "x.kpix", "--label", 1)
+    assert run(*args, "--order", "left") == 2
+    assert "`order` must be one" in capsys.readouterr().err
+    assert run(*args, "--order", "up_left") == 0
+    assert tasks.read_header("x.kpix")["order"] == "up_left"
+    assert run("decompress", "x.kpix", "-o", "out", "--model", "preset") == 0
+    np.testing.assert_array_equal(np.load("out/a.npy"), images)
 
 
 def test_pictures_that_would_lose_something(
