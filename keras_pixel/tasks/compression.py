@@ -6,7 +6,6 @@ run again, step by step, and must give the same probabilities to the last bit.
 """
 
 import dataclasses
-import io
 import pathlib
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from keras_pixel.sampling.coding import StepCoder
 from keras_pixel.tasks import compression_file
 from keras_pixel.tasks import compression_identity
 from keras_pixel.tasks import compression_tiles
+from keras_pixel.tasks import picture_files
 from keras_pixel.tasks import results
 from keras_pixel.tasks.compression_file import Item
 
@@ -28,8 +28,6 @@ from keras_pixel.tasks.compression_file import Item
 BATCH_SIZES = (1, 4, 16, 64, 256)
 # Probability that the range coder gives to any symbol.
 _LEAST = np.float32(2.0**-24)
-# Of pictures that are compared with, where they have so many channels.
-_MODES = {1: "L", 3: "RGB"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -483,26 +481,11 @@ def _kept_conditions(model, header, count):
 
 
 def _picture_bytes(items, num_levels, form) -> int | None:
-    """Of one file for each image, as small as Pillow writes it."""
-    from PIL import Image
-
-    all_options: dict[str, dict[str, Any]] = {
-        "PNG": {"optimize": True},
-        "WEBP": {"lossless": True, "quality": 100, "method": 6},
-    }
-    options = all_options[form]
+    """Of one file for each image; `None` if they cannot hold them."""
     total = 0
     for item in items:
-        mode = _MODES.get(item.levels.shape[-1])
-        if mode is None:
+        levels = item.levels.reshape(-1, *item.levels.shape[-3:])
+        if not picture_files.can_hold(levels.shape[-1]):
             return None
-        for levels in item.levels.reshape(-1, *item.levels.shape[-3:]):
-            values = levels.astype("uint8")
-            values = values[..., 0] if mode == "L" else values
-            picture = Image.fromarray(values)
-            if num_levels == 2 and mode == "L" and form == "PNG":
-                picture = Image.fromarray(values * 255).convert("1")
-            file = io.BytesIO()
-            picture.save(file, format=form, **options)
-            total += len(file.getvalue())
+        total += int(picture_files.num_bytes(levels, num_levels, form).sum())
     return total
