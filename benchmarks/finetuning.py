@@ -8,9 +8,9 @@ enlarged to 28×28 in two levels, and `wavefront_pixelcnn_cifar10` tiles of 32×
 of the photographs that scikit-image brings (three to learn from, one to
 validate on, another to measure on). Each learns 20, 200 and all of them, once
 from the preset's weights and once from weights at random, with the same steps
-(so in the same time), at a fifth of the preset's learning rate and at all of it.
-Of each training the best weights by validation are measured on held-out images;
-those of the preset are among them. Needs the extra `benchmark`.
+(so in the same time), at a fifth of the preset's learning rate and at all of
+it. Of each training the best weights by validation are measured on held-out
+images; those of the preset are among them. Needs the extra `benchmark`.
 """
 
 import argparse
