@@ -99,7 +99,7 @@ class Graphs:
         distribution = self.model.pixel_distribution.tfp(
             call_model(self.model, levels, told)
         )
-        return self._scores(distribution.log_prob(levels), is_valid)
+        return self.with_bits(distribution.log_prob(levels), is_valid)
 
     def score_by_operations(self, images, **conditions):
         """The same without TFP, whose graph does not convert to ONNX."""
@@ -109,7 +109,7 @@ class Graphs:
         # The loops inside a model must convert as well as the sampler's.
         parameters = as_portable(call_model)(self.model, levels, told)
         log_prob = self.model.pixel_distribution.log_prob(parameters, levels)
-        return self._scores(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
+        return self.with_bits(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
 
     def logits(self, images, **conditions):
         """Logits of every level of every sub-pixel."""
@@ -189,7 +189,8 @@ class Graphs:
                 is_valid &= conditions[name] == value
         return levels, told, is_valid
 
-    def _scores(self, log_prob, is_valid):
+    def with_bits(self, log_prob, is_valid):
+        """Scores of images; NaN where an image is not valid."""
         import tensorflow as tf
 
         log_prob = tf.where(is_valid, log_prob, math.nan)

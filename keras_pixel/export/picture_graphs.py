@@ -1,9 +1,6 @@
 """Encoded pictures in, encoded pictures out: PNG and JPEG inside the graph."""
 
-import math
-
 from keras_pixel.checks import check_choice
-from keras_pixel.levels import nats_to_bits_per_dim
 
 RESIZES = (None, "resize", "center_crop")
 # ITU-R 601, as Pillow and `load_data` weigh colours; of 65536.
@@ -38,10 +35,13 @@ class PictureGraphs:
                 "`pictures=False`."
             )
         images = tf.TensorSpec((None, *self.image_shape), "uint8", "images")
+        names = [spec.name for spec in graphs.condition_specs]
         # One graph for all that score.
         self._score = tf.function(
-            graphs.score,
-            input_signature=[images],
+            lambda images, *told: graphs.score(
+                images, **dict(zip(names, told, strict=True))
+            ),
+            input_signature=[images, *graphs.condition_specs],
             autograph=False,
         )
 
@@ -70,7 +70,8 @@ class PictureGraphs:
     def score(self, image_bytes, **conditions):
         """Nats and bits/dim of each picture."""
         images, is_valid = self.decode(image_bytes)
-        return self._scores(images, is_valid, conditions)
+        told = [conditions[x.name] for x in self.graphs.condition_specs]
+        return self._scores(images, is_valid, told)
 
     def score_examples(self, examples):
         """The same of `tf.train.Example`s, with labels where they are told."""
@@ -93,7 +94,7 @@ class PictureGraphs:
                 tf.TensorSpec((), "int32"),
             ],
         )
-        told = {"labels": labels} if self.graphs.condition_specs else {}
+        told = [labels] if self.graphs.condition_specs else []
         return self._scores(images, is_valid, told)
 
     def sample(self, seed, temperature, **conditions):
@@ -194,16 +195,9 @@ class PictureGraphs:
         values = tf.round(tf.clip_by_value(resized[0], 0, 255))
         return tf.cast(values, "int32")
 
-    def _scores(self, images, is_valid, conditions):
-        import tensorflow as tf
-
-        if conditions:
-            log_prob = self.graphs.score(images, **conditions)["log_prob"]
-        else:
-            log_prob = self._score(images)["log_prob"]
-        log_prob = tf.where(is_valid, log_prob, math.nan)
-        bits = nats_to_bits_per_dim(-log_prob, math.prod(self.image_shape))
-        return {"log_prob": log_prob, "bits_per_dim": bits}
+    def _scores(self, images, is_valid, told):
+        log_prob = self._score(images, *told)["log_prob"]
+        return self.graphs.with_bits(log_prob, is_valid)
 
 
 def encode(images, num_levels):

@@ -8,7 +8,6 @@ files that the preset's metadata lists are fetched, and their hashes are checked
 like those of any preset; nothing is ever unpickled.
 """
 
-import hashlib
 import os
 import pathlib
 import re
@@ -150,9 +149,7 @@ def push_to_hub(
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary) / repo_id.split("/")[1]
         if isinstance(model, keras.Model):
-            saving.save_preset(
-                model, folder, metadata=metadata, dtype=dtype, files={}
-            )
+            saving.save_preset(model, folder, metadata=metadata, dtype=dtype)
         else:
             _copy_preset(model, folder)
         _write_card(folder, repo_id)
@@ -237,11 +234,10 @@ def _write_card(folder: pathlib.Path, repo_id: str) -> None:
     if text is None:
         text = _plain_card(metadata, repo_id)
     text = f"---\n{_card_data(metadata, repo_id)}\n---\n\n{text}"
-    content = text.encode()
-    path.write_bytes(content)
+    path.write_text(text, encoding="utf-8")
     metadata["files"][_CARD] = {
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": path.stat().st_size,
+        "sha256": files.sha256(path),
     }
     (folder / folders.METADATA_FILE).write_text(
         files.to_json(metadata), encoding="utf-8"

@@ -8,9 +8,6 @@ import numpy as np
 
 from keras_pixel.tasks import results
 
-# Rows of a table.
-_ROWS = 10
-
 
 @dataclasses.dataclass(frozen=True)
 class Outliers:
@@ -75,7 +72,7 @@ class OutliersResult:
             "| image | score | bits/dim | outlier |",
             "| --- | --- | --- | --- |",
         ]
-        for i, _, _ in self.examples[:_ROWS]:
+        for i, _, _ in self.examples:
             score = "–"
             if self.data.instance_score is not None:
                 score = f"{self.data.instance_score[i]:.4f}"
