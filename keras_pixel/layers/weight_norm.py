@@ -1,9 +1,10 @@
 """Weight normalisation: a kernel as directions, times trainable lengths.
 
-Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868. In float32: a sum
-of many squares needs more digits than bfloat16 has.
+Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868. At least in
+float32: a sum of many squares needs more digits than bfloat16 has.
 """
 
+import keras
 from keras import ops
 
 
@@ -15,9 +16,9 @@ def lengths(kernel, axes):
         axes: axes that are summed over, all but that of the filters.
 
     Returns:
-        float32 tensor `(filters,)`.
+        Tensor `(filters,)`, of float32 or the kernel's type if wider.
     """
-    kernel = ops.cast(kernel, "float32")
+    kernel = _at_least_float32(kernel)
     return ops.sqrt(ops.sum(ops.square(kernel), axis=axes))
 
 
@@ -30,9 +31,13 @@ def normalised(kernel, length, axes):
         axes: as in `lengths`.
 
     Returns:
-        float32 tensor of the kernel's shape.
+        Tensor of the kernel's shape, typed as by `lengths`.
     """
-    kernel = ops.cast(kernel, "float32")
+    kernel = _at_least_float32(kernel)
     squares = ops.sum(ops.square(kernel), axis=axes, keepdims=True)
-    length = ops.reshape(ops.cast(length, "float32"), squares.shape)
+    length = ops.reshape(ops.cast(length, kernel.dtype), squares.shape)
     return kernel * (length * ops.rsqrt(squares + 1e-12))
+
+
+def _at_least_float32(x):
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))

@@ -5,6 +5,8 @@ no influence, and that all of the past in reach has some. By changing values
 one at a time, and by gradients.
 """
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -20,6 +22,19 @@ from tests.support.reach import gradient_reach
 from tests.support.reach import measured_reach
 
 SIZES = {1: (4, 5), 2: (3, 4), 3: (3, 4)}
+
+
+@contextlib.contextmanager
+def dtype(name):
+    """Within it, layers and arrays are made of this type."""
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
 
 
 def assert_equal_reach(found, expected):
@@ -39,10 +54,11 @@ def assert_equal_reach(found, expected):
 @pytest.mark.parametrize("case", **named(catalogue.LAYERS))
 @pytest.mark.parametrize("proof", ["change", "gradient"])
 def test_layer_sees_exactly_its_reach(case, proof):
-    height, width = SIZES[case.channels]
-    model = catalogue.randomize(case.on_features(height, width))
     if case.takes_levels and proof == "gradient":
         pytest.skip("integers have no gradient")
+    height, width = SIZES[case.channels]
+    with dtype("float64" if proof == "gradient" else "float32"):
+        model = catalogue.randomize(case.on_features(height, width))
     num_levels = 4 if case.takes_levels else None
     if proof == "change":
         found = measured_reach(model, case.channels, num_levels)
@@ -72,7 +88,8 @@ def test_model_sees_exactly_its_reach(case):
 
 @pytest.mark.parametrize("case", **named(trainable(catalogue.MODELS)))
 def test_gradients_of_model_go_exactly_as_far(case):
-    model = case.make()
+    with dtype("float64"):
+        model = case.make()
     # The layer after the integers makes floats of each sub-pixel by itself.
     floats = model.layers[1].output
     if case.pixel_reach is None:
