@@ -86,6 +86,8 @@ ALLOWED = {
         ("keras_pixel", "presets", "sampling", "training"),
         ("constriction", "matplotlib", "numpy", "PIL", "sklearn"),
     ),
+    # A page is handed presets, and turns levels into pictures.
+    "demo": (("presets", "data"), ("gradio", "numpy", "PIL")),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
@@ -99,6 +101,7 @@ LATER = {"models": "export", "presets": "models"}
 # keras_pixel runs on JAX.
 LAZY = {
     "constriction",
+    "gradio",
     "huggingface_hub",
     "jax",
     "kagglehub",

@@ -51,7 +51,7 @@ class ProgramInParts:
 
     def __init__(self, make_program, model):
         self.program = make_program(fills_lanes=False)
-        self._turns = None
+        self._turns = 0  # known once it has begun
         # By XLA only where it pays, on a GPU: on a CPU it may take minutes to
         # compile the second for what takes seconds to run without.
         self._first = Compiled(self._begin, model)
