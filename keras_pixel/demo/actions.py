@@ -1,6 +1,7 @@
 """What the buttons of the page do: form fields to pictures and words."""
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def sample(
     shelf: Shelf,
     name: str,
     count: float,
-    seed: float | None,
+    seed: str,
     temperature: float,
     label: str | None,
     guidance_scale: float,
@@ -56,7 +57,7 @@ def sample(
         shelf: `Shelf`.
         name: one of its names.
         count: images, from 1 to `MOST_IMAGES`.
-        seed: int, or `None` for a new one.
+        seed: str of digits, or an empty one for a new seed.
         temperature: float in `TEMPERATURES`.
         label: one of `class_choices(card, several=True)`, not looked at for a
             model without classes.
@@ -70,7 +71,7 @@ def sample(
     """
     card = shelf.card(name)
     number = _whole("The number of images", count, 1, MOST_IMAGES)
-    seed = _seed(seed)
+    seed_number = _seed(seed)
     options = _options(card, temperature, label, guidance_scale)
     if card.class_names and label == EACH_CLASS:
         options["labels"] = [i % len(card.class_names) for i in range(number)]
@@ -78,13 +79,13 @@ def sample(
     model = shelf.model(name)
     start = time.perf_counter()
     drawing = model.sample_progressively(
-        number, seed=seed, num_updates=_UPDATES, **options
+        number, seed=seed_number, num_updates=_UPDATES, **options
     )
     for images, is_drawn in drawing:
         sheet = pictures.draw_sheet(images, is_drawn, card.num_levels)
         yield sheet, f"{is_drawn.mean():.0%} of the pixels are drawn."
     seconds = time.perf_counter() - start
-    yield sheet, f"Seed {seed}, {seconds:.1f} seconds."
+    yield sheet, f"Seed {seed_number}, {seconds:.1f} seconds."
 
 
 def complete(
@@ -92,7 +93,7 @@ def complete(
     name: str,
     editor: dict[str, Any] | None,
     count: float,
-    seed: float | None,
+    seed: str,
     temperature: float,
     label: str | None,
     guidance_scale: float,
@@ -115,7 +116,7 @@ def complete(
     """
     card = shelf.card(name)
     number = _whole("The number of variants", count, 1, MOST_VARIANTS)
-    seed = _seed(seed)
+    seed_number = _seed(seed)
     options = _options(card, temperature, label, guidance_scale)
     if fits_all:
         if "guidance_scale" in options:
@@ -132,14 +133,14 @@ def complete(
     model = shelf.model(name)
     start = time.perf_counter()
     (variants,) = model.complete(
-        image[None], known, num_variants=number, seed=seed, **options
+        image[None], known, num_variants=number, seed=seed_number, **options
     )
     seconds = time.perf_counter() - start
     images = np.concatenate([image[None], variants])
     shown = np.broadcast_to(True, images.shape[:3]).copy()
     shown[0] = known
     sheet = pictures.draw_sheet(images, shown, card.num_levels)
-    said = f"Seed {seed}, {seconds:.1f} seconds. {note}"
+    said = f"Seed {seed_number}, {seconds:.1f} seconds. {note}"
     yield sheet, said.strip()
 
 
@@ -248,7 +249,14 @@ def _whole(what: str, value: Any, least: int, most: int) -> int:
     return int(number)
 
 
-def _seed(value: float | None) -> int:
-    if value is None:
+def _seed(text: str) -> int:
+    text = text.strip()
+    if not text:
         return secrets.randbelow(10**6)
-    return _whole("The seed", value, 0, 2**31 - 1)
+    # No other digits than these, which `int` would take, too.
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError(
+            "The seed must be a whole number of at most 9 digits, or empty. "
+            f"Received: {text[:20]!r}. Change it."
+        )
+    return int(text)

@@ -76,7 +76,7 @@ def read_upload(
             "The file must be a picture, such as PNG or JPEG. Received: one "
             "that cannot be read. Save it again."
         ) from error
-    rgb = _on_colour(rgba, 255)
+    rgb = _on_white(rgba)
     size = rgb.shape[1::-1]  # upright
     small = _reduced(rgb, image_shape)
     levels = _levels(rgb if small is None else small, image_shape, num_levels)
@@ -94,8 +94,7 @@ def read_editor(
     """Read an image, and what of it is known, from an image editor.
 
     Strokes in about `MASK_COLOUR` mark what is to be redrawn; those in other
-    colours are part of the image. Without a background the image is drawn on
-    black.
+    colours are part of the image. What is transparent is white, as on the page.
 
     Args:
         value: dict of uint8 RGBA arrays of one size: "background", or `None`
@@ -120,11 +119,10 @@ def read_editor(
             "example, upload a picture, or draw one."
         )
     if background is None:
-        background = np.zeros_like(layers[0])
-        background[..., 3] = 255
+        background = np.full_like(layers[0], 255)
     check_pixels(background.shape[1::-1])
     painted = np.zeros(background.shape[:2], bool)
-    picture = _on_colour(background, 0)
+    picture = _on_white(background)
     for layer in layers:
         if layer.shape[:2] != background.shape[:2]:
             raise ValueError(
@@ -250,9 +248,9 @@ def _heat_colours(place: np.ndarray) -> np.ndarray:
     return np.rint(np.stack(channels, axis=-1)).astype("uint8")
 
 
-def _on_colour(rgba: np.ndarray, grey: int) -> np.ndarray:
-    """uint8 RGB of a picture with transparent parts, on a grey ground."""
-    return _over(rgba, np.full((*rgba.shape[:2], 3), grey, "uint8"))
+def _on_white(rgba: np.ndarray) -> np.ndarray:
+    """uint8 RGB of a picture that may have transparent parts."""
+    return _over(rgba, np.full((*rgba.shape[:2], 3), 255, "uint8"))
 
 
 def _over(rgba: np.ndarray, ground: np.ndarray) -> np.ndarray:

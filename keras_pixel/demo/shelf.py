@@ -14,7 +14,7 @@ from keras_pixel.data.pictures import cut_sheet
 from keras_pixel.presets import folders
 
 # Of a preset's sample sheet.
-_MOST_EXAMPLES = 8
+_MOST_EXAMPLES = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +106,29 @@ class Shelf:
             return self._models[name]
 
     def examples(self, name: str) -> np.ndarray:
-        """Images that the model drew: those of its preset's sample sheet.
+        """Images to begin with, which need no data and no drawing.
+
+        Some that the model drew, of its preset's sample sheet, and a black
+        one at last.
 
         Returns:
-            int32 levels `(images, height, width, channels)`; of no images
-            where there is no sheet that can be cut.
+            int32 levels `(images, height, width, channels)`.
         """
         card = self.card(name)
         path = folders.find(name) / "samples.png"
-        images = None
+        drawn = None
         if path.is_file():
             from PIL import Image
 
             with Image.open(path) as sheet:
                 values = np.asarray(sheet.convert("RGB"))
-            images = cut_sheet(values, card.image_shape, card.num_levels)
-        if images is None:
-            return np.zeros((0, *card.image_shape), "int32")
-        return images[:_MOST_EXAMPLES]
+            drawn = cut_sheet(values, card.image_shape, card.num_levels)
+        black = np.zeros((1, *card.image_shape), "int32")
+        if drawn is None:
+            return black
+        # From all over the sheet, which may lie in the order of the classes.
+        chosen = np.linspace(0, len(drawn) - 1, _MOST_EXAMPLES).round()
+        return np.concatenate([drawn[np.unique(chosen.astype(int))], black])
 
 
 def is_picture(metadata: dict[str, Any]) -> bool:

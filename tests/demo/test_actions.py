@@ -21,7 +21,7 @@ def marked(image, num_levels):
 
 
 def test_samples_appear_and_are_those_of_the_model(shelf, plain_preset):
-    updates = list(actions.sample(shelf, plain_preset, 4, 3, 0.8, None, 1.0))
+    updates = list(actions.sample(shelf, plain_preset, 4, "3", 0.8, None, 1.0))
     assert updates[0][0] is None
     assert "Loading" in updates[0][1]
     assert len(updates) > 5
@@ -36,8 +36,8 @@ def test_samples_appear_and_are_those_of_the_model(shelf, plain_preset):
 
 
 def test_a_seed_is_drawn_where_none_is_given(shelf, plain_preset):
-    *_, (_, first) = actions.sample(shelf, plain_preset, 1, None, 1, None, 1)
-    *_, (_, second) = actions.sample(shelf, plain_preset, 1, None, 1, None, 1)
+    *_, (_, first) = actions.sample(shelf, plain_preset, 1, " ", 1, None, 1)
+    *_, (_, second) = actions.sample(shelf, plain_preset, 1, " ", 1, None, 1)
     assert first.split(",")[0] != second.split(",")[0]
 
 
@@ -62,7 +62,7 @@ def test_class_and_guidance_reach_the_model(
         yield images, np.ones((number, 4, 4), bool)
 
     monkeypatch.setattr(model, "sample_progressively", sample_progressively)
-    list(actions.sample(shelf, class_preset, 4, 0, 1.5, label, scale))
+    list(actions.sample(shelf, class_preset, 4, "0", 1.5, label, scale))
     assert given.pop("temperature") == 1.5
     assert (given.pop("seed"), given.pop("num_updates") > 4) == (0, True)
     assert given == expected
@@ -72,7 +72,7 @@ def test_class_and_guidance_reach_the_model(
 def test_completions_keep_what_is_known(shelf, plain_preset, fits_all):
     image = np.random.randint(4, size=(4, 6, 1))
     *_, (picture, words) = actions.complete(
-        shelf, plain_preset, marked(image, 4), 3, 5, 1, None, 1, fits_all
+        shelf, plain_preset, marked(image, 4), 3, "5", 1, None, 1, fits_all
     )
     assert words.startswith("Seed 5, ")
     model = shelf.model(plain_preset)
@@ -97,7 +97,7 @@ def test_guidance_and_fitting_all_exclude_each_other(shelf, class_preset):
     with pytest.raises(ValueError, match="exclude each other"):
         next(
             actions.complete(
-                shelf, class_preset, value, 1, 0, 1, "cat", 2.0, True
+                shelf, class_preset, value, 1, "", 1, "cat", 2.0, True
             )
         )
 
@@ -126,7 +126,8 @@ def test_score_is_that_of_the_model(shelf, class_preset, tmp_path):
         ({"count": 17}, "from 1 to 16"),
         ({"count": 1.5}, "whole number"),
         ({"count": None}, "images must be a number"),
-        ({"seed": -1}, "seed must be"),
+        ({"seed": "-1"}, "seed must be"),
+        ({"seed": "²"}, "seed must be"),
         ({"temperature": 0}, "temperature must be"),
         ({"temperature": float("nan")}, "temperature must be"),
         ({"label": "cow"}, "one of the model's"),
@@ -141,7 +142,7 @@ def test_fields_out_of_range_are_refused_before_any_work(
     fields = {
         "name": class_preset,
         "count": 1,
-        "seed": 0,
+        "seed": "0",
         "temperature": 1.0,
         "label": "cat",
         "guidance_scale": 1.0,

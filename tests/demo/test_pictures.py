@@ -106,12 +106,12 @@ def test_broken_uploads_are_refused(tmp_path, monkeypatch):
 
 def test_drawing_on_an_empty_canvas(tmp_path):
     canvas = np.zeros((448, 448, 4), "uint8")
-    drawn = stroke(canvas, slice(0, 112), slice(0, 112), (255, 255, 255))
+    drawn = stroke(canvas, slice(0, 112), slice(0, 112), (0, 0, 0))
     marked = stroke(canvas, slice(336, 448), slice(0, 448))
     value = {"background": None, "layers": [drawn, canvas, marked]}
     levels, known, _ = pictures.read_editor(value, (4, 4, 1), 2)
-    assert levels[..., 0].tolist()[0] == [1, 0, 0, 0]
-    assert levels.sum() == 1
+    assert levels[..., 0].tolist()[0] == [0, 1, 1, 1]
+    assert levels.sum() == 15
     assert known.sum(axis=1).tolist() == [4, 4, 4, 0]
 
 

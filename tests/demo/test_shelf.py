@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_pixel
-from keras_pixel.data import image_sheet
+from keras_pixel.data import cut_sheet
 from keras_pixel.demo.shelf import Shelf
 
 
@@ -68,15 +69,18 @@ def test_models_that_need_a_context_are_refused(tmp_path):
         Shelf([folder]).model(folder)
 
 
-def test_examples_are_those_of_the_sample_sheet(plain_preset, tmp_path):
-    shelf = Shelf([plain_preset, "pixelcnn_mnist"])
-    assert shelf.examples(plain_preset).shape == (0, 4, 6, 1)
-    examples = shelf.examples("pixelcnn_mnist")
-    assert examples.shape == (8, 28, 28, 1)
-    sheet = keras_pixel.presets.folders.find("pixelcnn_mnist") / "samples.png"
-    from PIL import Image
-
-    again = np.asarray(image_sheet(examples, 2, columns=8))
-    published = np.asarray(Image.open(sheet).convert("RGB"))
-    height = again.shape[0]
-    np.testing.assert_array_equal(published[:height], again)
+def test_examples_are_of_the_sample_sheet_and_a_black_one(plain_preset):
+    shelf = Shelf([plain_preset, "pixelcnn_mnist_labels"])
+    np.testing.assert_array_equal(
+        shelf.examples(plain_preset), np.zeros((1, 4, 6, 1))
+    )
+    *drawn, black = shelf.examples("pixelcnn_mnist_labels")
+    assert black.sum() == 0
+    path = keras_pixel.presets.folders.find("pixelcnn_mnist_labels")
+    with Image.open(path / "samples.png") as sheet:
+        values = np.asarray(sheet.convert("RGB"))
+    published = cut_sheet(values, (28, 28, 1), 2)
+    assert len(drawn) == 7
+    # From all over the sheet.
+    for image, row in ((drawn[0], 0), (drawn[-1], len(published) - 1)):
+        np.testing.assert_array_equal(image, published[row])
