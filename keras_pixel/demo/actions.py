@@ -140,7 +140,10 @@ def complete(
     shown = np.broadcast_to(True, images.shape[:3]).copy()
     shown[0] = known
     sheet = pictures.draw_sheet(images, shown, card.num_levels)
-    said = f"Seed {seed_number}, {seconds:.1f} seconds. {note}"
+    said = (
+        f"What is kept, and {number} completions. Seed {seed_number}, "
+        f"{seconds:.1f} seconds. {note}"
+    )
     yield sheet, said.strip()
 
 
@@ -177,7 +180,8 @@ def score(
     shown = np.ones((1, *image.shape[:2]), bool)
     words = (
         f"**{bits.mean():.3f} bits/dim**: {bits.sum():,.1f} bits, or "
-        f"{bits.sum() * np.log(2):,.2f} nats, for the whole image. {note}"
+        f"{bits.sum() * np.log(2):,.2f} nats, for the whole image. On the left "
+        f"what the model sees, on the right where the bits lie. {note}"
     )
     yield (
         pictures.draw_sheet(image[None], shown, card.num_levels),

@@ -16,11 +16,13 @@ from keras_pixel.demo.shelf import Shelf
 
 # Clicks that wait for the model at once; further ones are told to come back.
 _LONGEST_QUEUE = 16
-# Pixels are squares, however small an image is.
+# Pixels are squares, however small an image is; examples are one row.
 _CSS = """
 .pixels img { image-rendering: pixelated; }
-.examples .grid-container { grid-template-columns: repeat(8, 1fr) !important; }
-footer { display: none !important; }
+.examples .grid-container {
+  grid-template: auto / repeat(8, minmax(0, 1fr)) !important;
+  grid-auto-rows: auto !important;
+}
 """
 
 
@@ -154,13 +156,12 @@ def _sample_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
             button = gr.Button("Sample", variant="primary")
         with gr.Column(scale=2):
             samples = gr.Image(
-                label="Samples",
+                show_label=False,
                 format="png",
                 height=460,
                 interactive=False,
                 buttons=["download"],
                 elem_id="samples",
-                elem_classes="pixels",
             )
             words = gr.Markdown(elem_id="sample-words")
     _on_click(
@@ -209,7 +210,6 @@ def _complete_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
                 format="png",
                 buttons=[],
                 elem_id="editor",
-                elem_classes="pixels",
             )
         with gr.Column(scale=1):
             label, guidance = _condition_fields(gr, shelf)
@@ -225,13 +225,12 @@ def _complete_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
             temperature, seed = _drawing_fields(gr)
             button = gr.Button("Complete", variant="primary")
             completions = gr.Image(
-                label="What the model sees, and its completions",
+                show_label=False,
                 format="png",
                 height=460,
                 interactive=False,
                 buttons=["download"],
                 elem_id="completions",
-                elem_classes="pixels",
             )
             words = gr.Markdown(elem_id="complete-words")
 
@@ -270,7 +269,7 @@ def _score_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
         with gr.Column(scale=1):
             examples = _examples(gr, shelf)
             picture = gr.Image(
-                label="Picture",
+                show_label=False,
                 type="filepath",
                 # As it was uploaded: checked before it is decoded.
                 image_mode=None,
@@ -288,18 +287,14 @@ def _score_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
             with gr.Row():
                 seen, heat = (
                     gr.Image(
-                        label=title,
+                        show_label=False,
                         format="png",
-                        height=460,
+                        height=500,
                         interactive=False,
                         buttons=["download"],
                         elem_id=key,
-                        elem_classes="pixels",
                     )
-                    for key, title in (
-                        ("seen", "What the model sees"),
-                        ("heat", "Bits of each pixel"),
-                    )
+                    for key in ("seen", "heat")
                 )
 
     def use(name: str, event: Any) -> Any:
@@ -372,7 +367,7 @@ def _examples(gr: Any, shelf: Shelf) -> Any:
         format="png",
         columns=8,
         rows=1,
-        height="auto",
+        height=90,
         allow_preview=False,
         interactive=False,
         buttons=[],

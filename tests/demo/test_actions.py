@@ -74,7 +74,7 @@ def test_completions_keep_what_is_known(shelf, plain_preset, fits_all):
     *_, (picture, words) = actions.complete(
         shelf, plain_preset, marked(image, 4), 3, "5", 1, None, 1, fits_all
     )
-    assert words.startswith("Seed 5, ")
+    assert "3 completions. Seed 5, " in words
     model = shelf.model(plain_preset)
     known = np.ones((4, 6), bool)
     known[2:] = False
