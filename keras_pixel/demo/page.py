@@ -48,8 +48,8 @@ def serve(
         ImportError: if gradio is not installed.
         OSError: if the address is taken or not one of this machine.
     """
-    gr = _import_gradio()
     port = _free_port(host, port)
+    gr = _import_gradio()
     with tempfile.TemporaryDirectory(prefix="keras_pixel_demo_") as folder:
         with _environment(GRADIO_TEMP_DIR=folder), _small_pictures():
             blocks = build(shelf, gr)
