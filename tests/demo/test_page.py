@@ -38,7 +38,7 @@ def address(plain_preset, class_preset):
 @pytest.fixture
 def tab(address):
     with new_tab() as tab:
-        tab.set_default_timeout(60 * SECONDS)
+        tab.set_default_timeout(180 * SECONDS)
         tab.asked = []
         tab.problems = []
         tab.on("request", lambda request: tab.asked.append(request.url))
@@ -78,6 +78,20 @@ def shown_picture(tab, where):
     return np.asarray(picture.convert("RGB"))
 
 
+def wait_until_drawn(tab, before=None):
+    """Wait until the canvas has another picture than before, and keeps it."""
+    canvas = tab.locator("#editor canvas").last
+    canvas.wait_for()
+    last = None
+    for _ in range(120):
+        tab.wait_for_timeout(SECONDS / 2)
+        now = canvas.screenshot()
+        if now == last and now != before:
+            return now
+        last = now
+    pytest.fail("nothing appears on the canvas")
+
+
 def message(tab):
     return tab.get_by_test_id("toast-body").first.inner_text()
 
@@ -102,9 +116,9 @@ def test_marked_part_of_an_upload_is_completed(tab, tmp_path):
     canvas = pictures.enlarge(image, 4)
     opaque = Image.fromarray(canvas).getchannel("A").getbbox()
     Image.fromarray(canvas).crop(opaque).convert("RGB").save(path)
-    tab.wait_for_timeout(1 * SECONDS)
+    before = wait_until_drawn(tab)
     tab.locator("#editor input[type=file]").set_input_files(path)
-    tab.wait_for_timeout(1 * SECONDS)
+    before = wait_until_drawn(tab, before)
     tab.locator("#editor").get_by_label("Brush").first.click()
     box = tab.locator("#editor canvas").last.bounding_box()
     middle = box["y"] + box["height"] / 2
@@ -113,7 +127,7 @@ def test_marked_part_of_an_upload_is_completed(tab, tmp_path):
     tab.mouse.down()
     tab.mouse.move(box["x"] + box["width"] - 60, middle + 70, steps=10)
     tab.mouse.up()
-    tab.wait_for_timeout(1 * SECONDS)
+    wait_until_drawn(tab, before)
     tab.get_by_role("button", name="Complete").click()
     wait_for_words(tab, "complete-words", "3 completions")
     tab.wait_for_timeout(500)
