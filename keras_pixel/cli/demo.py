@@ -29,12 +29,12 @@ def demo(
 ) -> None:
     """Try models on a page in the browser: sample, complete, score."""
     output.start_keras()
-    from keras_pixel.demo import page
+    from keras_pixel.demo import server
     from keras_pixel.demo.shelf import Shelf
 
     shelf = Shelf(models)
     stop = stop_on_signals()
-    with page.serve(shelf, host, port) as address:
+    with server.serve(shelf, host, port) as address:
         print(f"Open {address} in a browser. Ctrl-C stops it.", flush=True)
         if open_browser:
             webbrowser.open(address)

@@ -1,11 +1,6 @@
-"""The page of `keras-pixel demo`: its layout, and its server."""
+"""The page of `keras-pixel demo`: what lies where."""
 
-import contextlib
 import html
-import os
-import socket
-import tempfile
-import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -17,60 +12,13 @@ from keras_pixel.demo.shelf import Shelf
 # Clicks that wait for the model at once; further ones are told to come back.
 _LONGEST_QUEUE = 16
 # Pixels are squares, however small an image is; examples are one row.
-_CSS = """
+CSS = """
 .pixels img { image-rendering: pixelated; }
 .examples .grid-container {
   grid-template: auto / repeat(8, minmax(0, 1fr)) !important;
   grid-auto-rows: auto !important;
 }
 """
-
-
-@contextlib.contextmanager
-def serve(
-    shelf: Shelf, host: str = "127.0.0.1", port: int = 0
-) -> Iterator[str]:
-    """Serve the page until the context ends.
-
-    Nothing leaves the machine: no telemetry, no fonts or scripts of others.
-    What is uploaded lies in a folder that is deleted at the end.
-
-    Args:
-        shelf: `Shelf` of the models to choose from.
-        host: str, the address to listen on. Defaults to `"127.0.0.1"`, which
-            only this machine reaches.
-        port: int, or 0 for any free one. Defaults to `0`.
-
-    Yields:
-        The address of the page, a string.
-
-    Raises:
-        ImportError: if gradio is not installed.
-        OSError: if the address is taken or not one of this machine.
-    """
-    port = _free_port(host, port)
-    gr = _import_gradio()
-    with tempfile.TemporaryDirectory(prefix="keras_pixel_demo_") as folder:
-        with _environment(GRADIO_TEMP_DIR=folder), _small_pictures():
-            blocks = build(shelf, gr)
-            try:
-                blocks.launch(
-                    server_name=host,
-                    server_port=port,
-                    share=False,
-                    quiet=True,
-                    prevent_thread_lock=True,
-                    max_file_size=pictures.MOST_BYTES,
-                    ssr_mode=False,
-                    enable_monitoring=False,
-                    run_history=False,
-                    footer_links=[],
-                    css=_CSS,
-                )
-                shown = f"[{host}]" if ":" in host else host
-                yield f"http://{shown}:{port}/"
-            finally:
-                blocks.close(verbose=False)
 
 
 def build(shelf: Shelf, gr: Any) -> Any:
@@ -128,7 +76,7 @@ def build(shelf: Shelf, gr: Any) -> Any:
             # Pictures of another model would be scaled to this one's size.
             for field in ("samples", "completions", "picture", "seen", "heat"):
                 found[field] = None
-            found["editor"] = _on_canvas(shelf, name, 0)
+            found["editor"] = _in_editor(shelf, name, 0)
             for field in ("sample_words", "complete_words", "score_words"):
                 found[field] = ""
             for field in ("complete_examples", "score_examples"):
@@ -190,7 +138,7 @@ def _complete_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
                 "red** what is to be redrawn."
             )
             editor = gr.ImageEditor(
-                _on_canvas(shelf, shelf.names[0], 0),
+                _in_editor(shelf, shelf.names[0], 0),
                 label="Picture",
                 type="numpy",
                 image_mode="RGBA",
@@ -235,7 +183,7 @@ def _complete_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
             words = gr.Markdown(elem_id="complete-words")
 
     def use(name: str, event: Any) -> dict[str, Any]:
-        return _on_canvas(shelf, name, event.index)
+        return _in_editor(shelf, name, event.index)
 
     _on_select(gr, examples, use, preset, editor)
     _on_click(
@@ -298,7 +246,7 @@ def _score_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
                 )
 
     def use(name: str, event: Any) -> Any:
-        return _on_canvas(shelf, name, event.index)["composite"]
+        return _enlarged(shelf, name, event.index)
 
     _on_select(gr, examples, use, preset, picture)
     _on_click(
@@ -382,11 +330,15 @@ def _gallery(shelf: Shelf, name: str) -> list[Any]:
     return list(rgb.repeat(3, axis=1).repeat(3, axis=2))
 
 
-def _on_canvas(shelf: Shelf, name: str, index: int) -> dict[str, Any]:
+def _in_editor(shelf: Shelf, name: str, index: int) -> dict[str, Any]:
     """An example as the value of an image editor."""
-    image = shelf.examples(name)[index]
-    canvas = pictures.enlarge(image, shelf.card(name).num_levels)
+    canvas = pictures.on_canvas(_enlarged(shelf, name, index))
     return {"background": canvas, "layers": [], "composite": canvas}
+
+
+def _enlarged(shelf: Shelf, name: str, index: int) -> Any:
+    image = shelf.examples(name)[index]
+    return pictures.enlarge(image, shelf.card(name).num_levels)
 
 
 def _on_click(
@@ -454,71 +406,3 @@ def _page_error(gr: Any, error: Exception) -> Exception:
     # gradio shows messages as HTML.
     words = html.escape(actions.in_words(error), quote=False)
     return gr.Error(words, duration=15, print_exception=False)
-
-
-def _import_gradio() -> Any:
-    # gradio reads it when it is imported.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try:
-        import gradio
-    except ImportError as error:
-        raise ImportError(
-            "The page needs gradio. Received: no such package. Install it with "
-            '`pip install "keras-pixel[demo]"`.'
-        ) from error
-    return gradio
-
-
-def _free_port(host: str, port: int) -> int:
-    """The port, or any free one for 0.
-
-    Raises:
-        OSError: if it is taken, or the address not one of this machine.
-    """
-    try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return probe.getsockname()[1]
-    except OSError as error:
-        raise OSError(
-            "The page needs a free port at an address of this machine. "
-            f"Received: host={host!r}, port={port}: {error.strerror or error}. "
-            "Give another --port (0: any free one) or --host."
-        ) from error
-
-
-@contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    former = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in former.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _small_pictures() -> Iterator[None]:
-    """Let Pillow refuse to decode pictures that are too large.
-
-    The editor's are decoded before any function of the page sees them.
-    """
-    from PIL import Image
-
-    former = Image.MAX_IMAGE_PIXELS
-    # Pillow warns above this number and refuses above twice of it.
-    Image.MAX_IMAGE_PIXELS = pictures.MOST_PIXELS // 2
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = former

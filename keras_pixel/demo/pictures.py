@@ -167,21 +167,30 @@ def to_rgb(images: np.ndarray, num_levels: int) -> np.ndarray:
 
 
 def enlarge(image: np.ndarray, num_levels: int) -> np.ndarray:
-    """One image of levels, enlarged to fill a canvas as far as it can.
+    """One image of levels as a picture of about the canvas' size.
 
     Returns:
-        uint8 RGBA `(CANVAS, CANVAS, 4)`, transparent beside the image.
-        `read_editor` gives the levels back exactly.
+        uint8 RGB `(height, width, 3)`. `read_upload` gives the levels back
+        exactly.
     """
     rgb = to_rgb(image[None], num_levels)[0]
     step = max(1, CANVAS // max(rgb.shape[:2]))
-    rgb = rgb.repeat(step, axis=0).repeat(step, axis=1)
-    height, width = rgb.shape[:2]
+    return rgb.repeat(step, axis=0).repeat(step, axis=1)
+
+
+def on_canvas(picture: np.ndarray) -> np.ndarray:
+    """A picture of `enlarge` in the middle of an editor's canvas.
+
+    Returns:
+        uint8 RGBA of a square, of `CANVAS` or more pixels, transparent beside
+        the picture. `read_editor` gives the levels back exactly.
+    """
+    height, width, _ = picture.shape
     side = max(CANVAS, height, width)
     canvas = np.zeros((side, side, 4), "uint8")
     top, left = (side - height) // 2, (side - width) // 2
     inside = canvas[top : top + height, left : left + width]
-    inside[..., :3] = rgb
+    inside[..., :3] = picture
     inside[..., 3] = 255
     return canvas
 

@@ -14,7 +14,7 @@ def shelf(plain_preset, class_preset):
 
 
 def marked(image, num_levels):
-    canvas = pictures.enlarge(image, num_levels)
+    canvas = pictures.on_canvas(pictures.enlarge(image, num_levels))
     layer = np.zeros_like(canvas)
     layer[len(canvas) // 2 :] = (255, 0, 80, 255)
     return {"background": canvas, "layers": [layer]}

@@ -25,9 +25,9 @@ SECONDS = 1000  # of milliseconds
 
 @pytest.fixture(scope="module")
 def address(plain_preset, class_preset):
-    from keras_pixel.demo import page
+    from keras_pixel.demo import server
 
-    with page.serve(Shelf([plain_preset, class_preset])) as address:
+    with server.serve(Shelf([plain_preset, class_preset])) as address:
         yield address
     with warnings.catch_warnings():
         # What gradio has not closed is found here, not in a later test.
@@ -113,9 +113,7 @@ def test_marked_part_of_an_upload_is_completed(tab, tmp_path):
     open_tab(tab, "Complete")
     image = np.random.default_rng(1).integers(4, size=(4, 6, 1))
     path = tmp_path / "upload.png"
-    canvas = pictures.enlarge(image, 4)
-    opaque = Image.fromarray(canvas).getchannel("A").getbbox()
-    Image.fromarray(canvas).crop(opaque).convert("RGB").save(path)
+    Image.fromarray(pictures.enlarge(image, 4)).save(path)
     before = wait_until_drawn(tab)
     tab.locator("#editor input[type=file]").set_input_files(path)
     before = wait_until_drawn(tab, before)
@@ -162,6 +160,18 @@ def test_an_upload_is_scored_and_what_became_of_it_is_said(tab, tmp_path):
     # Level 1 of 0 to 3.
     assert (shown_picture(tab, "seen")[2:-2, 2:-2] == 85).all()
     assert shown_picture(tab, "heat").shape[1] == 74 * 6
+
+
+def test_an_example_is_scored_as_it_is(tab):
+    open_tab(tab, "Score")
+    tab.locator(".examples:visible button").first.click()
+    tab.locator("#picture img").wait_for()
+    tab.get_by_role("button", name="Score").click()
+    words = wait_for_words(tab, "score-words", "bits/dim")
+    assert "scaled" not in words
+    tab.wait_for_timeout(500)
+    # The black one: there is no sample sheet.
+    assert (shown_picture(tab, "seen")[2:-2, 2:-2] == 0).all()
 
 
 def test_errors_are_short_messages(tab):

@@ -36,7 +36,7 @@ def upload(tmp_path, array, **options):
 
 def test_enlarged_image_is_read_back_exactly(kind, tmp_path):
     image = random_image(*kind)
-    canvas = pictures.enlarge(image, kind[1])
+    canvas = pictures.on_canvas(pictures.enlarge(image, kind[1]))
     assert canvas.shape == (pictures.CANVAS, pictures.CANVAS, 4)
     # The lower half of the canvas.
     half = pictures.CANVAS // 2
@@ -53,9 +53,8 @@ def test_enlarged_image_is_read_back_exactly(kind, tmp_path):
 def test_upload_of_an_image_is_read_back_exactly(kind, tmp_path):
     image = random_image(*kind)
     rgb = pictures.to_rgb(image[None], kind[1])[0]
-    for step in (1, 3):
-        enlarged = rgb.repeat(step, axis=0).repeat(step, axis=1)
-        path = upload(tmp_path, enlarged)
+    for array in (rgb, pictures.enlarge(image, kind[1])):
+        path = upload(tmp_path, array)
         levels, note = pictures.read_upload(path, *kind)
         np.testing.assert_array_equal(levels, image)
         assert note == ""
@@ -117,7 +116,7 @@ def test_drawing_on_an_empty_canvas(tmp_path):
 
 def test_soft_edges_of_marks_are_no_drawing(kind):
     image = random_image(*kind)
-    canvas = pictures.enlarge(image, kind[1])
+    canvas = pictures.on_canvas(pictures.enlarge(image, kind[1]))
     soft = stroke(canvas, slice(0, 300), slice(None), opacity=60)
     hard = stroke(canvas, slice(300, None), slice(None))
     value = {"background": canvas, "layers": [soft, hard]}
@@ -127,7 +126,8 @@ def test_soft_edges_of_marks_are_no_drawing(kind):
 
 
 def test_pixels_are_redrawn_where_a_quarter_is_marked():
-    canvas = pictures.enlarge(np.zeros((4, 4, 1), int), 2)  # squares of 112
+    # Pixels become squares of 112.
+    canvas = pictures.on_canvas(pictures.enlarge(np.zeros((4, 4, 1), int), 2))
     for rows, is_known in ((27, True), (29, False)):
         layer = stroke(canvas, slice(0, rows), slice(0, 112))
         layer |= stroke(canvas, slice(336, None), slice(None))
