@@ -196,6 +196,27 @@ Resume = Annotated[bool, typer.Option(help="Resume a training found there.")]
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write TensorBoard events, too.")
 ]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        help='How many devices share each batch, or "all"; needs JAX.'
+    ),
+]
+Coordinator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Address of the first of several processes that train together.",
+    ),
+]
+NumProcesses = Annotated[
+    int | None,
+    typer.Option(help="How many processes train together."),
+]
+ProcessId = Annotated[
+    int | None,
+    typer.Option(help="Which of them this one is, from 0."),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Report no progress.")
 ]
