@@ -147,7 +147,8 @@ def bulk_score(
         "source": rows.identity,
         "settings": {**settings, **read},
     }
-    done = _run(job, manifest, model, (loaded, rows), how, progress)
+    opened = bulk_jobs.Opened(loaded, rows)
+    done = _run(job, manifest, model, opened, how, progress)
     return bulk_result.BulkScores(
         model=loaded.name,
         folder=job.folder,
@@ -235,7 +236,8 @@ def bulk_sample(
         batch_size=check_size("batch_size", batch_size),
     )
     manifest = {"task": "sample", "settings": settings}
-    done = _run(job, manifest, model, loaded, how, progress)
+    opened = bulk_jobs.Opened(loaded)
+    done = _run(job, manifest, model, opened, how, progress)
     return bulk_result.BulkSamples(
         model=loaded.name,
         folder=job.folder,
@@ -297,7 +299,7 @@ def _run(
     job: bulk_jobs.Job,
     manifest: dict[str, Any],
     model: Any,
-    opened: Any,
+    opened: bulk_jobs.Opened,
     how: _How,
     progress: Callable[[int, int], None] | None,
 ) -> int:

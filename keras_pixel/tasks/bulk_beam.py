@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_pixel.tasks.bulk_jobs import Job
+from keras_pixel.tasks.bulk_jobs import Opened
 
 
 def model_handler(job: Job) -> Any:
@@ -29,14 +30,14 @@ def model_handler(job: Job) -> Any:
     import_beam()
     from apache_beam.ml.inference import base
 
-    class ShardHandler(base.ModelHandler[int, tuple[int, Any], Any]):
-        def load_model(self) -> Any:
+    class ShardHandler(base.ModelHandler[int, tuple[int, Any], Opened]):
+        def load_model(self) -> Opened:
             return job.open()
 
         def run_inference(
             self,
             batch: Sequence[int],
-            model: Any,
+            model: Opened,
             inference_args: dict[str, Any] | None = None,
         ) -> Iterable[tuple[int, Any]]:
             return _compute(job, model, batch)
@@ -51,7 +52,7 @@ def model_handler(job: Job) -> Any:
 
 
 def _compute(
-    job: Job, opened: Any, shards: Sequence[int]
+    job: Job, opened: Opened, shards: Sequence[int]
 ) -> Iterator[tuple[int, Any]]:
     for shard in shards:
         yield shard, job.compute(opened, shard)

@@ -15,11 +15,23 @@ import numpy as np
 from keras_pixel import files
 from keras_pixel.data.pictures import to_bytes
 from keras_pixel.data.row_files import import_parquet
-from keras_pixel.data.rows import Rows
 from keras_pixel.data.rows import open_rows
 from keras_pixel.levels import nats_to_bits_per_dim
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.tasks import bulk_models
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """What the shards of a job are computed with.
+
+    Attributes:
+        model: `PresetModel` or `ExportedModel`.
+        rows: `Rows` of the source, where there is one.
+    """
+
+    model: Any
+    rows: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Job:
         shards = range(self.num_shards)
         return [shard for shard in shards if not self.path(shard).exists()]
 
-    def open(self) -> Any:
+    def open(self) -> Opened:
         """Load what shards are computed with, once in each process.
 
         Raises:
@@ -75,13 +87,13 @@ class Job:
                 f"{self.model!r}, whose weights or arguments have changed. "
                 "Begin anew in another folder."
             )
-        return model
+        return Opened(model)
 
-    def compute(self, opened: Any, shard: int) -> Any:
+    def compute(self, opened: Opened, shard: int) -> Any:
         """What a shard holds.
 
         Args:
-            opened: what `open` returned.
+            opened: what `open` returned here.
             shard: int.
         """
         raise NotImplementedError
@@ -90,7 +102,7 @@ class Job:
         """Write what `compute` returned, completely or not at all."""
         raise NotImplementedError
 
-    def run(self, opened: Any, shard: int) -> None:
+    def run(self, opened: Opened, shard: int) -> None:
         """Compute a shard, and write it."""
         self.write(shard, self.compute(opened, shard))
 
@@ -113,8 +125,8 @@ class ScoreJob(Job):
         name = f"scores-{shard:05d}-of-{self.num_shards:05d}.parquet"
         return self.folder / name
 
-    def open(self) -> tuple[Any, Rows]:
-        model = super().open()
+    def open(self) -> Opened:
+        model = super().open().model
         rows = open_rows(
             self.source,
             image_shape=model.image_shape,
@@ -127,11 +139,11 @@ class ScoreJob(Job):
                 f"{self.source!r} with {len(rows):,} images, after "
                 f"{self.num_images:,}, or others. Begin anew in another folder."
             )
-        return model, rows
+        return Opened(model, rows)
 
-    def compute(self, opened: tuple[Any, Rows], shard: int) -> dict[str, Any]:
+    def compute(self, opened: Opened, shard: int) -> dict[str, Any]:
         """Columns of the shard: lists of equal length."""
-        model, rows = opened
+        model, rows = opened.model, opened.rows
         ids: list[str] = []
         scores: list[float | None] = []
         errors: list[str | None] = []
@@ -177,14 +189,15 @@ class SampleJob(Job):
         name = f"samples-{shard:05d}-of-{self.num_shards:05d}"
         return self.folder / name
 
-    def compute(self, opened: Any, shard: int) -> np.ndarray:
-        """Levels `(images, height, width, channels)` of the shard."""
+    def compute(self, opened: Opened, shard: int) -> np.ndarray:
+        """8-bit values `(images, height, width, channels)` of the shard."""
+        model = opened.model
         start, stop = self.bounds(shard)
         drawn = []
         for first in range(start, stop, self.batch_size):
             count = min(self.batch_size, stop - first)
             noise = make_noise(
-                count, opened.image_shape, self.settings["seed"], start=first
+                count, model.image_shape, self.settings["seed"], start=first
             )
             labels = self.settings["labels"]
             if labels is not None:
@@ -192,8 +205,8 @@ class SampleJob(Job):
                     labels[number % len(labels)]
                     for number in range(first, first + count)
                 ]
-            drawn.append(opened.sample(noise, labels, self.settings))
-        return to_bytes(np.concatenate(drawn), opened.num_levels)
+            drawn.append(model.sample(noise, labels, self.settings))
+        return to_bytes(np.concatenate(drawn), model.num_levels)
 
     def write(self, shard: int, found: np.ndarray) -> None:
         from PIL import Image

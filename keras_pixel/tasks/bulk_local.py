@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_pixel.start import import_keras
 from keras_pixel.tasks.bulk_jobs import Job
+from keras_pixel.tasks.bulk_jobs import Opened
 
 # Where they are not set, workers share the cores evenly.
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
@@ -21,7 +22,7 @@ def run(
     job: Job,
     shards: list[int],
     workers: int,
-    opened: Any,
+    opened: Opened,
     done: Callable[[int], None],
 ) -> None:
     """Work on shards, one after the other in each worker.
