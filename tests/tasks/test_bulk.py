@@ -308,6 +308,7 @@ def killed_midway(engine, preset, tmp_path):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
     process.kill()
     assert process.wait() == -signal.SIGKILL
     process.stderr.close()
