@@ -103,14 +103,14 @@ def measure(task, engine, workers, count, shards, batch_size, data_dir):
         if task == "score":
             images = pathlib.Path(folder) / "images.npy"
             np.save(images, read_images(count, data_dir))
-            result = tasks.bulk_score(MODEL, images, to, **how)
+            seconds = tasks.bulk_score(MODEL, images, to, **how).seconds
         else:
-            result = tasks.bulk_sample(MODEL, count, to, **how)
+            seconds = tasks.bulk_sample(MODEL, count, to, **how).seconds
         times = sorted(x.stat().st_mtime for x in to.glob(f"{task}s-*"))
     # Of the shards that no worker spent its start on.
     done = min(count, len(times) * size) - workers * size
     rate = done / (times[-1] - times[workers - 1])
-    return {"seconds": result.seconds, "rate": rate}
+    return {"seconds": seconds, "rate": rate}
 
 
 def read_images(count, data_dir):

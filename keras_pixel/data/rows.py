@@ -5,6 +5,7 @@ cannot be read has an error in its place.
 """
 
 import dataclasses
+import errno
 import functools
 import glob
 import hashlib
@@ -34,6 +35,11 @@ Value = bytes | pathlib.Path | np.ndarray | Callable[[], Any]
 _ALL = "all"
 # What begins so is none of a folder's files of rows.
 _HIDDEN = (".", "_")
+# Faults of the machine or the network, not of a picture.
+_TEMPORARY = (
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +123,8 @@ class Rows:
         # A broken file makes Pillow raise almost anything. Nothing is hidden:
         # the error stands in the place of the image.
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _TEMPORARY:
+                raise
             return f"{type(error).__name__}: {error}"
 
 
@@ -145,7 +153,8 @@ def open_rows(
         resize: see `load_data`.
         values: "pixels" for values from 0 to 255, "levels" for levels.
             Defaults to `None`: levels in arrays and in lists of numbers of a
-            Parquet file, and pixels in pictures.
+            Parquet file, and pixels in pictures; of a TFDS data set it must
+            be said for fewer than 256 levels.
         image_column: name of the column (of the feature, in a TFRecord) of
             the images. Defaults to `None`: "image", or the only one that can
             hold images.
@@ -162,11 +171,9 @@ def open_rows(
     """
     columns = {"image_column": image_column, "id_column": id_column}
     paths = _row_files(source)
-    pictures = PixelConverter(num_levels, image_shape, resize, "pixels")
-    if values is not None:
-        check_choice("values", values, ("pixels", "levels"))
-    numbers = PixelConverter(
-        num_levels, image_shape, resize, values or "levels"
+    pictures, numbers = (
+        PixelConverter(num_levels, image_shape, resize, values or default)
+        for default in ("pixels", "levels")
     )
     if paths is not None:
         _check_left_out("files of rows", split=split, data_dir=data_dir)
@@ -201,7 +208,6 @@ def open_rows(
             f'num_levels={num_levels}. Pass values="pixels" for 8-bit '
             'values, or values="levels" for levels.'
         )
-    stored = PixelConverter(num_levels, image_shape, resize, values or "pixels")
     identity = {"name": opened.name, "split": split}
     tables = []
     for part in parts:
@@ -214,9 +220,9 @@ def open_rows(
             identity,
             sum(map(len, tables)),
             lambda start, stop: _chained(tables, start, stop),
-            stored,
+            pictures,
         )
-    return _source_rows(opened, parts, identity, stored)
+    return _source_rows(opened, parts, identity, pictures)
 
 
 def absolute(source: Any) -> Any:

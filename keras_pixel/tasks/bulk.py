@@ -292,7 +292,9 @@ def _name_of(model: Any, folder: pathlib.Path) -> str:
         return str(folder / _MODEL)
     name = os.fspath(model)
     is_name = isinstance(model, str) and name in presets.list_models()
-    return name if is_name or "://" in name else os.path.abspath(name)
+    if is_name or "://" in name:
+        return name
+    return os.path.abspath(os.path.expanduser(name))
 
 
 def _run(
@@ -313,6 +315,7 @@ def _run(
         if progress is not None:
             progress(there + finished, job.num_images)
 
+    # What determines the results, and nothing else.
     manifest = {
         **manifest,
         "model": {"sha256": job.sha256},
@@ -362,7 +365,7 @@ def _check_manifest(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
         return
     there = files.read_json(path, f"`{_MANIFEST}`")
     differing = [
-        f"{key}={value!r} after {old!r}"
+        f"{key}={_brief(value)} after {_brief(old)}"
         for key, old, value in _differences(there, manifest)
     ]
     if differing:
@@ -371,6 +374,12 @@ def _check_manifest(folder: pathlib.Path, manifest: dict[str, Any]) -> None:
             f"Received: {'; '.join(differing)}, in {str(folder)!r}. Use the "
             "former ones, or another folder."
         )
+
+
+def _brief(value: Any) -> str:
+    # Of a source that may be a list of thousands of files.
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _differences(

@@ -96,15 +96,23 @@ def run(
         | "Compute" >> RunInference(model_handler(job))
         | "Write" >> beam.MapTuple(job.write)
     )
-    state = pipeline.run().wait_until_finish()
+    try:
+        state = pipeline.run().wait_until_finish()
+    # What fails in a step comes in classes of the runner's own.
+    except Exception as error:
+        raise _failed(f"{type(error).__name__}: {error}") from error
     if state != beam.runners.runner.PipelineState.DONE:
-        raise RuntimeError(
-            "The pipeline must finish. "
-            f"Received: {state}. Finished shards are kept, and the same call "
-            "goes on with the others."
-        )
+        raise _failed(state)
     for shard in shards:
         done(shard)
+
+
+def _failed(what: str) -> RuntimeError:
+    return RuntimeError(
+        "The pipeline must finish. "
+        f"Received: {what}. Finished shards are kept, and the same call goes "
+        "on with the others."
+    )
 
 
 def import_beam() -> Any:

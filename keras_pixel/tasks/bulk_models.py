@@ -1,6 +1,7 @@
 """The models of bulk work: a preset, or an exported SavedModel."""
 
 import hashlib
+import os
 import pathlib
 from typing import Any
 
@@ -27,12 +28,22 @@ def open_model(model: Any) -> "PresetModel | ExportedModel":
             folder of an exported SavedModel.
 
     Raises:
+        TypeError: if it is none of these.
         ValueError, FileNotFoundError: if it cannot be loaded.
     """
-    is_path = isinstance(model, str | pathlib.Path)
-    if is_path and (pathlib.Path(model) / _GRAPH).is_file():
-        return ExportedModel(pathlib.Path(model))
-    return PresetModel(presets.load(model) if is_path else model)
+    if hasattr(model, "pixel_distribution"):
+        return PresetModel(model)
+    if not isinstance(model, str | os.PathLike):
+        raise TypeError(
+            "`model` must be a `PixelModel`, or name a preset or a "
+            f"SavedModel. Received: {type(model).__name__}. Give one of these."
+        )
+    # A name of the zoo comes first, as in `presets.load`.
+    if not (isinstance(model, str) and model in presets.list_models()):
+        folder = pathlib.Path(model).expanduser()
+        if (folder / _GRAPH).is_file():
+            return ExportedModel(folder)
+    return PresetModel(presets.load(model))
 
 
 class PresetModel:

@@ -55,6 +55,12 @@ def run(
         )
         for row in found.iter_rows():
             done(int(row["shard"]))
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(
+            "Actors must finish their shards. "
+            f"Received: {type(error).__name__}: {error}. Finished shards are "
+            "kept, and the same call goes on with the others."
+        ) from error
     finally:
         if is_ours:
             ray.shutdown()

@@ -1,5 +1,6 @@
 """Images one after the other: each kind of source, and what is wrong."""
 
+import errno
 import io
 
 import numpy as np
@@ -183,6 +184,22 @@ def test_bad_pictures_have_an_error_in_their_place(tmp_path):
     assert len(ids) == 7
     _, images, _ = read(opened(folder, resize="resize"))
     assert len(images) == 4  # that of another size, too
+
+
+def test_pictures_of_levels(tmp_path):
+    Image.fromarray(LEVELS[0, ..., 0]).save(tmp_path / "a.png")
+    _, images, _ = read(opened(tmp_path / "a.png", values="levels"))
+    np.testing.assert_array_equal(images, LEVELS[:1])
+
+
+def test_a_fault_of_the_machine_is_none_of_the_picture(tmp_path, monkeypatch):
+    def stale(path, channels):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    rows = opened(pictures(tmp_path / "pictures"))
+    monkeypatch.setattr("keras_pixel.data.rows.read_picture", stale)
+    with pytest.raises(OSError, match="Stale file handle"):
+        read(rows)
 
 
 def test_bad_rows_have_an_error_in_their_place(tmp_path):

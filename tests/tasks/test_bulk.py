@@ -417,6 +417,15 @@ def test_wrong_arguments_are_refused(model, tmp_path, arguments, words):
     assert not (tmp_path / "new").exists()
 
 
+def test_something_else_than_a_model_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="`model` must be a `PixelModel`"):
+        tasks.bulk_score(keras.Sequential(), IMAGES, tmp_path)
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(ValueError, match="must be an export of this package"):
+        tasks.bulk_score(tmp_path / "exported", IMAGES, tmp_path / "new")
+
+
 @pytest.mark.parametrize("engine", ["beam", "ray"])
 def test_a_missing_engine_names_its_extra(model, tmp_path, monkeypatch, engine):
     package = {"beam": "apache_beam", "ray": "ray.data"}[engine]
