@@ -150,7 +150,9 @@ class ScoreJob(Job):
         for batch in rows.batches(*self.bounds(shard), self.batch_size):
             found = iter(())
             if len(batch.images):
-                found = iter(model.log_prob(batch.images, self.settings))
+                found = iter(
+                    model.log_prob(batch.images, self.settings, self.batch_size)
+                )
             ids += batch.ids
             errors += batch.errors
             scores += [
@@ -205,7 +207,9 @@ class SampleJob(Job):
                     labels[number % len(labels)]
                     for number in range(first, first + count)
                 ]
-            drawn.append(model.sample(noise, labels, self.settings))
+            drawn.append(
+                model.sample(noise, labels, self.settings, self.batch_size)
+            )
         return to_bytes(np.concatenate(drawn), model.num_levels)
 
     def write(self, shard: int, found: np.ndarray) -> None:

@@ -72,14 +72,18 @@ class PresetModel:
         self.model.conditions.program_inputs(1, **told)
 
     def log_prob(
-        self, images: np.ndarray, settings: dict[str, Any]
+        self, images: np.ndarray, settings: dict[str, Any], batch_size: int
     ) -> np.ndarray:
-        """Nats of each image, float32 array `(batch,)`."""
+        """Nats of each image, float32 array `(batch,)`.
+
+        The last batch of a shard may be smaller than `batch_size`, and is
+        padded where another size would be compiled anew.
+        """
         return self.model.log_prob(
             images,
             labels=settings["label"],
             order=settings["order"],
-            batch_size=max(1, len(images)),
+            batch_size=batch_size,
         )
 
     def check_sampling(self, settings: dict[str, Any]) -> None:
@@ -94,13 +98,17 @@ class PresetModel:
         _check_options(settings, self.num_levels)
 
     def sample(
-        self, noise: np.ndarray, labels: list | None, settings: dict[str, Any]
+        self,
+        noise: np.ndarray,
+        labels: list | None,
+        settings: dict[str, Any],
+        batch_size: int,
     ) -> np.ndarray:
         """Levels drawn from noise, one label for each image."""
         return self.model.sample(
             noise=noise,
             labels=labels,
-            batch_size=len(noise),
+            batch_size=batch_size,
             **{name: settings[name] for name in _DRAWING},
         )
 
@@ -154,7 +162,7 @@ class ExportedModel:
         self._conditions(1, [settings["label"]], settings["order"])
 
     def log_prob(
-        self, images: np.ndarray, settings: dict[str, Any]
+        self, images: np.ndarray, settings: dict[str, Any], batch_size: int
     ) -> np.ndarray:
         count = len(images)
         told = self._conditions(
@@ -180,7 +188,11 @@ class ExportedModel:
         _check_options(settings, self.num_levels)
 
     def sample(
-        self, noise: np.ndarray, labels: list | None, settings: dict[str, Any]
+        self,
+        noise: np.ndarray,
+        labels: list | None,
+        settings: dict[str, Any],
+        batch_size: int,
     ) -> np.ndarray:
         count = len(noise)
         told = self._conditions(
