@@ -36,6 +36,12 @@ class OutlierScore(enum.StrEnum):
     typicality = "typicality"
 
 
+class Engine(enum.StrEnum):
+    local = "local"
+    beam = "beam"
+    ray = "ray"
+
+
 class PrecisionChoice(enum.StrEnum):
     float32 = "float32"
     mixed_bfloat16 = "mixed_bfloat16"
