@@ -41,6 +41,16 @@ def serve(
         int,
         typer.Option(min=1, help="Size of a request or answer, in MiB."),
     ] = 64,
+    max_requests: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Requests that run or wait, of scores and of drawing."
+        ),
+    ] = 64,
+    request_timeout: Annotated[
+        float,
+        typer.Option(min=0.001, help="Seconds to answer a request in."),
+    ] = 600,
     engine: Annotated[
         Engine,
         typer.Option(help="The development server, or TF-Serving itself."),
@@ -69,6 +79,8 @@ def serve(
         grpc_port=grpc_port,
         max_batch_size=max_batch_size,
         max_request_bytes=max_request_mb * 2**20,
+        max_requests=max_requests,
+        request_timeout=request_timeout,
     )
     with server:
         print("Development server; for others to use, take TF-Serving.")
