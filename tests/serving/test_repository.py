@@ -140,4 +140,4 @@ def test_memory_is_given_back(tmp_path):
         sizes.append(resident_bytes())
         (path / str(number)).rename(path / str(number + 1))
     # Two at once while one replaces the other, and no more.
-    assert sizes[-1] - sizes[1] < 2**26
+    assert sizes[-1] - sizes[2] < 2**26
