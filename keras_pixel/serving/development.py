@@ -132,16 +132,21 @@ class DevelopmentServer:
             ValueError: if there is no model in it.
             OSError: if a port is taken.
         """
-        grpc_service, *rest = _import_services()
+        grpc_service, metrics, *rest = _import_services()
         self.repository.refresh()
         self.repository.check()
         self.pools = Pools(self._num_threads, self.limits.max_requests)
+        self._metrics = metrics.Metrics(self.pools)
         # These threads wait for the pools that compute.
         self._calls = concurrent.futures.ThreadPoolExecutor(
             self.limits.num_calls, "grpc"
         )
         self._grpc = grpc_service.make_server(
-            self.repository, self.pools, self._calls, self.limits
+            self.repository,
+            self.pools,
+            self._metrics,
+            self._calls,
+            self.limits,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -215,7 +220,7 @@ class DevelopmentServer:
         from aiohttp import web
 
         self._service = rest.RestService(
-            self.repository, self.pools, self.limits
+            self.repository, self.pools, self._metrics, self.limits
         )
         self.connections = connections.Connections(
             self._service.handle, self.limits
@@ -261,11 +266,13 @@ def _import_services():
 
         from keras_pixel.serving import connections
         from keras_pixel.serving import grpc_service
+        from keras_pixel.serving import metrics
         from keras_pixel.serving import rest
     except ImportError as error:
         raise ImportError(
-            "The server needs aiohttp, grpcio and tensorflow-serving-api. "
+            "The server needs aiohttp, grpcio, prometheus-client and "
+            "tensorflow-serving-api. "
             f"Received: {error}. Install them with "
             '`pip install "keras-pixel[serve]"`.'
         ) from error
-    return grpc_service, rest, connections
+    return grpc_service, metrics, rest, connections

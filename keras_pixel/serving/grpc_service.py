@@ -4,6 +4,7 @@ import concurrent.futures
 import functools
 import math
 import sys
+import time
 import traceback
 
 import grpc
@@ -11,15 +12,17 @@ import grpc
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
+from keras_pixel.serving.metrics import Call
 from keras_pixel.serving.pools import too_late
 
 
-def make_server(repository, pools, pool, limits):
+def make_server(repository, pools, metrics, pool, limits):
     """Make the gRPC server, without a port.
 
     Args:
         repository: `ModelRepository`.
         pools: `Pools` that compute.
+        metrics: `Metrics`.
         pool: `concurrent.futures.Executor` with a thread for each call.
         limits: `Limits`.
 
@@ -49,21 +52,24 @@ def make_server(repository, pools, pool, limits):
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(repository, pools, limits), server
+        PredictionService(repository, pools, metrics, limits), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelService(repository), server
+        ModelService(repository, metrics), server
     )
     return server
 
 
 def _answers(method):
-    """Turn errors into gRPC statuses."""
+    """Turn errors into gRPC statuses, and count."""
 
     @functools.wraps(method)
     def answer(self, request, context):
+        call = Call(method.__name__)
+        begun = time.monotonic()
+        code, message = grpc.StatusCode.OK, ""
         try:
-            return method(self, request, context)
+            return method(self, request, context, call)
         except RequestError as error:
             code, message = grpc.StatusCode[error.code], str(error)
         except Exception as error:
@@ -71,6 +77,9 @@ def _answers(method):
             traceback.print_exc(file=sys.stderr)
             message = f"{type(error).__name__}: {error}"
             code = grpc.StatusCode.INTERNAL
+        finally:
+            seconds = time.monotonic() - begun
+            self.metrics.count("grpc", call, code.name, seconds)
         context.abort(code, protocol.shortened(message))
 
     return answer
@@ -79,19 +88,21 @@ def _answers(method):
 class PredictionService:
     """PredictionService over a `ModelRepository`."""
 
-    def __init__(self, repository, pools, limits):
+    def __init__(self, repository, pools, metrics, limits):
         self.repository = repository
         self.pools = pools
+        self.metrics = metrics
         self.limits = limits
 
     @_answers
-    def Predict(self, request, context):
+    def Predict(self, request, context, call):
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
         spec = request.model_spec
         name = spec.signature_name
         version, servable = self.repository.servable(*_address(spec))
+        call.model = spec.name
         servable.check(
             name,
             {
@@ -99,15 +110,15 @@ class PredictionService:
                 for key, proto in request.inputs.items()
             },
         )
+        inputs = {
+            key: _decode(key, proto) for key, proto in request.inputs.items()
+        }
+        call.is_of(name, inputs)
         timeout = self.limits.request_timeout
         if context.time_remaining() is not None:
             timeout = min(timeout, context.time_remaining())
         future = self.pools.submit(
-            servable,
-            name,
-            {key: _decode(key, proto) for key, proto in request.inputs.items()},
-            timeout,
-            list(request.output_filter),
+            servable, name, inputs, timeout, list(request.output_filter)
         )
         outputs = _wait(future, timeout, context)
         response = predict_pb2.PredictResponse()
@@ -119,39 +130,42 @@ class PredictionService:
         return response
 
     @_answers
-    def GetModelMetadata(self, request, context):
+    def GetModelMetadata(self, request, context, call):
         protocol.check_metadata_fields(request.metadata_field)
-        return protocol.metadata_response(
-            self.repository, *_address(request.model_spec)
-        )
+        address = _address(request.model_spec)
+        response = protocol.metadata_response(self.repository, *address)
+        call.model = address[0]
+        return response
 
     @_answers
-    def Classify(self, request, context):
+    def Classify(self, request, context, call):
         raise _unimplemented("Classify")
 
     @_answers
-    def Regress(self, request, context):
+    def Regress(self, request, context, call):
         raise _unimplemented("Regress")
 
     @_answers
-    def MultiInference(self, request, context):
+    def MultiInference(self, request, context, call):
         raise _unimplemented("MultiInference")
 
 
 class ModelService:
     """ModelService over a `ModelRepository`."""
 
-    def __init__(self, repository):
+    def __init__(self, repository, metrics):
         self.repository = repository
+        self.metrics = metrics
 
     @_answers
-    def GetModelStatus(self, request, context):
-        return protocol.status_response(
-            self.repository, *_address(request.model_spec)
-        )
+    def GetModelStatus(self, request, context, call):
+        address = _address(request.model_spec)
+        response = protocol.status_response(self.repository, *address)
+        call.model = address[0]
+        return response
 
     @_answers
-    def HandleReloadConfigRequest(self, request, context):
+    def HandleReloadConfigRequest(self, request, context, call):
         raise _unimplemented("HandleReloadConfigRequest")
 
 

@@ -87,6 +87,11 @@ class ModelRepository:
         """Names of the models."""
         return sorted(self._models)
 
+    def names_without_version(self):
+        """Names of the models of which no version is served."""
+        models = self._models.items()
+        return sorted(name for name, found in models if not _available(found))
+
     def versions(self, name):
         """Return every version of a model, number to `Version`, ascending.
 

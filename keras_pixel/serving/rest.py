@@ -14,6 +14,8 @@ from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
 from keras_pixel.serving import rest_json
 from keras_pixel.serving.connections import send
+from keras_pixel.serving.metrics import CONTENT_TYPE
+from keras_pixel.serving.metrics import Call
 from keras_pixel.serving.pools import too_late
 from keras_pixel.serving.rest_bodies import Bodies
 
@@ -33,6 +35,15 @@ _HTTP_STATUS = {
     "RESOURCE_EXHAUSTED": 503,
     "DEADLINE_EXCEEDED": 504,
 }
+# Where TF-Serving has them.
+METRICS_PATH = "/monitoring/prometheus/metrics"
+# What is counted for each.
+_PAGES = {
+    "/v1/models": "ListModels",
+    "/healthz": "Health",
+    "/readyz": "Health",
+    METRICS_PATH: "Metrics",
+}
 SERVER_HEADER = "keras-pixel-development-server"
 
 
@@ -42,17 +53,21 @@ class RestService:
     Args:
         repository: `ModelRepository`.
         pools: `Pools` that compute.
+        metrics: `Metrics`.
         limits: `Limits`.
     """
 
-    def __init__(self, repository, pools, limits):
+    def __init__(self, repository, pools, metrics, limits):
         self.repository = repository
         self.pools = pools
+        self.metrics = metrics
         self.limits = limits
         self._bodies = Bodies(limits)
+        self._is_stopping = False
 
     def stop(self):
-        """Stop waiting for requests that are being sent."""
+        """Be ready no more, nor wait for requests that are being sent."""
+        self._is_stopping = True
         self._bodies.stop()
 
     async def handle(self, request):
@@ -64,24 +79,36 @@ class RestService:
         Returns:
             `aiohttp.web.Response`, which was sent.
         """
+        call = Call()
+        begun = time.monotonic()
+        status = "CANCELLED"
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, call)
+            status = "OK"
         except RequestError as error:
-            response = _error(error.code, str(error))
+            status = error.code
+            response = _error(status, str(error))
         except Exception as error:
             # The server keeps running; its operator sees why.
             traceback.print_exc(file=sys.stderr)
-            response = _error("INTERNAL", f"{type(error).__name__}: {error}")
+            status = "INTERNAL"
+            response = _error(status, f"{type(error).__name__}: {error}")
+        finally:
+            seconds = time.monotonic() - begun
+            self.metrics.count("rest", call, status, seconds)
         return await send(request, response, self.limits.read_timeout)
 
-    async def _answer(self, request):
+    async def _answer(self, request, call):
         method, path = request.method, request.path
+        if method == "GET" and path in _PAGES:
+            return self._page(path, call)
         match = {"GET": _GET, "POST": _POST}.get(method, _GET).fullmatch(path)
         if method not in ("GET", "POST") or match is None:
             raise invalid(
-                f"Malformed request: {method} {path}. There are GET "
-                "/v1/models/NAME[/versions/VERSION][/metadata] and POST "
-                "/v1/models/NAME[/versions/VERSION]:predict."
+                f"Malformed request: {method} {path}. There are POST "
+                "/v1/models/NAME[/versions/VERSION]:predict, and GET "
+                "/v1/models/NAME[/versions/VERSION][/metadata], "
+                f"{', '.join(_PAGES)}."
             )
         name, version, label, verb = match.groups()
         address = name, None if version is None else _version(version), label
@@ -91,15 +118,41 @@ class RestService:
                     "UNIMPLEMENTED",
                     f"The models cannot {verb} examples. Use :predict.",
                 )
-            return await self._predict(request, *address)
+            call.method = "Predict"
+            return await self._predict(request, call, *address)
         if verb:
+            call.method = "GetModelMetadata"
             found = protocol.metadata_response(self.repository, *address)
+            call.model = name
             return _json(protocol.metadata_json(found))
+        call.method = "GetModelStatus"
         found = protocol.status_response(self.repository, *address)
+        call.model = name
         return _json(protocol.status_json(found))
 
-    async def _predict(self, request, name, version, label):
+    def _page(self, path, call):
+        call.method = _PAGES[path]
+        if path == METRICS_PATH:
+            return web.Response(
+                body=self.metrics.text(), headers={"Content-Type": CONTENT_TYPE}
+            )
+        if path == "/v1/models":
+            return _json(protocol.models_json(self.repository))
+        if path == "/readyz":
+            waiting = self.repository.names_without_version()
+            if self._is_stopping or waiting:
+                raise RequestError(
+                    "UNAVAILABLE",
+                    "Every model must have a version that is served. "
+                    f"Received: none of {waiting}. GET /v1/models says why."
+                    if waiting
+                    else "The server must be running. Received: it stops.",
+                )
+        return _json({"status": "ok"})
+
+    async def _predict(self, request, call, name, version, label):
         _, servable = self.repository.servable(name, version, label)
+        call.model = name
         timeout = self.limits.request_timeout
         async with self._bodies.read(request) as body:
             end = time.monotonic() + timeout
@@ -109,6 +162,7 @@ class RestService:
                     signature, style, inputs = await self._in_thread(
                         self._parse, servable, body
                     )
+                    call.is_of(signature, inputs)
                     outputs = await asyncio.wrap_future(
                         self.pools.submit(
                             servable, signature, inputs, end - time.monotonic()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 pytest.importorskip("aiohttp", reason="needs the extra serve")
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
-pytest.importorskip("requests", reason="needs the extra serve")
+requests = pytest.importorskip("requests", reason="needs the extra serve")
 
 from keras_pixel.export.warmup import WARMUP_FILE  # noqa: E402
 from keras_pixel.serving.repository import ModelRepository  # noqa: E402
@@ -102,6 +102,22 @@ def test_version_that_fails_leaves_nothing_in_memory(folder, monkeypatch):
     models.refresh()
     assert models.versions("doubler")[1].error is not None
     assert [one() for one in loaded] == [None]
+
+
+def test_server_is_ready_while_every_model_is_served(folder):
+    with serve(folder) as server:
+        url = f"http://127.0.0.1:{server.rest_port}"
+        assert requests.get(f"{url}/readyz", timeout=60).status_code == 200
+        graph = folder / "doubler" / "1" / "saved_model.pb"
+        # A second version keeps the model in the folder.
+        (folder / "doubler" / "2").mkdir()
+        (folder / "doubler" / "2" / "saved_model.pb").write_bytes(b"\xff")
+        graph.unlink()
+        wait_for(lambda: state(server, 1) is None)
+        response = requests.get(f"{url}/readyz", timeout=60)
+        assert response.status_code == 503
+        assert "none of ['doubler']" in response.json()["error"]
+        assert requests.get(f"{url}/healthz", timeout=60).status_code == 200
 
 
 class Large(tf.Module):
