@@ -88,6 +88,9 @@ class RestService:
         except RequestError as error:
             status = error.code
             response = _error(status, str(error))
+        except ConnectionError as error:
+            # Nobody is there to be told.
+            response = _error(status, str(error))
         except Exception as error:
             # The server keeps running; its operator sees why.
             traceback.print_exc(file=sys.stderr)
