@@ -249,13 +249,12 @@ class Programs:
             number = min(batch_size, count - start)
             size = number
             if not is_free:
-                size = _padded_size(number, batch_size, sizes)
+                size = padded_size(number, batch_size, sizes)
             part = keras.tree.map_structure(
-                lambda x, start=start, number=number, size=size: _pad(
-                    x[start : start + number], size
-                ),
+                lambda x, start=start, number=number: x[start : start + number],
                 inputs,
             )
+            part = pad(part, size)
             program = self.get(
                 (key, jit_compile, None if is_free else size),
                 lambda: Compiled(
@@ -290,7 +289,14 @@ class Programs:
             return self._programs[key]
 
 
-def _padded_size(number, batch_size, sizes):
+def padded_size(number, batch_size, sizes=None):
+    """The size that a batch is padded up to.
+
+    Args:
+        number: int. Rows of the batch.
+        batch_size: int. The largest batch.
+        sizes: see `Programs.run`. Defaults to `None`.
+    """
     if sizes is None:
         size = 1 << (number - 1).bit_length()
     else:
@@ -298,11 +304,16 @@ def _padded_size(number, batch_size, sizes):
     return min(size, batch_size)
 
 
-def _pad(rows, size):
-    """Rows, and copies of the first one up to `size`."""
-    if len(rows) == size:
-        return rows
-    return np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
+def pad(arrays, size):
+    """A nest of arrays, each with copies of its first row up to `size`."""
+
+    def pad_one(rows):
+        if len(rows) == size:
+            return rows
+        copies = np.repeat(rows[:1], size - len(rows), axis=0)
+        return np.concatenate([rows, copies])
+
+    return keras.tree.map_structure(pad_one, arrays)
 
 
 def _state_of(model):

@@ -431,6 +431,54 @@ class PixelModel(TrainableModel):
             method=method,
         )
 
+    def sample_progressively(
+        self,
+        num_images=None,
+        *,
+        labels=None,
+        condition=None,
+        order=None,
+        noise=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        guidance_scale=None,
+        num_updates=16,
+    ):
+        """Draw new images and watch: they are given again and again.
+
+        See `sample` for the other arguments, which are checked at once. All
+        images are one batch.
+
+        Args:
+            num_updates: int. How often they are given, at most; steps between
+                are as even as the schedule allows. Defaults to `16`.
+
+        Returns:
+            Iterator of pairs: NumPy uint8 array of levels `(num_images,
+            height, width, channels)`, 0 where nothing is drawn yet, and bool
+            array `(num_images, height, width)`, whether a pixel is drawn. The
+            last images are those of `sample`.
+
+        Raises:
+            NotImplementedError: if a layer of the model has no cached side.
+            ValueError: if an argument is missing or out of range.
+        """
+        return self.sampler.sample_progressively(
+            num_images,
+            labels=labels,
+            condition=condition,
+            order=order,
+            noise=noise,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            guidance_scale=guidance_scale,
+            num_updates=num_updates,
+        )
+
     def complete(
         self,
         images,

@@ -145,69 +145,99 @@ class Drawing(Strategy):
 class Program:
     """Images drawn by a strategy: a function of a dict of tensors.
 
+    It may be run in parts, too: `begin`, `draw` a number of turns again and
+    again, and `finish`. A turn is a step of the coarsest grid, or a row where
+    some of the model is computed by rows.
+
     Args:
         graph: `DecodingGraph`.
         strategy: `Strategy`.
         lag: int, of the wavefront. Defaults to `None`, the model's own.
+        fills_lanes: bool. Whether images may follow one another in the lanes,
+            where model and strategy allow it. Defaults to `True`.
     """
 
-    def __init__(self, graph, strategy, lag=None):
+    def __init__(self, graph, strategy, lag=None, fills_lanes=True):
         self.graph = graph
         self.strategy = strategy
         self.lag = lag
+        self.fills_lanes = fills_lanes and strategy.fills_lanes
 
     def __call__(self, inputs):
+        loop = self.begin(inputs)
+        variables = self.draw(loop, self.first_variables(loop), 0, loop.turns)
+        return self.finish(loop, variables)
+
+    def begin(self, inputs):
+        """The `Loop` over these inputs."""
         graph, strategy = self.graph, self.strategy
         inputs = graph.border.enter(inputs)
         num_images, image_shape = strategy.size(inputs)
         schedule = graph.schedule(
-            num_images, self.lag, image_shape, strategy.fills_lanes
+            num_images, self.lag, image_shape, self.fills_lanes
         )
-        loop = Loop(graph, schedule, strategy, inputs)
+        return Loop(graph, schedule, strategy, inputs)
+
+    def first_variables(self, loop):
+        """What is carried from turn to turn: any nest of tensors."""
         states, state = loop.first_states()
-        grid = schedule.grid
-        steps, channels = schedule.num_steps, graph.channels
-        kept = {"levels": ops.zeros((steps, grid.positions, channels), "int32")}
-        if strategy.moves:
+        grid, steps = loop.schedule.grid, loop.schedule.num_steps
+        shape = (steps, grid.positions, self.graph.channels)
+        kept = {"levels": ops.zeros(shape, "int32")}
+        if self.strategy.moves:
             kept["parents"] = ops.zeros((steps, grid.batch_size), "int32")
-        run = self._by_rows if graph.has_rows else self._by_blocks
-        _, state, kept = run(loop, schedule, (states, state, kept))
-        levels = ops.reshape(
-            kept["levels"], (steps, grid.lanes, grid.batch_size, channels)
+        return states, state, kept
+
+    def draw(self, loop, variables, first, turns):
+        """Draw some turns.
+
+        Args:
+            loop: `Loop`.
+            variables: see `first_variables`.
+            first: int or int32 scalar tensor. Turns so far.
+            turns: int or int32 scalar tensor. How many are drawn.
+
+        Returns:
+            The new variables.
+        """
+        draw = self._draw_row if self.graph.has_rows else self._draw_block
+        return repeat(
+            turns,
+            lambda turn, *variables: draw(loop, first + turn, *variables),
+            variables,
         )
-        if strategy.moves:
+
+    def finish(self, loop, variables):
+        """What the program returns, given all that was drawn."""
+        _, state, kept = variables
+        schedule = loop.schedule
+        grid = schedule.grid
+        shape = (schedule.num_steps, grid.lanes, grid.batch_size)
+        levels = ops.reshape(kept["levels"], (*shape, self.graph.channels))
+        if self.strategy.moves:
             levels = _follow_back(levels, kept["parents"])
-        result = strategy.result(schedule.images(levels), state)
-        return graph.border.leave(result, inputs)
+        result = self.strategy.result(schedule.images(levels), state)
+        return self.graph.border.leave(result, loop.inputs)
 
-    def _by_blocks(self, loop, schedule, variables):
-        """All steps in one loop."""
+    def _draw_block(self, loop, block, states, state, kept):
+        for phase in range(loop.schedule.stride):
+            steps = loop.steps(block, phase)
+            _, states, state, drawn = loop.draw(steps, {}, states, state)
+            kept = _keep(kept, steps[1].time, drawn)
+        return states, state, kept
 
-        def draw_block(block, states, state, kept):
-            for phase in range(schedule.stride):
-                steps = loop.steps(block, phase)
-                _, states, state, drawn = loop.draw(steps, {}, states, state)
-                kept = _keep(kept, steps[1].time, drawn)
-            return states, state, kept
+    def _draw_row(self, loop, row, states, state, kept):
+        """What finished rows determine is made once a row."""
+        width = loop.schedule.width
+        first = loop.steps(row * width, 0)[1]
+        rows, states = self.graph.start_row(loop.weights, states, first)
 
-        return repeat(schedule.num_blocks, draw_block, variables)
+        def draw_pixel(column, rows, states, state, kept):
+            steps = loop.steps(row * width + column, 0)
+            *variables, drawn = loop.draw(steps, rows, states, state)
+            return *variables, _keep(kept, steps[1].time, drawn)
 
-    def _by_rows(self, loop, schedule, variables):
-        """Row after row: what finished rows determine is made once a row."""
-        width = schedule.width
-
-        def draw_row(row, states, state, kept):
-            first = loop.steps(row * width, 0)[1]
-            rows, states = self.graph.start_row(loop.weights, states, first)
-
-            def draw_pixel(column, rows, states, state, kept):
-                steps = loop.steps(row * width + column, 0)
-                *variables, drawn = loop.draw(steps, rows, states, state)
-                return *variables, _keep(kept, steps[1].time, drawn)
-
-            return repeat(width, draw_pixel, (rows, states, state, kept))[1:]
-
-        return repeat(schedule.height, draw_row, variables)
+        return repeat(width, draw_pixel, (rows, states, state, kept))[1:]
 
 
 def _keep(kept, time, drawn):
@@ -222,13 +252,20 @@ class Loop:
     """What the steps share: weights, and what they read.
 
     Args:
-        graph, schedule, strategy, inputs: see `Program`.
+        graph, strategy: see `Program`.
+        schedule: `Schedule`.
+        inputs: dict of tensors, turned into the model's orders.
+
+    Attributes:
+        turns: int or scalar tensor, in which all is drawn, see `Program`.
     """
 
     def __init__(self, graph, schedule, strategy, inputs):
         self.graph = graph
         self.schedule = schedule
         self.strategy = strategy
+        self.inputs = inputs
+        self.turns = schedule.height if graph.has_rows else schedule.num_blocks
         strides = {*graph.strides.values(), 1}
         self.grids = {n: schedule.grid.coarser(n) for n in sorted(strides)}
         for grid in self.grids.values():

@@ -22,6 +22,7 @@ from keras_pixel.sampling.loop import Program
 from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
+from keras_pixel.sampling.progress import draw_progressively
 from keras_pixel.sampling.reference import NaiveProgram
 
 METHODS = ("cached", "naive")
@@ -147,6 +148,70 @@ class Sampler:
         Returns:
             Iterator of NumPy uint8 arrays `(n, height, width, channels)`.
         """
+        inputs = self._inputs_of_new(
+            num_images, labels, condition, order, noise, seed, guidance_scale
+        )
+        return self._stream(inputs, **kwargs)
+
+    def sample_progressively(
+        self,
+        num_images=None,
+        *,
+        labels=None,
+        condition=None,
+        order=None,
+        noise=None,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        seed=None,
+        guidance_scale=None,
+        num_updates=16,
+    ):
+        """Draw new images and watch: they are given again and again.
+
+        See `sample` for the other arguments, which are checked at once. All
+        images are one batch.
+
+        Args:
+            num_updates: int. How often they are given, at most; steps between
+                are as even as the schedule allows. Defaults to `16`.
+
+        Returns:
+            Iterator of pairs: NumPy uint8 array of levels `(num_images,
+            height, width, channels)`, 0 where nothing is drawn yet, and bool
+            array `(num_images, height, width)`, whether a pixel is drawn. The
+            last images are those of `sample`.
+
+        Raises:
+            NotImplementedError: if a layer of the model has no cached side.
+            ValueError: if an argument is missing or out of range.
+        """
+        num_updates = check_size("num_updates", num_updates)
+        inputs = self._inputs_of_new(
+            num_images, labels, condition, order, noise, seed, guidance_scale
+        )
+        inputs = self._with_options(inputs, temperature, top_k, top_p)
+        self._check_weights()
+        return draw_progressively(
+            self.programs,
+            self._program_maker("cached", "guidance_scale" in inputs),
+            inputs,
+            num_updates,
+            BATCH_SIZES,
+        )
+
+    def _inputs_of_new(
+        self,
+        num_images,
+        labels,
+        condition,
+        order,
+        noise,
+        seed,
+        guidance_scale,
+    ):
+        """What a program is given for images of which nothing is known."""
         if noise is not None:
             if num_images is not None or seed is not None:
                 raise ValueError(
@@ -164,8 +229,7 @@ class Sampler:
         )
         images = np.zeros(noise.shape, "int32")
         known = np.zeros(noise.shape[:-1], bool)
-        inputs = {"noise": noise, "images": images, "known": known, **told}
-        return self._stream(inputs, **kwargs)
+        return {"noise": noise, "images": images, "known": known, **told}
 
     def complete(
         self,
@@ -292,29 +356,14 @@ class Sampler:
         batch_size=64,
         method=None,
     ):
-        count = len(inputs["noise"])
-        inputs = {
-            **inputs,
-            **check_options(
-                count,
-                self.distribution.num_levels,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-            ),
-        }
+        inputs = self._with_options(inputs, temperature, top_k, top_p)
         if method is None:
             method = "cached" if self.is_decodable else "naive"
         check_choice("method", method, METHODS)
         batch_size = check_size("batch_size", batch_size)
-        is_searched = not isinstance(self.distribution, Categorical)
-        is_guided = "guidance_scale" in inputs
-        if is_searched and (inputs["temperature"] == 1.0).all():
-            # Without it, levels are found faster; others need one program.
-            del inputs["temperature"]
         drawn = self.run(
             method,
-            self._program_maker(method, is_guided),
+            self._program_maker(method, "guidance_scale" in inputs),
             inputs,
             batch_size,
             # The other is forward passes in a loop: quick to build without
@@ -323,13 +372,30 @@ class Sampler:
         )
         return (images.astype("uint8") for images in drawn)
 
+    def _with_options(self, inputs, temperature, top_k, top_p):
+        """What a program is given, with how levels are drawn."""
+        options = check_options(
+            len(inputs["noise"]),
+            self.distribution.num_levels,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+        )
+        is_searched = not isinstance(self.distribution, Categorical)
+        if is_searched and (options["temperature"] == 1.0).all():
+            # Without it, levels are found faster; others need one program.
+            del options["temperature"]
+        return {**inputs, **options}
+
     def _program_maker(self, method, is_guided):
         model, distribution = self.model, self.distribution
         if method == "naive":
             return lambda: NaiveProgram(model, distribution)
 
         strategy = GuidedDrawing if is_guided else Drawing
-        return lambda: Program(DecodingGraph(model), strategy(distribution))
+        return lambda **settings: Program(
+            DecodingGraph(model), strategy(distribution), **settings
+        )
 
     @functools.cached_property
     def is_decodable(self):
