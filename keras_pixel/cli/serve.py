@@ -51,6 +51,13 @@ def serve(
         float,
         typer.Option(min=0.001, help="Seconds to answer a request in."),
     ] = 600,
+    progressive: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Preset of a served model, whose images can be watched while "
+            "they are drawn; may be given several times."
+        ),
+    ] = None,
     engine: Annotated[
         Engine,
         typer.Option(help="The development server, or TF-Serving itself."),
@@ -81,6 +88,9 @@ def serve(
         max_request_bytes=max_request_mb * 2**20,
         max_requests=max_requests,
         request_timeout=request_timeout,
+        models={
+            model.name: model for model in map(output.load, progressive or ())
+        },
     )
     with server:
         print("Development server; for others to use, take TF-Serving.")

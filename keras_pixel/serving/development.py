@@ -65,6 +65,9 @@ class DevelopmentServer:
             Defaults to `1`.
         stop_timeout: seconds after which `stop` aborts requests that are
             still being computed. Defaults to `60`.
+        models: dict from names of served models to the `PixelModel`s that
+            they were exported from. Images of these can be watched while
+            they are drawn. Defaults to `None`, none.
 
     Raises:
         ValueError: if a number is out of range.
@@ -88,6 +91,7 @@ class DevelopmentServer:
         read_timeout=60,
         poll_seconds=1,
         stop_timeout=60,
+        models=None,
     ):
         for name, port in (("rest_port", rest_port), ("grpc_port", grpc_port)):
             # 0 is any free one.
@@ -111,6 +115,7 @@ class DevelopmentServer:
         self.repository = ModelRepository(
             folder, max_batch_size, max_request_bytes, num_threads
         )
+        self._models = dict(models or {})
         self._num_threads = num_threads
         self._poll_seconds = poll_seconds
         self._stop_timeout = stop_timeout
@@ -129,12 +134,19 @@ class DevelopmentServer:
         Raises:
             ImportError: if the extra `serve` is not installed.
             FileNotFoundError: if there is no such folder.
-            ValueError: if there is no model in it.
+            ValueError: if there is no model in it, or none that `models` has.
             OSError: if a port is taken.
         """
         grpc_service, metrics, *rest = _import_services()
         self.repository.refresh()
         self.repository.check()
+        unknown = sorted(set(self._models) - set(self.repository.names()))
+        if unknown:
+            raise ValueError(
+                "`models` must have names of served models: "
+                f"{self.repository.names()}. Received: {unknown}. Give the "
+                "preset that a served model was exported from."
+            )
         self.pools = Pools(self._num_threads, self.limits.max_requests)
         self._metrics = metrics.Metrics(self.pools)
         # These threads wait for the pools that compute.
@@ -216,11 +228,15 @@ class DevelopmentServer:
                 f"machine. Received: {address}. Choose another port."
             ) from error
 
-    async def _start_rest(self, rest, connections):
+    async def _start_rest(self, rest, progress, connections):
         from aiohttp import web
 
         self._service = rest.RestService(
-            self.repository, self.pools, self._metrics, self.limits
+            self.repository,
+            self.pools,
+            self._metrics,
+            progress.Progress(self._models, self.pools, self.limits),
+            self.limits,
         )
         self.connections = connections.Connections(
             self._service.handle, self.limits
@@ -267,6 +283,7 @@ def _import_services():
         from keras_pixel.serving import connections
         from keras_pixel.serving import grpc_service
         from keras_pixel.serving import metrics
+        from keras_pixel.serving import progress
         from keras_pixel.serving import rest
     except ImportError as error:
         raise ImportError(
@@ -275,4 +292,4 @@ def _import_services():
             f"Received: {error}. Install them with "
             '`pip install "keras-pixel[serve]"`.'
         ) from error
-    return grpc_service, metrics, rest, connections
+    return grpc_service, metrics, rest, progress, connections

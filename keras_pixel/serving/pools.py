@@ -99,8 +99,13 @@ class Pool:
     def num_waiting(self):
         return len(self._waiting)
 
-    def submit(self, function):
+    def submit(self, function, is_begun=False):
         """Call a function in a thread of the pool.
+
+        Args:
+            function: function without arguments.
+            is_begun: bool. Whether it goes on with what was accepted before,
+                and is accepted though the queue is full. Defaults to `False`.
 
         Returns:
             `concurrent.futures.Future`.
@@ -117,7 +122,7 @@ class Pool:
                     "it stops. Send it again when the server has started.",
                 )
             number = len(self._waiting) + self.num_running
-            if number >= self._max_requests:
+            if number >= self._max_requests and not is_begun:
                 raise RequestError(
                     "RESOURCE_EXHAUSTED",
                     f"At most {self._max_requests} requests are computed or "

@@ -20,7 +20,7 @@ from keras_pixel.serving.pools import too_late
 from keras_pixel.serving.rest_bodies import Bodies
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
-_POST = re.compile(_MODEL + r":(predict|classify|regress)")
+_POST = re.compile(_MODEL + r":(predict|classify|regress|sample_progressively)")
 _GET = re.compile(_MODEL + r"(/metadata)?")
 
 _HTTP_STATUS = {
@@ -44,7 +44,7 @@ _PAGES = {
     "/readyz": "Health",
     METRICS_PATH: "Metrics",
 }
-SERVER_HEADER = "keras-pixel-development-server"
+HEADERS = {"Server": "keras-pixel-development-server"}
 
 
 class RestService:
@@ -54,13 +54,15 @@ class RestService:
         repository: `ModelRepository`.
         pools: `Pools` that compute.
         metrics: `Metrics`.
+        progress: `Progress`, of the models that can be watched.
         limits: `Limits`.
     """
 
-    def __init__(self, repository, pools, metrics, limits):
+    def __init__(self, repository, pools, metrics, progress, limits):
         self.repository = repository
         self.pools = pools
         self.metrics = metrics
+        self.progress = progress
         self.limits = limits
         self._bodies = Bodies(limits)
         self._is_stopping = False
@@ -77,7 +79,7 @@ class RestService:
             request: `aiohttp.web.BaseRequest`.
 
         Returns:
-            `aiohttp.web.Response`, which was sent.
+            `aiohttp.web.StreamResponse`, which was sent.
         """
         call = Call()
         begun = time.monotonic()
@@ -109,13 +111,22 @@ class RestService:
         if method not in ("GET", "POST") or match is None:
             raise invalid(
                 f"Malformed request: {method} {path}. There are POST "
-                "/v1/models/NAME[/versions/VERSION]:predict, and GET "
+                "/v1/models/NAME[/versions/VERSION]:predict and "
+                ":sample_progressively, and GET "
                 "/v1/models/NAME[/versions/VERSION][/metadata], "
                 f"{', '.join(_PAGES)}."
             )
         name, version, label, verb = match.groups()
         address = name, None if version is None else _version(version), label
         if method == "POST":
+            if verb == "sample_progressively":
+                call.method = "SampleProgressively"
+                _, servable = self.repository.servable(*address)
+                call.model = name
+                async with self._bodies.read(request) as body:
+                    return await self.progress.stream(
+                        request, body, call, servable, HEADERS
+                    )
             if verb != "predict":
                 raise RequestError(
                     "UNIMPLEMENTED",
@@ -226,5 +237,5 @@ def _response(status, text):
         status=status,
         text=text,
         content_type="application/json",
-        headers={"Server": SERVER_HEADER},
+        headers=HEADERS,
     )
