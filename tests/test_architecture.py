@@ -80,7 +80,7 @@ ALLOWED = {
         ("export",),
         (
             *("numpy", "tensorflow", "aiohttp", "google", "grpc"),
-            "tensorflow_serving",
+            *("prometheus_client", "tensorflow_serving"),
         ),
     ),
     # Tasks are handed a model and data; a compressor drives its graph, and a
