@@ -96,6 +96,8 @@ ALLOWED = {
             *("pyarrow", "ray", "sklearn", "tensorflow"),
         ),
     ),
+    # A page is handed presets, and turns levels into pictures.
+    "demo": (("presets", "data"), ("gradio", "numpy", "PIL")),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
@@ -110,6 +112,7 @@ LATER = {"models": "export", "presets": "models"}
 LAZY = {
     "apache_beam",
     "constriction",
+    "gradio",
     "huggingface_hub",
     "jax",
     "kagglehub",

@@ -7,6 +7,8 @@ Writes samples.png and completions.png into the current folder. The images it
 completes and scores are those of the preset's sample sheet, which comes with
 the package, so it needs no data set and no network, and its bits/dim are the
 same on every machine.
+
+Something else is `keras-pixel demo`: a page in the browser.
 """
 
 import argparse
@@ -17,47 +19,10 @@ import numpy as np
 from PIL import Image
 
 import keras_pixel
+from keras_pixel.data import cut_sheet
 from keras_pixel.data import image_sheet
 
 ZOO = Path(__file__).resolve().parents[1] / "zoo"
-
-
-def runs(is_inside):
-    """(start, length) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.pad(is_inside.astype("int8"), 1)))
-    return [(a, b - a) for a, b in edges.reshape(-1, 2)]
-
-
-def cut_sheet(sheet, image_shape, num_levels):
-    """The images of a sample sheet, or None if it cannot be cut surely.
-
-    Args:
-        sheet: uint8 array (height, width, 3), images apart by white lines,
-            each of their pixels repeated to a square.
-        image_shape: (height, width, channels) of an image.
-        num_levels: int. Levels of a sub-pixel.
-
-    Returns:
-        Integer levels (batch, height, width, channels).
-    """
-    height, width, channels = image_shape
-    is_inside = (sheet != 255).any(axis=2)
-    tops, lefts = runs(is_inside.any(axis=1)), runs(is_inside.any(axis=0))
-    sizes = {(size, "rows") for _, size in tops}
-    sizes |= {(size, "columns") for _, size in lefts}
-    scale = tops[0][1] // height if tops else 0
-    wanted = {(height * scale, "rows"), (width * scale, "columns")}
-    if sizes != wanted or channels not in (1, 3):
-        return None
-    cells = [
-        sheet[top : top + rows : scale, left : left + columns : scale]
-        for top, rows in tops
-        for left, columns in lefts
-    ]
-    # A last row that is not full ends in white cells.
-    cells = [cell for cell in cells if (cell != 255).any()]
-    levels = np.stack(cells).astype("int32") * num_levels // 256
-    return levels[..., :channels]
 
 
 def shipped_images(preset, model):

@@ -18,6 +18,7 @@ import typer
 from keras_pixel import __version__
 from keras_pixel.cli import bulk
 from keras_pixel.cli import compression
+from keras_pixel.cli import demo
 from keras_pixel.cli import drawing
 from keras_pixel.cli import export
 from keras_pixel.cli import presets
@@ -79,6 +80,7 @@ app.command()(compression.compress)
 app.command()(compression.decompress)
 app.command()(export.export)
 app.command()(serve.serve)
+app.command()(demo.demo)
 
 
 class _Terminated(BaseException):

@@ -68,7 +68,7 @@ def serve(
     from keras_pixel.serving import DevelopmentServer
     from keras_pixel.serving import ModelServer
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     if engine is Engine.tensorflow_model_server:
         program = ModelServer(folder, host, rest_port, grpc_port).start()
         try:
@@ -105,7 +105,7 @@ def serve(
         print("Stopping.", flush=True)
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
     """Make an event that SIGINT and SIGTERM set, in place of ending."""
     event = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -51,6 +51,45 @@ def image_sheet(images, num_levels, columns=None, scale=None):
     return Image.fromarray(sheet)
 
 
+def cut_sheet(sheet, image_shape, num_levels):
+    """Take the images out of a picture that `image_sheet` made.
+
+    Args:
+        sheet: uint8 array `(height, width, 3)`.
+        image_shape: `(height, width, channels)` of an image.
+        num_levels: int.
+
+    Returns:
+        int32 levels `(images, height, width, channels)`, or `None` if it
+        cannot be cut surely: for other than 1 or 3 channels, or where images
+        have white borders of their own.
+    """
+    height, width, channels = image_shape
+    is_inside = (sheet != 255).any(axis=2)
+    tops, lefts = _runs(is_inside.any(axis=1)), _runs(is_inside.any(axis=0))
+    sizes = {(size, "rows") for _, size in tops}
+    sizes |= {(size, "columns") for _, size in lefts}
+    scale = tops[0][1] // height if tops else 0
+    wanted = {(height * scale, "rows"), (width * scale, "columns")}
+    if sizes != wanted or channels not in (1, 3):
+        return None
+    cells = [
+        sheet[top : top + rows : scale, left : left + columns : scale]
+        for top, rows in tops
+        for left, columns in lefts
+    ]
+    # A last row that is not full ends in white cells.
+    cells = [cell for cell in cells if (cell != 255).any()]
+    levels = np.stack(cells).astype("int32") * num_levels // 256
+    return levels[..., :channels]
+
+
+def _runs(is_inside):
+    """`(start, length)` of each run of True."""
+    edges = np.flatnonzero(np.diff(np.pad(is_inside.astype("int8"), 1)))
+    return [(a, b - a) for a, b in edges.reshape(-1, 2)]
+
+
 def to_bytes(levels, num_levels):
     """Convert levels to 8-bit values, which quantise to the same levels."""
     # Rounded up, because quantisation rounds down.

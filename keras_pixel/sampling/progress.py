@@ -51,10 +51,11 @@ class ProgramInParts:
 
     def __init__(self, make_program, model):
         self.program = make_program(fills_lanes=False)
-        self._turns = None
-        # The other two are quick to run, and quicker to build without XLA.
+        self._turns = 0  # known once it has begun
+        # By XLA only where it pays, on a GPU: on a CPU it may take minutes to
+        # compile the second for what takes seconds to run without.
         self._first = Compiled(self._begin, model)
-        self._next = Compiled(self._draw, model, jit_compile=True)
+        self._next = Compiled(self._draw, model)
         self._result = Compiled(self._finish, model)
 
     def run(self, inputs, num_updates):

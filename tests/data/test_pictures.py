@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from PIL import Image
 
+from keras_pixel.data import cut_sheet
 from keras_pixel.data import image_sheet
 from keras_pixel.data import save_picture
 
@@ -31,3 +33,26 @@ def test_pictures_are_written_whole(tmp_path):
     with Image.open(path) as picture:
         assert picture.size == (3, 2)
     assert [p.name for p in path.parent.iterdir()] == ["picture.png"]
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "num_levels"),
+    [((8, 8, 3), 256), ((8, 6, 1), 2), ((5, 8, 3), 200)],
+)
+def test_cut_sheet_gives_the_images_back(image_shape, num_levels):
+    images = np.random.randint(num_levels, size=(7, *image_shape))
+    sheet = np.asarray(image_sheet(images, num_levels))
+    cut = cut_sheet(sheet, image_shape, num_levels)
+    np.testing.assert_array_equal(cut, images)
+
+
+@pytest.mark.parametrize("image_shape", [(8, 7, 3), (8, 8, 2)])
+def test_cut_sheet_refuses_a_sheet_of_other_images(image_shape):
+    images = np.random.randint(256, size=(4, 8, 8, 3))
+    sheet = np.asarray(image_sheet(images, 256))
+    assert cut_sheet(sheet, image_shape, 256) is None
+
+
+def test_cut_sheet_refuses_an_empty_sheet():
+    sheet = np.full((20, 20, 3), 255, "uint8")
+    assert cut_sheet(sheet, (8, 8, 3), 256) is None
