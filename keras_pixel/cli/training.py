@@ -46,7 +46,7 @@ def train(
     terminal.start_keras()
     from keras_pixel import training
 
-    if coordinator is not None:
+    if coordinator and num_processes is not None and process_id is not None:
         training.join_processes(coordinator, num_processes, process_id)
     result = training.train(
         recipe,

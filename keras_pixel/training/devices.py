@@ -6,10 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_pixel.checks import check_size
-from keras_pixel.training.checkpoint import state
+from keras_pixel.files import atomic_file
 
 
 def join_processes(
@@ -82,13 +81,14 @@ class Devices:
             return
         _check_backend()
         devices = keras.distribution.list_devices()
-        if number == "all":
-            number = len(devices)
-        number = check_size("devices", number)
-        self._check(number, len(devices), batch_size)
+        found = len(devices)
+        wanted: int = check_size(
+            "devices", found if number == "all" else number
+        )
+        self._check(wanted, found, batch_size)
         # Each process is handed its own part by `part`.
         self.distribution = keras.distribution.DataParallel(
-            devices=devices[:number], auto_shard_dataset=False
+            devices=devices[:wanted], auto_shard_dataset=False
         )
 
     def _check(self, number: int, found: int, batch_size: int) -> None:
@@ -154,38 +154,34 @@ class Devices:
 
         return multihost_utils.broadcast_one_to_all(arrays)
 
-    def share_checkpoint(self, model: Any, metadata: dict | None):
-        """Give all processes the state that the first one has restored.
+    def share_checkpoints(self, checkpoints: Any) -> None:
+        """Give all processes the checkpoints that the first one has.
+
+        Before any is restored: the processes then do that together, which
+        JAX wants of whatever is made for the devices of all.
 
         Args:
-            model: compiled model whose optimizer is built.
-            metadata: of the checkpoint, or `None` if there was none; that of
-                the first process counts.
-
-        Returns:
-            The metadata.
+            checkpoints: `Checkpoints`, in each process of a folder of its own.
         """
         if self.num_processes == 1:
-            return metadata
-        variables = state(model).values() if metadata is not None else ()
-        values = [np.asarray(ops.convert_to_numpy(x.value)) for x in variables]
-        # All in one message: each shape would be a program of its own.
-        text = json.dumps(metadata).encode()
-        parts = [len(text).to_bytes(8, "little"), text]
-        sent = b"".join(parts + [value.tobytes() for value in values])
-        size = int(self.of_first(np.array(len(sent), "int32")))
-        buffer = np.frombuffer(sent.ljust(size, b"\0")[:size], "uint8")
-        got = np.asarray(self.of_first(buffer), "uint8").tobytes()
-        end = 8 + int.from_bytes(got[:8], "little")
-        metadata = json.loads(got[8:end])
-        if metadata is None:
-            return None
-        for variable in state(model).values():
-            value = np.asarray(ops.convert_to_numpy(variable.value))
-            found = np.frombuffer(got, value.dtype, value.size, end)
-            variable.assign(found.reshape(value.shape))
-            end += value.nbytes
-        return metadata
+            return
+        files: dict[str, bytes] = {}
+        if self.is_first:
+            files = {x.name: x.read_bytes() for x in checkpoints.paths()}
+        sizes = {name: len(content) for name, content in files.items()}
+        found = json.loads(self._bytes_of_first(json.dumps(sizes).encode()))
+        content = self._bytes_of_first(b"".join(files.values()))
+        start = 0
+        for name, size in found.items():
+            if not self.is_first:
+                with atomic_file(checkpoints.folder / name) as file:
+                    file.write(content[start : start + size])
+            start += size
+
+    def _bytes_of_first(self, content: bytes) -> bytes:
+        size = int(self.of_first(np.array(len(content), "int32")))
+        buffer = np.frombuffer(content.ljust(size, b"\0")[:size], "uint8")
+        return np.asarray(self.of_first(buffer), "uint8").tobytes()
 
 
 def _check_backend() -> None:

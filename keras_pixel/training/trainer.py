@@ -152,8 +152,8 @@ def _train(recipe, output_dir, options, report, board, stop, devices):
     checkpoints = Checkpoints(output_dir / "checkpoints")
     for folder in (output_dir, output_dir / "samples"):
         remove_leftovers(folder)
+    devices.share_checkpoints(checkpoints)
     done = _restore(recipe, model, checkpoints, report)
-    done = devices.share_checkpoint(model, done)
     # Read last: errors in the model are reported first.
     images = recipe.load_data("train", **options)
     if eval_model.num_classes is not None:
