@@ -46,7 +46,10 @@ ALLOWED = {
     ),
     "data": (
         (),
-        ("keras", "numpy", "PIL", "tensorflow", "tensorflow_datasets"),
+        (
+            *("keras", "numpy", "PIL", "pyarrow", "tensorflow"),
+            "tensorflow_datasets",
+        ),
     ),
     "presets": (
         # A discretizer is loaded with its model. What LoRA adds is merged.
@@ -77,14 +80,21 @@ ALLOWED = {
         ("export",),
         (
             *("numpy", "tensorflow", "aiohttp", "google", "grpc"),
-            "tensorflow_serving",
+            *("prometheus_client", "tensorflow_serving"),
         ),
     ),
     # Tasks are handed a model and data; a compressor drives its graph, and a
-    # detector of outliers trains a background model.
+    # detector of outliers trains a background model. Bulk work opens data that
+    # no memory holds, in the processes that work on them.
     "tasks": (
-        ("keras_pixel", "presets", "sampling", "training"),
-        ("constriction", "matplotlib", "numpy", "PIL", "sklearn"),
+        (
+            *("keras_pixel", "presets", "sampling", "training", "start"),
+            "data",
+        ),
+        (
+            *("apache_beam", "constriction", "matplotlib", "numpy", "PIL"),
+            *("pyarrow", "ray", "sklearn", "tensorflow"),
+        ),
     ),
     # A page is handed presets, and turns levels into pictures.
     "demo": (("presets", "data"), ("gradio", "numpy", "PIL")),
@@ -100,6 +110,7 @@ LATER = {"models": "export", "presets": "models"}
 # Imported inside functions only: each is slow to import, or is missing where
 # keras_pixel runs on JAX.
 LAZY = {
+    "apache_beam",
     "constriction",
     "gradio",
     "huggingface_hub",
@@ -108,6 +119,8 @@ LAZY = {
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "pyarrow",
+    "ray",
     "sklearn",
     "tensorboard",
     "tensorflow",

@@ -72,8 +72,11 @@ COMMANDS = sorted(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_and_its_options_exist(command):
-    name, *words = command.split()
-    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
+    # What follows `--` belongs to another program.
+    name, *words = command.split(" -- ")[0].split()
+    # One of a group of commands.
+    names = [name, words[0]] if name == "bulk" else [name]
+    result = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     for option in (word for word in words if word.startswith("--")):
         assert option in result.output
@@ -102,6 +105,7 @@ def test_there_is_something_to_check():
     for name, number in {
         **{"sequences": 3, "policy": 1, "conditions": 3, "orders": 2},
         **{"classification": 1, "finetuning": 1, "outliers": 1},
+        **{"bulk": 1},
         **{"data": 2, "deploying": 1, "models": 3},
     }.items():
         assert len(blocks("python", GUIDES[name])) >= number

@@ -16,6 +16,7 @@ from typing import NoReturn
 import typer
 
 from keras_pixel import __version__
+from keras_pixel.cli import bulk
 from keras_pixel.cli import compression
 from keras_pixel.cli import demo
 from keras_pixel.cli import drawing
@@ -74,6 +75,7 @@ app.command()(scoring.evaluate)
 app.command()(tasks.probe)
 app.command()(tasks.classify)
 app.command()(tasks.outliers)
+app.add_typer(bulk.app, name="bulk")
 app.command()(compression.compress)
 app.command()(compression.decompress)
 app.command()(export.export)

@@ -36,6 +36,12 @@ class OutlierScore(enum.StrEnum):
     typicality = "typicality"
 
 
+class Engine(enum.StrEnum):
+    local = "local"
+    beam = "beam"
+    ray = "ray"
+
+
 class PrecisionChoice(enum.StrEnum):
     float32 = "float32"
     mixed_bfloat16 = "mixed_bfloat16"
@@ -195,6 +201,27 @@ DryRun = Annotated[
 Resume = Annotated[bool, typer.Option(help="Resume a training found there.")]
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write TensorBoard events, too.")
+]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        help='How many devices share each batch, or "all"; needs JAX.'
+    ),
+]
+Coordinator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Address of the first of several processes that train together.",
+    ),
+]
+NumProcesses = Annotated[
+    int | None,
+    typer.Option(help="How many processes train together."),
+]
+ProcessId = Annotated[
+    int | None,
+    typer.Option(help="Which of them this one is, from 0."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Report no progress.")

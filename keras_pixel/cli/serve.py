@@ -41,6 +41,23 @@ def serve(
         int,
         typer.Option(min=1, help="Size of a request or answer, in MiB."),
     ] = 64,
+    max_requests: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Requests that run or wait, of scores and of drawing."
+        ),
+    ] = 64,
+    request_timeout: Annotated[
+        float,
+        typer.Option(min=0.001, help="Seconds to answer a request in."),
+    ] = 600,
+    progressive: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Preset of a served model, whose images can be watched while "
+            "they are drawn; may be given several times."
+        ),
+    ] = None,
     engine: Annotated[
         Engine,
         typer.Option(help="The development server, or TF-Serving itself."),
@@ -69,6 +86,11 @@ def serve(
         grpc_port=grpc_port,
         max_batch_size=max_batch_size,
         max_request_bytes=max_request_mb * 2**20,
+        max_requests=max_requests,
+        request_timeout=request_timeout,
+        models={
+            model.name: model for model in map(output.load, progressive or ())
+        },
     )
     with server:
         print("Development server; for others to use, take TF-Serving.")

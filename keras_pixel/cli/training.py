@@ -16,8 +16,20 @@ def train(
     tensorboard: options.TensorBoard = False,
     quiet: options.Quiet = False,
     dry_run: options.DryRun = False,
+    devices: options.Devices = None,
+    coordinator: options.Coordinator = None,
+    num_processes: options.NumProcesses = None,
+    process_id: options.ProcessId = None,
 ) -> None:
     """Train a model, or resume a training that was stopped."""
+    together = (coordinator, num_processes, process_id)
+    if None in together and any(x is not None for x in together):
+        raise typer.BadParameter(
+            "Processes that train together each need --coordinator, "
+            "--num-processes and --process-id. Received: "
+            f"{coordinator}, {num_processes}, {process_id}.",
+            param_hint="--coordinator",
+        )
     if dry_run:
         terminal.start_keras()
         from keras_pixel.training import dry_run as measure
@@ -34,6 +46,8 @@ def train(
     terminal.start_keras()
     from keras_pixel import training
 
+    if coordinator and num_processes is not None and process_id is not None:
+        training.join_processes(coordinator, num_processes, process_id)
     result = training.train(
         recipe,
         output,
@@ -42,8 +56,22 @@ def train(
         download=download,
         progress=not quiet,
         tensorboard=tensorboard,
+        devices=_number_or_all(devices),
     )
-    print(f"{result.preset_dir}: the model after {result.step:,} steps")
+    if result is not None:
+        print(f"{result.preset_dir}: the model after {result.step:,} steps")
+
+
+def _number_or_all(devices: str | None) -> int | str | None:
+    if devices in (None, "all"):
+        return devices
+    try:
+        return int(devices)
+    except ValueError:
+        raise typer.BadParameter(
+            f'It must be a number or "all". Received: {devices!r}.',
+            param_hint="--devices",
+        ) from None
 
 
 def finetune(

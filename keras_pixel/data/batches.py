@@ -33,6 +33,9 @@ class ImageBatches(keras.utils.PyDataset):
             probability one half.
         repeat: bool. Whether to continue without end.
         drop_remainder: bool. Whether to drop a smaller last batch.
+        part: `(index, count)`, if each batch is shared by several processes:
+            these batches hold the rows of the process `index`, from 0, of
+            `count`. Defaults to `(0, 1)`, all.
         **kwargs: arguments of `keras.utils.PyDataset`, such as `workers`.
 
     Batches are `images`, or `{"images": …, "labels": …}` with labels.
@@ -56,6 +59,7 @@ class ImageBatches(keras.utils.PyDataset):
         flip: bool = False,
         repeat: bool = False,
         drop_remainder: bool = False,
+        part: tuple[int, int] = (0, 1),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -69,6 +73,7 @@ class ImageBatches(keras.utils.PyDataset):
         self.flip = flip
         self.repeat = repeat
         self.drop_remainder = drop_remainder
+        self.part = _check_part(part, batch_size)
         self.passes = 0
         self._order = (-1, np.arange(len(images)))
 
@@ -102,9 +107,16 @@ class ImageBatches(keras.utils.PyDataset):
         if not self.repeat:
             step += self.passes * self.batches_per_epoch
         chosen = self._positions(step)
-        images = self.images[chosen]  # (batch, height, width, channels)
+        index, count = self.part
+        rows = slice(
+            index * len(chosen) // count, (index + 1) * len(chosen) // count
+        )
+        mirrored = np.zeros(len(chosen), bool)
         if self.flip:
             mirrored = self._generator(1, step).random(len(chosen)) < 0.5
+        chosen, mirrored = chosen[rows], mirrored[rows]
+        images = self.images[chosen]  # (batch, height, width, channels)
+        if self.flip:
             images[mirrored] = images[mirrored][:, :, ::-1]
         if self.labels is None:
             return images
@@ -153,3 +165,17 @@ def check_batch_size(batch_size, num_images: int, drop: bool) -> int:
             f"images={num_images}. Use a batch_size of at most {num_images}."
         )
     return batch_size
+
+
+def _check_part(part, batch_size: int) -> tuple[int, int]:
+    """Return a share of a batch, an index and of how many."""
+    index, count = part
+    count = check_size("part[1]", count)
+    index = check_size("part[0]", index, 0)
+    if index >= count or batch_size % count:
+        raise ValueError(
+            "`part` must be (index, count) with an index below the count, and "
+            "the count divide `batch_size`. "
+            f"Received: part={part}, batch_size={batch_size}"
+        )
+    return index, count

@@ -3,6 +3,7 @@
 import collections
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -72,6 +73,10 @@ class FolderSource:
     def ids(self, part: str) -> list[str]:
         return self._files[part]
 
+    def path(self, name: str) -> Path:
+        """The file of an image, given its id."""
+        return self._root / name
+
     def digests(self, part: str, exact: bool = False) -> np.ndarray:
         """Return digests of the files, by which copies are found.
 
@@ -137,11 +142,11 @@ class FolderSource:
         return folders[0] if folders else None
 
 
-def read_picture(path: Path, channels: int | None) -> np.ndarray:
+def read_picture(path: Path | BinaryIO, channels: int | None) -> np.ndarray:
     """Read one picture as 8-bit values, upright.
 
     Args:
-        path: the file.
+        path: the file, or a file of bytes that is open.
         channels: int or None. `4` keeps transparency; otherwise a picture with
             transparent parts is an error, as their colours mean nothing.
 

@@ -53,6 +53,19 @@ class TfdsSource:
         table = self._table(part)
         return [table.ids[position] for position in table.order]
 
+    def record_files(self, part: str) -> tuple[list[str], str, str | None]:
+        """Where the pictures of a split lie, without reading any.
+
+        Returns:
+            `(paths, image, id)`: TFRecord files, none where the data set is
+            stored otherwise, and the names of two features, `None` for an
+            `id` that there is none of.
+        """
+        paths = self._builder.info.splits[self._names[part]].filepaths
+        if not self._in_records():
+            paths = []
+        return [os.fspath(path) for path in paths], self._image, self._id
+
     def digests(self, part: str, exact: bool = False) -> np.ndarray:
         """Return digests of the encoded pictures, by which copies are found."""
         table = self._table(part)

@@ -150,16 +150,7 @@ class Graphs:
 
     def noise(self, seed):
         """Uniform noise; each row depends on its own seed alone."""
-        import tensorflow as tf
-
-        uniform = functools.partial(
-            tf.random.stateless_uniform, self.noise_shape, alg="philox"
-        )
-        return tf.map_fn(
-            lambda one: uniform(seed=tf.stack([one, tf.zeros_like(one)])),
-            seed,
-            fn_output_signature=tf.TensorSpec(self.noise_shape, "float32"),
-        )
+        return noise_of_seeds(seed, self.noise_shape)
 
     def _drawn(self, noise, temperature, images, known, conditions):
         import tensorflow as tf
@@ -196,6 +187,28 @@ class Graphs:
         log_prob = tf.where(is_valid, log_prob, math.nan)
         bits = nats_to_bits_per_dim(-log_prob, math.prod(self.image_shape))
         return {"log_prob": log_prob, "bits_per_dim": bits}
+
+
+def noise_of_seeds(seed, shape):
+    """Uniform noise; each row depends on its own seed alone.
+
+    Args:
+        seed: int32 tensor `(batch,)`.
+        shape: tuple, of a row.
+
+    Returns:
+        float32 tensor `(batch, *shape)`.
+    """
+    import tensorflow as tf
+
+    uniform = functools.partial(
+        tf.random.stateless_uniform, shape, alg="philox"
+    )
+    return tf.map_fn(
+        lambda one: uniform(seed=tf.stack([one, tf.zeros_like(one)])),
+        seed,
+        fn_output_signature=tf.TensorSpec(shape, "float32"),
+    )
 
 
 def noise_in_range(noise):

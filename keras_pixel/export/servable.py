@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_pixel.export.conversion import quiet
 from keras_pixel.export.identity import read_identity
+from keras_pixel.export.picture_sizes import num_pixels
+from keras_pixel.export.picture_sizes import pictures_of_examples
 
 DEFAULT_SIGNATURE = "serving_default"
 # These take seconds or minutes, all others a forward pass.
@@ -15,6 +17,8 @@ DRAWING_SIGNATURES = (
     *("sample", "sample_from_noise", "complete"),
     *("sample_encoded", "complete_encoded"),
 )
+# Of all encoded pictures of a request: decoding one takes up to 30 bytes each.
+MAX_PIXELS = 2**25
 
 
 class RequestError(Exception):
@@ -184,20 +188,22 @@ class Servable:
                 f"Received: {count} rows. Send several requests."
             )
 
-    def predict(self, signature_name, inputs, output_filter=()):
+    def predict(self, signature_name, inputs, output_filter=(), timeout=None):
         """Call a signature.
 
         Args:
             signature_name: name, "" for the default one.
             inputs: dict from an input's name to its NumPy array.
             output_filter: names of the outputs wanted; empty for all.
+            timeout: seconds after which the computation is aborted. What XLA
+                compiled is not: it ends first. Defaults to `None`, never.
 
         Returns:
             Dict from an output's name to its NumPy array.
 
         Raises:
-            RequestError: if the signature does not take these inputs, or the
-                model does not know a label.
+            RequestError: if the signature does not take these inputs, the
+                model does not know a label, or it takes too long.
         """
         import tensorflow as tf
 
@@ -210,6 +216,7 @@ class Servable:
         )
         self._check_labels(inputs)
         self._check_order(inputs)
+        _check_pictures(inputs)
         outputs = self.outputs(signature_name)
         unknown = sorted(set(output_filter) - set(outputs))
         if unknown:
@@ -219,13 +226,24 @@ class Servable:
             )
         signature = self._signature_def(signature_name)
         names = output_filter or sorted(outputs)
-        is_drawing = signature_name in DRAWING_SIGNATURES
+        options = tf.compat.v1.RunOptions(
+            inter_op_thread_pool=int(signature_name in DRAWING_SIGNATURES),
+            # 0 is no limit.
+            timeout_in_ms=0 if timeout is None else math.ceil(timeout * 1000),
+        )
         try:
             return self._session.run(
                 {name: signature.outputs[name].name for name in names},
                 {signature.inputs[k].name: v for k, v in inputs.items()},
-                tf.compat.v1.RunOptions(inter_op_thread_pool=int(is_drawing)),
+                options,
             )
+        except tf.errors.DeadlineExceededError as error:
+            raise RequestError(
+                "DEADLINE_EXCEEDED",
+                "A request must be answered in time. Received: one that was "
+                f"aborted after {timeout:.3g} seconds of computing. Send fewer "
+                "rows at once.",
+            ) from error
         except tf.errors.InvalidArgumentError as error:
             raise invalid(
                 f"The model refuses the inputs: {error.message}"
@@ -275,6 +293,25 @@ class Servable:
             name: TensorSpec.from_tensor_info(name, info)
             for name, info in infos.items()
         }
+
+
+def _check_pictures(inputs):
+    """Refuse encoded pictures that would fill the memory."""
+    files = [*inputs.get("image_bytes", np.empty(0)).flat]
+    files += pictures_of_examples(inputs.get("examples", np.empty(0)).flat)
+    try:
+        total = sum(map(num_pixels, files))
+    except ValueError as error:
+        raise invalid(
+            f"Encoded pictures must be PNG or JPEG. Received: {error}. "
+            "Convert it."
+        ) from error
+    if total > MAX_PIXELS:
+        raise invalid(
+            f"The pictures of a request may have at most {MAX_PIXELS} pixels "
+            f"together. Received: {len(files)} pictures of {total} pixels. "
+            "Send fewer or smaller ones."
+        )
 
 
 def _shown(dtype):

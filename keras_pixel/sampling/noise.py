@@ -1,15 +1,27 @@
 """Noise that images are made of."""
 
+import math
+
 import numpy as np
 
 from keras_pixel.checks import check_seed
 from keras_pixel.checks import check_size
 
 
-def make_noise(num_images, image_shape, seed):
+def make_noise(num_images, image_shape, seed, start=0):
     """Uniform noise in [0, 1); image i depends on `seed` and i only.
 
     `seed` may also be a NumPy generator, which goes on from noise to noise.
+
+    Args:
+        num_images: int.
+        image_shape: `(height, width, channels)`.
+        seed: int, `None` or a generator.
+        start: int. Number of the first image: those before it are skipped,
+            which takes no time. Only with an int as seed. Defaults to `0`.
+
+    Returns:
+        float32 array `(num_images, height, width, channels)`.
     """
     if num_images is None:
         raise ValueError(
@@ -18,6 +30,14 @@ def make_noise(num_images, image_shape, seed):
         )
     num_images = check_size("num_images", num_images, 0)
     random = np.random.default_rng(check_seed(seed))
+    if start:
+        skipped = start * math.prod(image_shape)
+        # A step of the generator has 64 bits: two numbers of 32.
+        generator = np.random.PCG64(seed)
+        generator.advance(skipped // 2)
+        random = np.random.Generator(generator)
+        if skipped % 2:
+            random.random(dtype="float32")
     noise = np.empty((num_images, *image_shape), "float32")
     for image in noise:
         random.random(out=image, dtype="float32")

@@ -2,16 +2,21 @@
 
 import asyncio
 import concurrent.futures
+import socket
 import sys
 import threading
+from typing import Any
 
 from keras_pixel.checks import check_number
 from keras_pixel.checks import check_size
 from keras_pixel.export.serving_files import read_max_batch_size
+from keras_pixel.serving.limits import Limits
 from keras_pixel.serving.pools import Pools
 from keras_pixel.serving.repository import ModelRepository
 
 MEBIBYTE = 2**20
+# Rows of a request, where the folder does not say it.
+MAX_BATCH_SIZE = 256
 
 
 class DevelopmentServer:
@@ -25,8 +30,14 @@ class DevelopmentServer:
     warmed up while requests are answered, and then replaces the old one; a
     version that cannot be loaded changes only the model's status.
 
-    Scores and samples are computed by separate threads, so a score does not
-    wait for samples.
+    Scores and samples are computed by separate threads and wait in separate
+    queues, so a score does not wait for samples.
+
+    Nothing that a client does takes more than its share. What is beyond a
+    limit is refused at once: 413 (REST) or RESOURCE_EXHAUSTED (gRPC) if it is
+    too long, 503 or RESOURCE_EXHAUSTED if the queue is full. What takes too
+    long is aborted: 504 or DEADLINE_EXCEEDED. A client that goes away gives up
+    its place in the queue.
 
     Args:
         folder: folder written by `tf_serving`: NAME/VERSION/saved_model.pb.
@@ -37,18 +48,26 @@ class DevelopmentServer:
         max_request_bytes: int. Largest size of a request, and of an answer in
             JSON. Defaults to 64 MiB.
         max_batch_size: int. Most rows of a request. Defaults to `None`: as
-            many as TF-Serving accepts by the folder's batching.config, or any
-            number if there is none.
-        max_requests: int. Requests accepted at once over each protocol,
-            running and waiting. Defaults to `64`.
+            many as TF-Serving accepts by the folder's batching.config, or 256
+            if there is none.
+        max_requests: int. Requests that are computed or wait, of those that
+            score and likewise of those that draw. Defaults to `64`.
+        max_connections: int. REST connections at once; more are closed.
+            Defaults to `512`.
         num_threads: int. Scores computed at once, and likewise requests that
             draw. Defaults to `4`.
-        read_timeout: seconds within which a REST request must arrive.
+        request_timeout: seconds within which a request must be answered once
+            it has arrived. Defaults to `600`, as what `tf_serving` writes.
+        read_timeout: seconds within which a REST request must arrive and its
+            answer be read, and after which a silent connection is closed.
             Defaults to `60`.
         poll_seconds: seconds between looks for new versions in the folder.
             Defaults to `1`.
         stop_timeout: seconds after which `stop` aborts requests that are
             still being computed. Defaults to `60`.
+        models: dict from names of served models to the `PixelModel`s that
+            they were exported from. Images of these can be watched while
+            they are drawn. Defaults to `None`, none.
 
     Raises:
         ValueError: if a number is out of range.
@@ -66,42 +85,44 @@ class DevelopmentServer:
         max_request_bytes=64 * MEBIBYTE,
         max_batch_size=None,
         max_requests=64,
+        max_connections=512,
         num_threads=4,
+        request_timeout=600,
         read_timeout=60,
         poll_seconds=1,
         stop_timeout=60,
+        models=None,
     ):
         for name, port in (("rest_port", rest_port), ("grpc_port", grpc_port)):
             # 0 is any free one.
             check_size(name, port, 0, 65535)
-        limits = {
-            "max_request_bytes": max_request_bytes,
-            "max_requests": max_requests,
-            "num_threads": num_threads,
-        }
-        for name, limit in limits.items():
-            check_size(name, limit)
+        check_size("num_threads", num_threads)
+        self.limits = Limits(
+            max_request_bytes=max_request_bytes,
+            max_requests=max_requests,
+            max_connections=max_connections,
+            request_timeout=request_timeout,
+            read_timeout=read_timeout,
+        )
         if max_batch_size is None:
-            max_batch_size = read_max_batch_size(folder)
-        else:
-            check_size("max_batch_size", max_batch_size)
-        check_number("read_timeout", read_timeout, above=0)
+            max_batch_size = read_max_batch_size(folder) or MAX_BATCH_SIZE
+        check_size("max_batch_size", max_batch_size)
         check_number("poll_seconds", poll_seconds, above=0)
+        check_number("stop_timeout", stop_timeout, above=0)
         self.host = host
         self.rest_port = rest_port
         self.grpc_port = grpc_port
         self.repository = ModelRepository(
             folder, max_batch_size, max_request_bytes, num_threads
         )
-        self._limits = max_request_bytes, max_requests
-        self._max_requests = max_requests
+        self._models = dict(models or {})
         self._num_threads = num_threads
-        self._read_timeout = read_timeout
         self._poll_seconds = poll_seconds
         self._stop_timeout = stop_timeout
         self._grpc = None
-        self._rest = None
-        self._loop = None
+        self._rest: Any = None
+        self._listener = None
+        self._loop: Any = None
         self._stopping = threading.Event()
 
     def start(self):
@@ -113,32 +134,31 @@ class DevelopmentServer:
         Raises:
             ImportError: if the extra `serve` is not installed.
             FileNotFoundError: if there is no such folder.
-            ValueError: if there is no model in it.
+            ValueError: if there is no model in it, or none that `models` has.
             OSError: if a port is taken.
         """
-        rest, grpc_service = _import_services()
+        grpc_service, metrics, *rest = _import_services()
         self.repository.refresh()
         self.repository.check()
-        pools = Pools(self._num_threads)
+        unknown = sorted(set(self._models) - set(self.repository.names()))
+        if unknown:
+            raise ValueError(
+                "`models` must have names of served models: "
+                f"{self.repository.names()}. Received: {unknown}. Give the "
+                "preset that a served model was exported from."
+            )
+        self.pools = Pools(self._num_threads, self.limits.max_requests)
+        self._metrics = metrics.Metrics(self.pools)
         # These threads wait for the pools that compute.
-        grpc_pool, rest_pool = (
-            concurrent.futures.ThreadPoolExecutor(self._max_requests, name)
-            for name in ("grpc", "rest")
+        self._calls = concurrent.futures.ThreadPoolExecutor(
+            self.limits.num_calls, "grpc"
         )
-        self._pools: list[Pools | concurrent.futures.Executor] = [
-            pools,
-            grpc_pool,
-            rest_pool,
-        ]
         self._grpc = grpc_service.make_server(
-            self.repository, pools, grpc_pool, *self._limits
-        )
-        app = rest.make_app(
             self.repository,
-            pools,
-            rest_pool,
-            *self._limits,
-            self._read_timeout,
+            self.pools,
+            self._metrics,
+            self._calls,
+            self.limits,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -147,7 +167,7 @@ class DevelopmentServer:
         self._thread.start()
         try:
             self._bind_grpc(self._grpc)
-            _run(self._start_rest(app), self._loop)
+            _run(self._start_rest(*rest), self._loop)
         except BaseException:
             self.stop()
             raise
@@ -169,16 +189,14 @@ class DevelopmentServer:
         self._stopping.set()
         stopped = self._grpc.stop(self._stop_timeout)
         if self._rest is not None:
-            _run(self._rest.cleanup(), self._loop)
+            _run(self._stop_rest(), self._loop)
         stopped.wait()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        # Connections that clients closed at the same time end here.
-        self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.close()
-        for pool in self._pools:
-            pool.shutdown()
-        self._loop = self._grpc = self._rest = None
+        self._calls.shutdown()
+        self.pools.shutdown()
+        self._loop = self._grpc = self._rest = self._listener = None
 
     def __enter__(self):
         return self.start()
@@ -210,27 +228,47 @@ class DevelopmentServer:
                 f"machine. Received: {address}. Choose another port."
             ) from error
 
-    async def _start_rest(self, app):
+    async def _start_rest(self, rest, progress, connections):
         from aiohttp import web
 
-        self._rest = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=self._stop_timeout,
-            # Seconds for the rest of a refused body.
-            lingering_time=1,
+        self._service = rest.RestService(
+            self.repository,
+            self.pools,
+            self._metrics,
+            progress.Progress(self._models, self.pools, self.limits),
+            self.limits,
+        )
+        self.connections = connections.Connections(
+            self._service.handle, self.limits
+        )
+        self._rest = web.ServerRunner(
+            self.connections, shutdown_timeout=self._stop_timeout
         )
         await self._rest.setup()
-        site = web.TCPSite(self._rest, self.host, self.rest_port)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            await site.start()
+            self._listener = socket.create_server(
+                (self.host, self.rest_port), family=family, backlog=128
+            )
         except OSError as error:
             raise OSError(
                 "`rest_port` must be free, and `host` an address of this "
                 f"machine. Received: {self.host}:{self.rest_port}. Choose "
                 f"another port. ({error})"
             ) from error
+        await web.SockSite(self._rest, self._listener).start()
         self.rest_port = self._rest.addresses[0][1]
+
+    async def _stop_rest(self):
+        if self._listener is not None:
+            # asyncio loses connections that are accepted while it closes what
+            # they came by: none is accepted, those that are come first.
+            self._loop.remove_reader(self._listener)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        self._service.stop()
+        await self._rest.cleanup()
+        await self.connections.abort()
 
 
 def _run(coroutine, loop):
@@ -242,12 +280,16 @@ def _import_services():
     try:
         import tensorflow_serving.apis  # noqa: F401
 
+        from keras_pixel.serving import connections
         from keras_pixel.serving import grpc_service
+        from keras_pixel.serving import metrics
+        from keras_pixel.serving import progress
         from keras_pixel.serving import rest
     except ImportError as error:
         raise ImportError(
-            "The server needs aiohttp, grpcio and tensorflow-serving-api. "
+            "The server needs aiohttp, grpcio, prometheus-client and "
+            "tensorflow-serving-api. "
             f"Received: {error}. Install them with "
             '`pip install "keras-pixel[serve]"`.'
         ) from error
-    return rest, grpc_service
+    return grpc_service, metrics, rest, progress, connections

@@ -1,8 +1,10 @@
 """TF-Serving's gRPC services: PredictionService and ModelService."""
 
+import concurrent.futures
 import functools
 import math
 import sys
+import time
 import traceback
 
 import grpc
@@ -10,17 +12,19 @@ import grpc
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
+from keras_pixel.serving.metrics import Call
+from keras_pixel.serving.pools import too_late
 
 
-def make_server(repository, pools, pool, max_request_bytes, max_requests):
+def make_server(repository, pools, metrics, pool, limits):
     """Make the gRPC server, without a port.
 
     Args:
         repository: `ModelRepository`.
         pools: `Pools` that compute.
-        pool: `concurrent.futures.Executor` with a thread for each request.
-        max_request_bytes: int. A longer request is refused.
-        max_requests: int. Requests at once; more are refused.
+        metrics: `Metrics`.
+        pool: `concurrent.futures.Executor` with a thread for each call.
+        limits: `Limits`.
 
     Returns:
         `grpc.Server`.
@@ -28,32 +32,44 @@ def make_server(repository, pools, pool, max_request_bytes, max_requests):
     from tensorflow_serving.apis import model_service_pb2_grpc
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+    milliseconds = math.ceil(limits.read_timeout * 1000)
+    # The longest time that a call takes; a call whose message does not arrive
+    # ends with its connection.
+    longest = milliseconds + math.ceil(limits.request_timeout * 1000)
     server = grpc.server(
         pool,
-        maximum_concurrent_rpcs=max_requests,
+        maximum_concurrent_rpcs=limits.num_calls,
         options=[
-            ("grpc.max_receive_message_length", max_request_bytes),
+            ("grpc.max_receive_message_length", limits.max_request_bytes),
             ("grpc.max_send_message_length", -1),
             # A second server on the same port would take half of the requests.
             ("grpc.so_reuseport", 0),
+            # Clients connect again by themselves.
+            ("grpc.server_handshake_timeout_ms", milliseconds),
+            ("grpc.max_connection_idle_ms", longest),
+            ("grpc.max_connection_age_ms", longest),
+            ("grpc.max_connection_age_grace_ms", longest),
         ],
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(repository, pools), server
+        PredictionService(repository, pools, metrics, limits), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelService(repository), server
+        ModelService(repository, metrics), server
     )
     return server
 
 
 def _answers(method):
-    """Turn errors into gRPC statuses."""
+    """Turn errors into gRPC statuses, and count."""
 
     @functools.wraps(method)
     def answer(self, request, context):
+        call = Call(method.__name__)
+        begun = time.monotonic()
+        code, message = grpc.StatusCode.OK, ""
         try:
-            return method(self, request)
+            return method(self, request, context, call)
         except RequestError as error:
             code, message = grpc.StatusCode[error.code], str(error)
         except Exception as error:
@@ -61,6 +77,9 @@ def _answers(method):
             traceback.print_exc(file=sys.stderr)
             message = f"{type(error).__name__}: {error}"
             code = grpc.StatusCode.INTERNAL
+        finally:
+            seconds = time.monotonic() - begun
+            self.metrics.count("grpc", call, code.name, seconds)
         context.abort(code, protocol.shortened(message))
 
     return answer
@@ -69,18 +88,21 @@ def _answers(method):
 class PredictionService:
     """PredictionService over a `ModelRepository`."""
 
-    def __init__(self, repository, pools):
+    def __init__(self, repository, pools, metrics, limits):
         self.repository = repository
         self.pools = pools
+        self.metrics = metrics
+        self.limits = limits
 
     @_answers
-    def Predict(self, request):
+    def Predict(self, request, context, call):
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
         spec = request.model_spec
         name = spec.signature_name
         version, servable = self.repository.servable(*_address(spec))
+        call.model = spec.name
         servable.check(
             name,
             {
@@ -88,12 +110,17 @@ class PredictionService:
                 for key, proto in request.inputs.items()
             },
         )
-        outputs = self.pools.predict(
-            servable,
-            name,
-            {key: _decode(key, proto) for key, proto in request.inputs.items()},
-            list(request.output_filter),
+        inputs = {
+            key: _decode(key, proto) for key, proto in request.inputs.items()
+        }
+        call.is_of(name, inputs)
+        timeout = self.limits.request_timeout
+        if context.time_remaining() is not None:
+            timeout = min(timeout, context.time_remaining())
+        future = self.pools.submit(
+            servable, name, inputs, timeout, list(request.output_filter)
         )
+        outputs = _wait(future, timeout, context)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = spec.name
         response.model_spec.version.value = version
@@ -103,40 +130,62 @@ class PredictionService:
         return response
 
     @_answers
-    def GetModelMetadata(self, request):
+    def GetModelMetadata(self, request, context, call):
         protocol.check_metadata_fields(request.metadata_field)
-        return protocol.metadata_response(
-            self.repository, *_address(request.model_spec)
-        )
+        address = _address(request.model_spec)
+        response = protocol.metadata_response(self.repository, *address)
+        call.model = address[0]
+        return response
 
     @_answers
-    def Classify(self, request):
+    def Classify(self, request, context, call):
         raise _unimplemented("Classify")
 
     @_answers
-    def Regress(self, request):
+    def Regress(self, request, context, call):
         raise _unimplemented("Regress")
 
     @_answers
-    def MultiInference(self, request):
+    def MultiInference(self, request, context, call):
         raise _unimplemented("MultiInference")
 
 
 class ModelService:
     """ModelService over a `ModelRepository`."""
 
-    def __init__(self, repository):
+    def __init__(self, repository, metrics):
         self.repository = repository
+        self.metrics = metrics
 
     @_answers
-    def GetModelStatus(self, request):
-        return protocol.status_response(
-            self.repository, *_address(request.model_spec)
-        )
+    def GetModelStatus(self, request, context, call):
+        address = _address(request.model_spec)
+        response = protocol.status_response(self.repository, *address)
+        call.model = address[0]
+        return response
 
     @_answers
-    def HandleReloadConfigRequest(self, request):
+    def HandleReloadConfigRequest(self, request, context, call):
         raise _unimplemented("HandleReloadConfigRequest")
+
+
+def _wait(future, timeout, context):
+    """Return a future's result, which nobody waits for in vain."""
+    # It gives up its place in the queue when the client goes away.
+    if not context.add_callback(future.cancel):
+        future.cancel()
+    try:
+        return future.result(timeout)
+    except TimeoutError as error:
+        future.cancel()
+        raise too_late(timeout) from error
+    except concurrent.futures.CancelledError as error:
+        raise RequestError(
+            "CANCELLED",
+            "The client and the server must be there until a request is "
+            "answered. Received: one of a client that went away, or of a "
+            "server that stops.",
+        ) from error
 
 
 def _address(spec):

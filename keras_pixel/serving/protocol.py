@@ -64,6 +64,16 @@ def status_json(response):
     )
 
 
+def models_json(repository):
+    """Return the status of every model: TF-Serving has no such list."""
+    return {
+        "models": [
+            {"name": name, **status_json(status_response(repository, name))}
+            for name in repository.names()
+        ]
+    }
+
+
 def metadata_json(response):
     """Return a GetModelMetadataResponse's JSON as TF-Serving writes it."""
     from google.protobuf import json_format

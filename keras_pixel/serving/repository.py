@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import sys
 import threading
+import weakref
 
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import Servable
@@ -19,10 +20,13 @@ class Version:
 
     Args:
         folder: `pathlib.Path`.
-        state: "LOADING", "AVAILABLE" or "END", as TF-Serving calls them.
+        state: "LOADING", "AVAILABLE", "UNLOADING" or "END", as TF-Serving
+            calls them.
         servable: its `Servable` if it is available, else `None`.
         error: why it could not be loaded, or `None`.
         contents: names, sizes and times of its files when it was loaded.
+        retired: weak reference to its `Servable` while it is unloading, which
+            is until the last request that uses it has ended.
     """
 
     folder: pathlib.Path
@@ -30,6 +34,7 @@ class Version:
     servable: Servable | None = None
     error: Exception | None = None
     contents: tuple = ()
+    retired: weakref.ref | None = None
 
 
 class ModelRepository:
@@ -38,7 +43,9 @@ class ModelRepository:
     As in TF-Serving with the models.config that `tf_serving` writes, one
     version of a model is served: a new version replaces the old one once it is
     loaded and warm, never before. A version that cannot be loaded is reported
-    as ended, with the error, and tried again when its files have changed.
+    as ended, with the error, and tried again when its files have changed. A
+    version that was replaced answers the requests that it has; then its memory
+    is given back.
 
     Args:
         folder: see `find_models`.
@@ -79,6 +86,11 @@ class ModelRepository:
     def names(self):
         """Names of the models."""
         return sorted(self._models)
+
+    def names_without_version(self):
+        """Names of the models of which no version is served."""
+        models = self._models.items()
+        return sorted(name for name, found in models if not _available(found))
 
     def versions(self, name):
         """Return every version of a model, number to `Version`, ascending.
@@ -127,7 +139,7 @@ class ModelRepository:
         for number in sorted(folders, reverse=True):
             folder = folders[number]
             version = self._models.get(name, {}).get(number)
-            if version is None or version.state == "END":
+            if version is None or version.servable is None:
                 version = self._load(name, number, folder, version)
             if version.servable is not None:
                 serving = number
@@ -137,10 +149,16 @@ class ModelRepository:
             if number not in folders:
                 continue
             if number != serving and version.servable is not None:
+                # Requests alone hold it from now on, and it ends with them.
+                retired = weakref.ref(version.servable)
+                version = Version(version.folder, "UNLOADING", retired=retired)
+            if version.retired is not None and version.retired() is None:
                 version = Version(version.folder, "END")
             versions[number] = version
         for number in folders:
             versions.setdefault(number, Version(folders[number], "END"))
+        # Nothing here may hold what was replaced.
+        del version
         self._models = {**self._models, name: versions}
 
     def _load(self, name, number, folder, old):
@@ -153,7 +171,9 @@ class ModelRepository:
             replay_warmup(servable, folder)
             version = Version(folder, "AVAILABLE", servable)
         except Exception as error:
-            version = Version(folder, "END", None, error, contents)
+            version = Version(
+                folder, "END", None, _without_frames(error), contents
+            )
             print(
                 f"Version {number} of {name!r} cannot be loaded: "
                 f"{' '.join(str(error).split())[:500]}",
@@ -191,6 +211,15 @@ def _no_version(name, version, served, error=None):
         f"The version of {name!r} must be one of {list(served)}. "
         f"Received: {version}{reason}. Leave it out for the latest one.",
     )
+
+
+def _without_frames(error):
+    """The error without what its frames hold: a model, half loaded."""
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error
 
 
 def _contents(folder):

@@ -1,11 +1,10 @@
 """TF-Serving's REST interface over aiohttp."""
 
 import asyncio
-import contextlib
-import functools
 import json
 import re
 import sys
+import time
 import traceback
 
 from aiohttp import web
@@ -14,215 +13,200 @@ from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
 from keras_pixel.serving import rest_json
+from keras_pixel.serving.connections import send
+from keras_pixel.serving.metrics import CONTENT_TYPE
+from keras_pixel.serving.metrics import Call
+from keras_pixel.serving.pools import too_late
+from keras_pixel.serving.rest_bodies import Bodies
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
-_POST = re.compile(_MODEL + r":(predict|classify|regress)")
+_POST = re.compile(_MODEL + r":(predict|classify|regress|sample_progressively)")
 _GET = re.compile(_MODEL + r"(/metadata)?")
 
 _HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
     "NOT_FOUND": 404,
-    "DEADLINE_EXCEEDED": 408,
+    # Only bodies that do not arrive.
+    "CANCELLED": 408,
     "OUT_OF_RANGE": 413,
-    "RESOURCE_EXHAUSTED": 429,
     "INTERNAL": 500,
     "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
+    "RESOURCE_EXHAUSTED": 503,
+    "DEADLINE_EXCEEDED": 504,
 }
-SERVER_HEADER = "keras-pixel-development-server"
+# Where TF-Serving has them.
+METRICS_PATH = "/monitoring/prometheus/metrics"
+# What is counted for each.
+_PAGES = {
+    "/v1/models": "ListModels",
+    "/healthz": "Health",
+    "/readyz": "Health",
+    METRICS_PATH: "Metrics",
+}
+HEADERS = {"Server": "keras-pixel-development-server"}
 
 
-# All bodies being read take at most this many times the longest request.
-_BODIES = 8
-
-
-def make_app(
-    repository, pools, pool, max_request_bytes, max_requests, read_timeout
-):
-    """Make the web application.
+class RestService:
+    """Answers REST requests over a `ModelRepository`.
 
     Args:
         repository: `ModelRepository`.
         pools: `Pools` that compute.
-        pool: `concurrent.futures.Executor` with a thread for each request.
-        max_request_bytes: int. A longer request is refused, and so is a
-            longer answer.
-        max_requests: int. Requests at once; more are refused. A request whose
-            body has not arrived yet does not count.
-        read_timeout: seconds within which a request must arrive.
-
-    Returns:
-        `aiohttp.web.Application`.
-    """
-    running = 0
-    bodies = _Bodies(max_request_bytes, read_timeout)
-
-    async def handle(request):
-        nonlocal running
-        try:
-            async with bodies.read(request) as body:
-                if running >= max_requests:
-                    raise RequestError(
-                        "RESOURCE_EXHAUSTED",
-                        f"At most {max_requests} requests are answered at "
-                        f"once. Received: {running} already. Try again later.",
-                    )
-                running += 1
-                try:
-                    # Long JSON is parsed there, too, so others do not wait.
-                    loop = asyncio.get_running_loop()
-                    answer = functools.partial(
-                        _answer, repository, pools, max_request_bytes
-                    )
-                    status, text = await loop.run_in_executor(
-                        pool, answer, request.method, request.path, body
-                    )
-                finally:
-                    running -= 1
-        except RequestError as error:
-            status, text = _HTTP_STATUS[error.code], str(error)
-        return _response(status, text)
-
-    # `_Bodies` limits the length of a body to `max_request_bytes`.
-    app = web.Application(client_max_size=0)
-    app.router.add_route("*", "/{path:.*}", handle)
-    app.on_shutdown.append(bodies.stop)
-    return app
-
-
-class _Bodies:
-    """Reads the bodies of requests, within time and memory.
-
-    Args:
-        max_request_bytes: int. A longer one is refused.
-        timeout: seconds within which one must arrive.
+        metrics: `Metrics`.
+        progress: `Progress`, of the models that can be watched.
+        limits: `Limits`.
     """
 
-    def __init__(self, max_request_bytes, timeout):
-        self.max_request_bytes = max_request_bytes
-        self.timeout = timeout
-        self._num_bytes = 0
-        self._tasks = set()
+    def __init__(self, repository, pools, metrics, progress, limits):
+        self.repository = repository
+        self.pools = pools
+        self.metrics = metrics
+        self.progress = progress
+        self.limits = limits
+        self._bodies = Bodies(limits)
         self._is_stopping = False
 
-    @contextlib.asynccontextmanager
-    async def read(self, request):
-        """Yield the body, whose bytes count until it has been answered.
+    def stop(self):
+        """Be ready no more, nor wait for requests that are being sent."""
+        self._is_stopping = True
+        self._bodies.stop()
 
-        Raises:
-            RequestError: if it does not arrive in time, or is too long.
+    async def handle(self, request):
+        """Answer a request.
+
+        Args:
+            request: `aiohttp.web.BaseRequest`.
+
+        Returns:
+            `aiohttp.web.StreamResponse`, which was sent.
         """
-        body = bytearray()
-        task = asyncio.ensure_future(self._fill(body, request))
-        self._tasks.add(task)
+        call = Call()
+        begun = time.monotonic()
+        status = "CANCELLED"
         try:
-            try:
-                await asyncio.wait_for(task, self.timeout)
-            except TimeoutError as error:
+            response = await self._answer(request, call)
+            status = "OK"
+        except RequestError as error:
+            status = error.code
+            response = _error(status, str(error))
+        except ConnectionError as error:
+            # Nobody is there to be told.
+            response = _error(status, str(error))
+        except Exception as error:
+            # The server keeps running; its operator sees why.
+            traceback.print_exc(file=sys.stderr)
+            status = "INTERNAL"
+            response = _error(status, f"{type(error).__name__}: {error}")
+        finally:
+            seconds = time.monotonic() - begun
+            self.metrics.count("rest", call, status, seconds)
+        return await send(request, response, self.limits.read_timeout)
+
+    async def _answer(self, request, call):
+        method, path = request.method, request.path
+        if method == "GET" and path in _PAGES:
+            return self._page(path, call)
+        match = {"GET": _GET, "POST": _POST}.get(method, _GET).fullmatch(path)
+        if method not in ("GET", "POST") or match is None:
+            raise invalid(
+                f"Malformed request: {method} {path}. There are POST "
+                "/v1/models/NAME[/versions/VERSION]:predict and "
+                ":sample_progressively, and GET "
+                "/v1/models/NAME[/versions/VERSION][/metadata], "
+                f"{', '.join(_PAGES)}."
+            )
+        name, version, label, verb = match.groups()
+        address = name, None if version is None else _version(version), label
+        if method == "POST":
+            if verb == "sample_progressively":
+                call.method = "SampleProgressively"
+                _, servable = self.repository.servable(*address)
+                call.model = name
+                async with self._bodies.read(request) as body:
+                    return await self.progress.stream(
+                        request, body, call, servable, HEADERS
+                    )
+            if verb != "predict":
                 raise RequestError(
-                    "DEADLINE_EXCEEDED",
-                    f"A request must arrive within {self.timeout} seconds. "
-                    f"Received: {len(body)} bytes of it. Send it again.",
-                ) from error
-            except asyncio.CancelledError:
-                if not self._is_stopping:
-                    raise
+                    "UNIMPLEMENTED",
+                    f"The models cannot {verb} examples. Use :predict.",
+                )
+            call.method = "Predict"
+            return await self._predict(request, call, *address)
+        if verb:
+            call.method = "GetModelMetadata"
+            found = protocol.metadata_response(self.repository, *address)
+            call.model = name
+            return _json(protocol.metadata_json(found))
+        call.method = "GetModelStatus"
+        found = protocol.status_response(self.repository, *address)
+        call.model = name
+        return _json(protocol.status_json(found))
+
+    def _page(self, path, call):
+        call.method = _PAGES[path]
+        if path == METRICS_PATH:
+            return web.Response(
+                body=self.metrics.text(), headers={"Content-Type": CONTENT_TYPE}
+            )
+        if path == "/v1/models":
+            return _json(protocol.models_json(self.repository))
+        if path == "/readyz":
+            waiting = self.repository.names_without_version()
+            if self._is_stopping or waiting:
                 raise RequestError(
                     "UNAVAILABLE",
-                    "The server must be running. Received: a request while "
-                    "it stops. Send it again when the server has started.",
-                ) from None
-            finally:
-                self._tasks.discard(task)
-            yield bytes(body)
-        finally:
-            self._num_bytes -= len(body)
+                    "Every model must have a version that is served. "
+                    f"Received: none of {waiting}. GET /v1/models says why."
+                    if waiting
+                    else "The server must be running. Received: it stops.",
+                )
+        return _json({"status": "ok"})
 
-    async def stop(self, app):
-        """Stop waiting for requests that are being sent."""
-        self._is_stopping = True
-        for task in self._tasks:
-            task.cancel()
-
-    async def _fill(self, body, request):
-        limit = self.max_request_bytes
-        too_long = RequestError(
-            "OUT_OF_RANGE",
-            f"A request may have at most {limit} bytes. Received: more. Send "
-            "fewer rows at once.",
-        )
-        if self._is_stopping:
-            raise asyncio.CancelledError
-        if (request.content_length or 0) > limit:
-            raise too_long
-        try:
-            async for chunk in request.content.iter_any():
-                if len(body) + len(chunk) > limit:
-                    raise too_long
-                if self._num_bytes + len(chunk) > _BODIES * limit:
-                    raise RequestError(
-                        "RESOURCE_EXHAUSTED",
-                        f"At most {_BODIES * limit} bytes of requests are "
-                        "kept at once. Received: more. Try again later.",
+    async def _predict(self, request, call, name, version, label):
+        _, servable = self.repository.servable(name, version, label)
+        call.model = name
+        timeout = self.limits.request_timeout
+        async with self._bodies.read(request) as body:
+            end = time.monotonic() + timeout
+            try:
+                async with asyncio.timeout(timeout):
+                    # Long JSON is parsed there, so others do not wait.
+                    signature, style, inputs = await self._in_thread(
+                        self._parse, servable, body
                     )
-                body += chunk
-                self._num_bytes += len(chunk)
-        except web.RequestPayloadError as error:
-            raise invalid(
-                "The request's body must be encoded as its headers say. "
-                f"Received: {error}. Leave out Content-Encoding."
-            ) from error
+                    call.is_of(signature, inputs)
+                    outputs = await asyncio.wrap_future(
+                        self.pools.submit(
+                            servable, signature, inputs, end - time.monotonic()
+                        )
+                    )
+                    text = await self._in_thread(_encode, style, outputs)
+            except TimeoutError as error:
+                raise too_late(timeout) from error
+        return _response(200, text)
 
-
-def _answer(repository, pools, max_bytes, method, path, body):
-    try:
-        answer = _dispatch(repository, pools, max_bytes, method, path, body)
-        return 200, json.dumps(answer)
-    except RequestError as error:
-        return _HTTP_STATUS[error.code], str(error)
-    except Exception as error:
-        # The server keeps running; its operator sees why.
-        traceback.print_exc(file=sys.stderr)
-        return 500, f"{type(error).__name__}: {error}"
-
-
-def _dispatch(repository, pools, max_bytes, method, path, body):
-    match = {"GET": _GET, "POST": _POST}.get(method, _GET).fullmatch(path)
-    if method not in ("GET", "POST") or match is None:
-        raise invalid(
-            f"Malformed request: {method} {path}. There are GET "
-            "/v1/models/NAME[/versions/VERSION][/metadata] and POST "
-            "/v1/models/NAME[/versions/VERSION]:predict."
+    def _parse(self, servable, body):
+        signature, style, value = rest_json.parse_request(body)
+        inputs = rest_json.decode_inputs(
+            style, value, servable.inputs(signature)
         )
-    name, version, label, verb = match.groups()
-    version = None if version is None else _version(version)
-    if method == "POST":
-        if verb != "predict":
-            raise RequestError(
-                "UNIMPLEMENTED",
-                f"The models cannot {verb} examples. Use :predict.",
-            )
-        return _predict(
-            repository, pools, max_bytes, name, version, label, body
+        received = {key: (x.dtype, x.shape) for key, x in inputs.items()}
+        servable.check(signature, received)
+        rest_json.check_answer(
+            inputs, servable.outputs(signature), self.limits.max_request_bytes
         )
-    if verb:
-        return protocol.metadata_json(
-            protocol.metadata_response(repository, name, version, label)
+        return signature, style, inputs
+
+    def _in_thread(self, function, *arguments):
+        return asyncio.wrap_future(
+            self.pools.json.submit(lambda: function(*arguments))
         )
-    return protocol.status_json(
-        protocol.status_response(repository, name, version, label)
-    )
 
 
-def _predict(repository, pools, max_bytes, name, version, label, body):
-    _, servable = repository.servable(name, version, label)
-    signature, style, value = rest_json.parse_request(body)
-    inputs = rest_json.decode_inputs(style, value, servable.inputs(signature))
-    received = {key: (x.dtype, x.shape) for key, x in inputs.items()}
-    servable.check(signature, received)
-    rest_json.check_answer(inputs, servable.outputs(signature), max_bytes)
-    outputs = pools.predict(servable, signature, inputs)
-    return rest_json.encode_outputs(style, outputs)
+def _encode(style, outputs):
+    return json.dumps(rest_json.encode_outputs(style, outputs))
 
 
 def _version(digits):
@@ -236,12 +220,22 @@ def _version(digits):
     return version
 
 
+def _error(code, text):
+    text = json.dumps({"error": protocol.shortened(text)})
+    response = _response(_HTTP_STATUS[code], text)
+    if response.status == 503:
+        response.headers["Retry-After"] = "1"  # seconds
+    return response
+
+
+def _json(value):
+    return _response(200, json.dumps(value))
+
+
 def _response(status, text):
-    if status != 200:
-        text = json.dumps({"error": protocol.shortened(text)})
     return web.Response(
         status=status,
         text=text,
         content_type="application/json",
-        headers={"Server": SERVER_HEADER},
+        headers=HEADERS,
     )

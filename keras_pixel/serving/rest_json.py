@@ -36,15 +36,7 @@ def parse_request(body):
     Raises:
         RequestError: if it is not such a request.
     """
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"The request must be JSON: {error}") from error
-    if not isinstance(request, dict):
-        raise invalid(
-            "The request must be a JSON object. "
-            f"Received: {type(request).__name__}."
-        )
+    request = parse_object(body)
     name = request.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid(f"`signature_name` must be a string. Received: {name!r}.")
@@ -55,6 +47,24 @@ def parse_request(body):
             f"'inputs' (a tensor for each input). Received: {sorted(request)}."
         )
     return name, keys[0], request[keys[0]]
+
+
+def parse_object(body):
+    """Parse a request into a dict.
+
+    Raises:
+        RequestError: if it is not a JSON object.
+    """
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"The request must be JSON: {error}") from error
+    if not isinstance(request, dict):
+        raise invalid(
+            "The request must be a JSON object. "
+            f"Received: {type(request).__name__}."
+        )
+    return request
 
 
 def decode_inputs(style, value, specs):

@@ -1,10 +1,15 @@
 """What models can be used for: each a function of a model and data.
 
 Every task returns an object with `.table()` (Markdown), `.plot(path=None)` (a
-picture) and `.save(folder)`, and has a command of `keras-pixel`. A `Policy`
-acts instead.
+picture) and `.save(folder)`, and has a command of `keras-pixel`. Bulk work
+writes its results as it goes, and has a `.table()` alone. A `Policy` acts
+instead.
 """
 
+from keras_pixel.tasks.bulk import bulk_sample
+from keras_pixel.tasks.bulk import bulk_score
+from keras_pixel.tasks.bulk_result import BulkSamples
+from keras_pixel.tasks.bulk_result import BulkScores
 from keras_pixel.tasks.classification import ClassificationResult
 from keras_pixel.tasks.classification import classify
 from keras_pixel.tasks.compression import CompressionResult
@@ -23,6 +28,8 @@ from keras_pixel.tasks.probe import ProbeResult
 from keras_pixel.tasks.probe import probe
 
 __all__ = [
+    "BulkSamples",
+    "BulkScores",
     "ClassificationResult",
     "CompressionResult",
     "Item",
@@ -32,6 +39,8 @@ __all__ = [
     "Policy",
     "Probe",
     "ProbeResult",
+    "bulk_sample",
+    "bulk_score",
     "classify",
     "compress",
     "decompress",

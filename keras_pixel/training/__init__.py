@@ -3,6 +3,7 @@
 from keras_pixel.data import image_sheet
 from keras_pixel.data import save_picture
 from keras_pixel.training.curve import learning_curve
+from keras_pixel.training.devices import join_processes
 from keras_pixel.training.dry_run import DryRun
 from keras_pixel.training.dry_run import dry_run
 from keras_pixel.training.evaluation import evaluate
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "image_sheet",
+    "join_processes",
     "learning_curve",
     "save_picture",
     "train",

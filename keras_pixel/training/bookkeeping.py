@@ -36,6 +36,7 @@ class Bookkeeping(keras.callbacks.Callback):
         tensorboard: a `TensorBoard`, or `None`.
         origin: dict of what each checkpoint says besides its step.
         stop: an `Interruption`.
+        devices: `Devices` of the training.
     """
 
     # `on_train_batch_end` may lag behind training: Keras may call it from a
@@ -55,6 +56,7 @@ class Bookkeeping(keras.callbacks.Callback):
         *,
         origin,
         stop,
+        devices,
     ):
         super().__init__()
         self.recipe = recipe
@@ -67,6 +69,7 @@ class Bookkeeping(keras.callbacks.Callback):
         self.tensorboard = tensorboard
         self.origin = origin
         self.stop = stop
+        self.devices = devices
         self.stopped = False
         self.schedule = recipe.make_schedule()
         self.best = self._read_best()
@@ -81,11 +84,15 @@ class Bookkeeping(keras.callbacks.Callback):
     @property
     def ended(self):
         """Whether the training has waited for a better evaluation in vain."""
-        if self.recipe.patience is None or self.best is None:
+        if self.recipe.patience is None:
             return False
-        steps, _ = self.history.column("validation_bits_per_dim")
-        since = [step for step in steps if step > self.best["step"]]
-        return len(since) >= self.recipe.patience
+        since = []
+        if self.best is not None:
+            steps, _ = self.history.column("validation_bits_per_dim")
+            since = [step for step in steps if step > self.best["step"]]
+        ended = np.array(len(since) >= self.recipe.patience)
+        # After a resumption the others do not know what was before.
+        return bool(self.devices.of_first(ended))
 
     @property
     def best_path(self):
@@ -100,7 +107,7 @@ class Bookkeeping(keras.callbacks.Callback):
             return
         weights = zip(self.eval_model.weights, model.weights, strict=True)
         for ours, theirs in weights:
-            ours.assign(theirs)
+            ours.assign(keras.ops.convert_to_numpy(theirs.value))
         self._evaluate(0)
 
     def of_span(self, begun, done):
@@ -126,6 +133,8 @@ class Bookkeeping(keras.callbacks.Callback):
         self._epoch = epoch
         self._batches = 0
         self._window_began = time.perf_counter()
+        if self.devices.num_processes > 1:
+            return  # they stop together, at the end of a window
         self.stop.model = self.model
         if self.stop.is_set():
             self.model.stop_training = True
@@ -160,7 +169,9 @@ class Bookkeeping(keras.callbacks.Callback):
             )
             return
         left = self._pace.seconds_left(step, now)
-        stopping = self.stop.is_set() and step < self.recipe.steps
+        stopping = step < self.recipe.steps and self.devices.any(
+            self.stop.is_set()
+        )
         images = self._window * self.recipe.batch_size
         row = {
             "step": step,
@@ -197,7 +208,7 @@ class Bookkeeping(keras.callbacks.Callback):
                 f"were no better than that of step {self.best['step']:,}."
             )
             return
-        if self.stop.is_set() and step < self.recipe.steps:
+        if stopping or self._stops_now(step):
             self._save_and_stop(step)
         # A `fit` that finished an interrupted window is followed by another.
         elif self._begun or self._due(self.recipe.checkpoint_every, step):
@@ -214,6 +225,11 @@ class Bookkeeping(keras.callbacks.Callback):
             / whole
             for name, value in logs.items()
         }
+
+    def _stops_now(self, step):
+        """Whether a signal came during the evaluation."""
+        alone = self.devices.num_processes == 1
+        return alone and self.stop.is_set() and step < self.recipe.steps
 
     def _save_and_stop(self, step, **more):
         self._checkpoint(step, **more)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import tempfile
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from keras_pixel.training import machine
 from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import Checkpoints
 from keras_pixel.training.checkpoint import load_arrays
+from keras_pixel.training.devices import Devices
 from keras_pixel.training.history import History
 from keras_pixel.training.interruption import Interruption
 from keras_pixel.training.lora import enable_lora
@@ -55,6 +57,7 @@ def train(
     download=False,
     progress=True,
     tensorboard=False,
+    devices=None,
 ):
     """Train a model as a recipe says, and save it as a preset.
 
@@ -82,15 +85,20 @@ def train(
         progress: bool. Whether to report progress. Defaults to `True`.
         tensorboard: bool. Whether to write `tensorboard/` in `output_dir`,
             which needs the package of that name. Defaults to `False`.
+        devices: int, how many devices share each batch, or "all". Defaults to
+            `None`: all where several processes have joined (see
+            `join_processes`), otherwise one. Needs JAX.
 
     Returns:
-        A `TrainingResult`.
+        A `TrainingResult`. In other processes than the first, which alone
+        writes to `output_dir`, `None`.
 
     Raises:
         ValueError: if the recipe differs from the one that `output_dir` was
             started with in more than names, number of steps, and how often to
             log, save, evaluate and sample; if the images differ from those it
-            was started with; or if none of its checkpoints can be read.
+            was started with; if none of its checkpoints can be read; or if
+            the devices cannot share a batch evenly.
         FloatingPointError: if the loss or a weight becomes NaN or infinite.
     """
     recipe = Recipe.of(recipe)
@@ -100,8 +108,15 @@ def train(
             "`output_dir` must be a folder. Received: "
             f"output_dir={str(output_dir)!r}, a file. Give another path."
         )
+    devices = Devices(devices, recipe.batch_size)
     with contextlib.ExitStack() as stack:
+        if not devices.is_first:
+            # It keeps the same books as the first, for nobody.
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            output_dir = Path(folder)
+            progress = tensorboard = False
         stack.enter_context(one_owner(output_dir))
+        stack.enter_context(devices.scope())
         report = stack.enter_context(Progress(recipe.steps, shown=progress))
         _check_folder(recipe, output_dir, resume)
         board = None
@@ -110,29 +125,34 @@ def train(
             stack.callback(board.close)
         options = {"data_dir": data_dir, "download": download}
         stop = Interruption()
-        result = _train(recipe, output_dir, options, report, board, stop)
+        result = _train(
+            recipe, output_dir, options, report, board, stop, devices
+        )
     # Only once the folder and the terminal are in order.
     if stop.is_set():
         stop.deliver()
     return result
 
 
-def _train(recipe, output_dir, options, report, board, stop):
+def _train(recipe, output_dir, options, report, board, stop, devices):
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
-    eval_model = building.build_model(recipe, "float32")
+    with devices.scope(alone=True):
+        eval_model = building.build_model(recipe, "float32")
     for one in (model, eval_model):
         freeze(one, recipe.freeze)
     if recipe.lora_rank is not None:
         # Before the checkpoint: which layers are made anew decides which
         # weights there are.
         remade = _start(recipe, model, report)
-        for one in (model, eval_model):
-            enable_lora(one, recipe.lora_rank, skip=remade)
+        enable_lora(model, recipe.lora_rank, skip=remade)
+        with devices.scope(alone=True):
+            enable_lora(eval_model, recipe.lora_rank, skip=remade)
     building.compile_model(model, recipe)
     checkpoints = Checkpoints(output_dir / "checkpoints")
     for folder in (output_dir, output_dir / "samples"):
         remove_leftovers(folder)
+    devices.share_checkpoints(checkpoints)
     done = _restore(recipe, model, checkpoints, report)
     # Read last: errors in the model are reported first.
     images = recipe.load_data("train", **options)
@@ -173,6 +193,7 @@ def _train(recipe, output_dir, options, report, board, stop):
         board,
         origin=origin,
         stop=stop,
+        devices=devices,
     )
     if not done["step"] and recipe.initial_weights and recipe.publish == "best":
         bookkeeping.evaluate_start(model)
@@ -185,6 +206,8 @@ def _train(recipe, output_dir, options, report, board, stop):
     # from the checkpoint, which a resumed run has as well.
     checkpoints.restore(model, report.say)
     building.copy_average(model, eval_model)
+    if not devices.is_first:
+        return None
     return _publish(recipe, output_dir, eval_model, bookkeeping, history)
 
 
@@ -210,6 +233,7 @@ def _fit(recipe, model, images, bookkeeping, done):
                 seed=recipe.seed,
                 flip=recipe.data.get("flip", False),
                 repeat=True,
+                part=bookkeeping.devices.part,
             ),
             initial_epoch=start,
             epochs=end,

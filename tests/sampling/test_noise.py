@@ -16,6 +16,14 @@ def test_noise_of_an_image_depends_on_seed_and_place_only():
     assert ((many >= 0) & (many < 1)).all()
 
 
+@pytest.mark.parametrize("shape", [SHAPE, (3, 3, 1)], ids=["even", "odd"])
+def test_noise_starts_anywhere(shape):
+    many = make_noise(6, shape, seed=7)
+    for start in range(6):
+        some = make_noise(6 - start, shape, seed=7, start=start)
+        np.testing.assert_array_equal(some, many[start:])
+
+
 def test_fresh_noise_differs():
     assert (make_noise(1, SHAPE, None) != make_noise(1, SHAPE, None)).any()
 

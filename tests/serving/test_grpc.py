@@ -205,3 +205,17 @@ def test_other_methods_are_unimplemented(stub, model_stub):
     reload = model_management_pb2.ReloadConfigRequest()
     method = model_stub.HandleReloadConfigRequest
     assert refused(method, reload) == "UNIMPLEMENTED"
+
+
+def test_calls_are_counted(server, stub):
+    import requests
+
+    predict(stub, predict_request("serving_default", images=images()))
+    text = requests.get(
+        f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics",
+        timeout=60,
+    ).text
+    assert (
+        'keras_pixel_requests_total{method="Predict",model="tiny",'
+        'protocol="grpc",signature="serving_default",status="OK"}'
+    ) in text

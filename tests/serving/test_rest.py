@@ -192,7 +192,8 @@ def test_broken_json_is_refused(base):
         ("POST", "/tiny:draw", 400, "Malformed request"),
         ("GET", "/tiny:predict", 400, "Malformed request"),
         ("PUT", "/tiny", 400, "Malformed request"),
-        ("GET", "", 400, "Malformed request"),
+        ("POST", "", 400, "Malformed request"),
+        ("GET", "/", 400, "Malformed request"),
     ],
 )
 def test_wrong_address_is_refused(base, method, path, status, words):
@@ -214,3 +215,68 @@ def test_long_request_of_unsaid_length_is_refused(base):
     pieces = (b" " * 10_000 for _ in range(11))
     response = requests.post(f"{base}/tiny:predict", data=pieces, timeout=60)
     assert response.status_code == 413
+
+
+def test_list_of_models(base):
+    assert get(base).json() == {
+        "models": [{"name": "tiny", **get(f"{base}/tiny").json()}]
+    }
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_server_is_well(base, path):
+    response = get(base.removesuffix("/v1/models") + path)
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def metrics(server):
+    """Value of every series of the server's metrics."""
+    from prometheus_client import parser
+
+    response = get(
+        f"http://127.0.0.1:{server.rest_port}/monitoring/prometheus/metrics"
+    )
+    assert response.headers["Content-Type"].startswith("text/plain; version=")
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in parser.text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted(base, server):
+    pytest.importorskip("prometheus_client")
+    before = metrics(server)
+    for _ in range(2):
+        post(f"{base}/tiny", inputs=images(3).tolist())
+    post(f"{base}/tiny", inputs=[[[0]]])
+    post(f"{base}/no-such-model", inputs=[])
+    post(f"{base}/tiny", inputs=[], signature_name="no-such-signature")
+    after = metrics(server)
+    grown = {
+        key: value - before.get(key, 0)
+        for key, value in after.items()
+        if key[0].startswith("keras_pixel_")
+        and not key[0].endswith(("_sum", "_created", "_bucket"))
+        and "Metrics" not in key
+        and value != before.get(key, 0)
+    }
+
+    def key(name, *labels):
+        return (f"keras_pixel_{name}", *sorted(labels))
+
+    known = ("Predict", "rest", "serving_default", "tiny")
+    unknown = ("Predict", "rest", "", "tiny")
+    nothing = ("Predict", "rest", "", "")
+    assert grown == {
+        key("requests_total", *known, "OK"): 2,
+        key("requests_total", *unknown, "INVALID_ARGUMENT"): 2,
+        key("requests_total", *nothing, "NOT_FOUND"): 1,
+        key("request_duration_seconds_count", *known): 2,
+        key("request_duration_seconds_count", *unknown): 2,
+        key("request_duration_seconds_count", *nothing): 1,
+        key("images_total", "serving_default", "tiny"): 6,
+    }
+    for pool in ("scores", "drawing"):
+        assert after[key("requests_waiting", pool)] == 0
+        assert after[key("requests_running", pool)] == 0

@@ -1,0 +1,190 @@
+"""Images sent while they are drawn, by Keras models beside the served ones.
+
+A SavedModel gives its images when all is drawn. A Keras model can be asked
+after each part; its images are those of the SavedModel's `sample`.
+"""
+
+import asyncio
+import functools
+import json
+import time
+import weakref
+
+import numpy as np
+from aiohttp import web
+
+from keras_pixel.checks import check_size
+from keras_pixel.export import checks
+from keras_pixel.export.graphs import noise_of_seeds
+from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import invalid
+from keras_pixel.serving import protocol
+from keras_pixel.serving import rest_json
+from keras_pixel.serving.connections import patience
+from keras_pixel.serving.pools import too_late
+
+# Each keeps the states of its sampler.
+MAX_STREAMS = 16
+_SIGNATURE = "sample"
+
+
+class Progress:
+    """Draws images, and sends what there is after each part.
+
+    A part is drawn once the client has read the one before it, so who reads
+    slowly or goes away leaves no work.
+
+    Args:
+        models: dict from a served model's name to its Keras model.
+        pools: `Pools` that compute.
+        limits: `Limits`.
+    """
+
+    def __init__(self, models, pools, limits):
+        self.models = models
+        self.pools = pools
+        self.limits = limits
+        self._num_streams = 0
+        # Versions that compute what the Keras model does.
+        self._same: weakref.WeakSet = weakref.WeakSet()
+
+    async def stream(self, request, body, call, servable, headers):
+        """Answer with a line of JSON for each part.
+
+        Args:
+            request: `aiohttp.web.BaseRequest`.
+            body: bytes of its JSON.
+            call: `Call` of a model that there is.
+            servable: `Servable`.
+            headers: dict.
+
+        Returns:
+            `aiohttp.web.StreamResponse`, of which all but the end was sent.
+
+        Raises:
+            RequestError: if nothing was sent yet.
+        """
+        if call.model not in self.models:
+            raise RequestError(
+                "UNIMPLEMENTED",
+                "Images can be watched of models whose preset the server was "
+                f"given: {sorted(self.models)}. Received: {call.model!r}. "
+                "Start it with `--progressive`.",
+            )
+        if self._num_streams >= MAX_STREAMS:
+            raise RequestError(
+                "RESOURCE_EXHAUSTED",
+                f"At most {MAX_STREAMS} clients may watch at once. Received: "
+                f"{self._num_streams} already. Try again later.",
+            )
+        self._num_streams += 1
+        try:
+            return await self._send(request, body, call, servable, headers)
+        finally:
+            self._num_streams -= 1
+
+    async def _send(self, request, body, call, servable, headers):
+        end = time.monotonic() + self.limits.request_timeout
+        inputs, num_updates = await self._wait(
+            end, self.pools.json.submit(lambda: _parse(body, servable))
+        )
+        call.is_of(_SIGNATURE, inputs)
+        begin = functools.partial(
+            self._begin, self.models[call.model], servable, inputs, num_updates
+        )
+        updates = await self._wait(end, self.pools.drawing.submit(begin))
+        response = web.StreamResponse(
+            headers={**headers, "Content-Type": "application/x-ndjson"}
+        )
+        while True:
+            try:
+                # One that has begun does not wait for a place again.
+                line = await self._wait(
+                    end,
+                    self.pools.drawing.submit(
+                        lambda: _line(updates), is_begun=response.prepared
+                    ),
+                )
+            except RequestError as error:
+                if not response.prepared:
+                    raise
+                text = protocol.shortened(str(error))
+                line = json.dumps({"error": text}) + "\n"
+            if line is None:
+                return response
+            async with patience(request, self.limits.read_timeout):
+                await response.prepare(request)
+                await response.write(line.encode())
+            if line.startswith('{"error"'):
+                return response
+
+    async def _wait(self, end, future):
+        try:
+            async with asyncio.timeout(max(0, end - time.monotonic())):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            raise too_late(self.limits.request_timeout) from error
+
+    def _begin(self, model, servable, inputs, num_updates):
+        """The updates of a model that computes what the version does."""
+        if servable not in self._same:
+            batch = checks.small_batch(model)
+            specs = servable.inputs()
+            outputs = servable.predict(
+                "", {name: batch[name] for name in specs if name in batch}
+            )
+            try:
+                checks.check_scores(model, batch, **outputs)
+            except checks.ExportError as error:
+                raise RequestError(
+                    "UNIMPLEMENTED",
+                    "Images can be watched of the version that the preset "
+                    f"was exported as. Received: another one. {error}",
+                ) from error
+            self._same.add(servable)
+        told = dict(inputs)
+        seed = told.pop("seed")
+        noise = noise_of_seeds(seed, model.noise_shape).numpy()
+        try:
+            return model.sample_progressively(
+                noise=noise, num_updates=num_updates, **told
+            )
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise invalid(str(error)) from error
+
+
+def _parse(body, servable):
+    """Arrays and number of updates of a request for `sample`."""
+    request = rest_json.parse_object(body)
+    unknown = sorted(set(request) - {"inputs", "num_updates"})
+    if unknown or "inputs" not in request:
+        raise invalid(
+            "The request must have 'inputs', as for the signature 'sample', "
+            f"and may have 'num_updates'. Received: {sorted(request)}."
+        )
+    try:
+        number = check_size(
+            "num_updates", request.get("num_updates", 16), 1, 1000
+        )
+    except (TypeError, ValueError) as error:
+        raise invalid(str(error)) from error
+    inputs = rest_json.decode_inputs(
+        "inputs", request["inputs"], servable.inputs(_SIGNATURE)
+    )
+    servable.check(
+        _SIGNATURE, {name: (x.dtype, x.shape) for name, x in inputs.items()}
+    )
+    return inputs, number
+
+
+def _line(updates):
+    """The next update as a line of JSON, or `None` after the last."""
+    update = next(updates, None)
+    if update is None:
+        return None
+    images, is_drawn = update
+    found = {
+        "images": images.tolist(),
+        "is_drawn": np.asarray(is_drawn, int).tolist(),
+    }
+    return json.dumps(found) + "\n"
