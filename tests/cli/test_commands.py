@@ -190,5 +190,36 @@ def test_training_by_a_recipe(capsys, tmp_path, monkeypatch):
         "download": False,
         "progress": False,
         "tensorboard": False,
+        "devices": None,
     }
     assert calls == [("r.json", "run", options)]
+
+
+def test_training_on_several_devices_and_processes(
+    capsys, tmp_path, monkeypatch
+):
+    from keras_pixel import training
+
+    calls = []
+
+    def train(recipe, output_dir, devices, **options):
+        calls.append(devices)
+
+    def join_processes(*arguments):
+        calls.append(arguments)
+
+    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training, "join_processes", join_processes)
+    args = ["train", "r.json", "-o", "run", "-q"]
+    assert run(capsys, *args, "--devices", "2")[:2] == (0, "")
+    assert run(capsys, *args, "--devices", "all")[:2] == (0, "")
+    together = ["--coordinator", "h:1", "--num-processes", "2"]
+    assert run(capsys, *args, *together, "--process-id", "1")[:2] == (0, "")
+    assert calls == [2, "all", ("h:1", 2, 1), None]
+    code, _, error = run(capsys, *args, *together)
+    assert code == 2
+    assert "--process-id" in error
+    code, _, error = run(capsys, *args, "--devices", "two")
+    assert code == 2
+    assert "'two'" in error
+    assert len(calls) == 4
