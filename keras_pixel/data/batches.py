@@ -108,15 +108,12 @@ class ImageBatches(keras.utils.PyDataset):
             step += self.passes * self.batches_per_epoch
         chosen = self._positions(step)
         index, count = self.part
-        rows = slice(
-            index * len(chosen) // count, (index + 1) * len(chosen) // count
-        )
-        mirrored = np.zeros(len(chosen), bool)
-        if self.flip:
-            mirrored = self._generator(1, step).random(len(chosen)) < 0.5
-        chosen, mirrored = chosen[rows], mirrored[rows]
+        number = len(chosen)
+        rows = slice(index * number // count, (index + 1) * number // count)
+        chosen = chosen[rows]
         images = self.images[chosen]  # (batch, height, width, channels)
         if self.flip:
+            mirrored = self._generator(1, step).random(number)[rows] < 0.5
             images[mirrored] = images[mirrored][:, :, ::-1]
         if self.labels is None:
             return images

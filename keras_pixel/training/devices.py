@@ -122,9 +122,15 @@ class Devices:
     def scope(self, alone: bool = False):
         """Within it, variables are made for the devices.
 
+        A distribution that was set before stays where there are no devices
+        to share a batch.
+
         Args:
             alone: bool. Whether for this process alone. Defaults to `False`.
         """
+        if self.distribution is None:
+            yield
+            return
         former = keras.distribution.distribution()
         keras.distribution.set_distribution(
             None if alone else self.distribution

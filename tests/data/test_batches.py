@@ -181,3 +181,23 @@ def test_arguments_are_refused(options, words):
 def test_numbers_out_of_range_are_refused(index):
     with pytest.raises(IndexError, match=f"index={index}, num_batches=3"):
         ImageBatches(numbered(5), None, 2)[index]
+
+
+@pytest.mark.parametrize("repeat", [True, False], ids=["endless", "passes"])
+def test_parts_of_a_batch_are_the_batch(repeat):
+    options = {"shuffle": True, "seed": 5, "flip": True, "repeat": repeat}
+    whole = ImageBatches(numbered(8), None, 4, **options)
+    parts = [
+        ImageBatches(numbered(8), None, 4, part=(i, 2), **options)
+        for i in range(2)
+    ]
+    for number in range(2):
+        found = [part[number] for part in parts]
+        assert [len(part) for part in found] == [2, 2]
+        np.testing.assert_array_equal(np.concatenate(found), whole[number])
+
+
+@pytest.mark.parametrize("part", [(2, 2), (0, 3), (-1, 2)])
+def test_a_part_must_be_one_of_even_parts(part):
+    with pytest.raises(ValueError, match="part"):
+        ImageBatches(numbered(8), None, 4, part=part)

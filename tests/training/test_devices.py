@@ -155,6 +155,17 @@ def test_a_signal_to_one_process_stops_all_at_the_end_of_a_window(
     assert asked == [False, False]
 
 
+def test_a_distribution_of_the_user_stays():
+    mine = keras.distribution.DataParallel(devices=["cpu:0"])
+    keras.distribution.set_distribution(mine)
+    try:
+        with Devices(None, 8).scope():
+            assert keras.distribution.distribution() is mine
+        assert keras.distribution.distribution() is mine
+    finally:
+        keras.distribution.set_distribution(None)
+
+
 def test_devices_are_checked_before_anything_is_made(recipe, tmp_path):
     if keras.backend.backend() == "jax":
         pytest.skip("looks at what other backends refuse")
