@@ -13,7 +13,7 @@ from tests.support import catalogue
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # KerasHub's own, when it is imported
     pytest.importorskip("keras_hub", reason="KerasHub is not installed.")
-    from keras_pixel.tasks.kerashub import ImageGenerator
+    from keras_pixel.kerashub import ImageGenerator
 
 ARGUMENTS = {"filters": 4, "num_blocks": 1, "head_filters": 0}
 

@@ -4,7 +4,7 @@ KerasHub's tasks load from a preset and `generate`. This one holds any
 `PixelModel` as its backbone, so that programs written for KerasHub can draw
 with it. It is imported by itself, since KerasHub takes seconds to import::
 
-    from keras_pixel.tasks.kerashub import ImageGenerator
+    from keras_pixel.kerashub import ImageGenerator
 
 Source: `keras_hub.models.Task`,
 https://keras.io/keras_hub/api/base_classes/task. Differs from its other tasks:
@@ -14,6 +14,7 @@ backbone's too.
 
 import keras
 import keras_hub
+import numpy as np
 
 from keras_pixel.models import PixelModel
 from keras_pixel.presets import load
@@ -115,7 +116,7 @@ class ImageGenerator(keras_hub.models.Task):
                 "`inputs` must have the keys 'images' and 'masks', and may "
                 f"have 'labels'. Received: inputs with {sorted(inputs)}."
             )
-        keep = keras.ops.convert_to_numpy(inputs["masks"]) == 0
+        keep = np.asarray(inputs["masks"]) == 0
         return self.backbone.complete(
             inputs["images"], keep, labels=inputs.get("labels"), **kwargs
         )
