@@ -20,8 +20,9 @@ README = (ROOT / "README.md").read_text()
 GUIDES = {path.stem: path.read_text() for path in ROOT.glob("docs/*.md")}
 CONDITIONS = GUIDES["conditions"]
 # The first is one long example (`test_own_layer.py` runs it), the second needs
-# a data set.
-ELSEWHERE = ("decoding", "probe")
+# a data set, and the blocks of the third build on one another
+# (`test_tutorial.py`).
+ELSEWHERE = ("decoding", "probe", "tutorial")
 
 
 def blocks(language, page=README):
