@@ -8,6 +8,7 @@ from keras_pixel.checks import check_size
 from keras_pixel.data.batches import ImageBatches
 from keras_pixel.data.batches import check_batch_size
 from keras_pixel.data.stored import StoredImages
+from keras_pixel.start import import_tensorflow
 
 
 class ImageData:
@@ -190,7 +191,7 @@ class ImageData:
         batch_size = check_batch_size(batch_size, len(self), drop_remainder)
         seed = check_size("seed", seed, 0)
         try:
-            import tensorflow as tf
+            tf = import_tensorflow()
         except ImportError as error:
             raise ImportError(
                 "`tf_dataset` needs TensorFlow. Received: "

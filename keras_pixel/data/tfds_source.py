@@ -11,6 +11,7 @@ from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.records import RecordFiles
 from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
+from keras_pixel.start import import_tensorflow
 
 # Fewer pictures than this are decoded one by one: threads cost more.
 _FEW = 100
@@ -281,7 +282,7 @@ class _Table(NamedTuple):
 
 def _import_tfds(name):
     try:
-        import tensorflow  # noqa: F401
+        import_tensorflow()
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise ImportError(
