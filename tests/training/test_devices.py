@@ -16,6 +16,7 @@ from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.devices import Devices
 from tests.support.imports import ROOT
 from tests.support.programs import command
+from tests.support.training import tiny_recipe
 
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="needs JAX"
@@ -24,44 +25,14 @@ needs_jax = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    images = np.random.default_rng(0).integers(0, 4, (60, 4, 4, 1), "uint8")
-    images[:, :, ::2] = 3
-    source = tmp_path_factory.mktemp("data") / "images.npy"
-    np.save(source, images)
-    return {
-        "name": "tiny",
-        "model": {
-            "class_name": "PixelCNN",
-            "config": {
-                "image_shape": [4, 4, 1],
-                "num_levels": 4,
-                "filters": 4,
-                "num_blocks": 1,
-                "head_filters": 4,
-                "first_kernel_size": 3,
-                "dropout": 0.3,
-            },
-        },
-        "data": {
-            "source": str(source),
-            "validation": 11,
-            "test": 9,
-            "values": "levels",
-            "flip": True,
-        },
-        "optimizer": {"name": "adam", "learning_rate": 0.02},
-        "batch_size": 8,
-        "accumulation_steps": 2,
-        "steps": 8,
-        "ema_momentum": 0.8,
-        "clip_norm": 1.0,
-        "seed": 5,
-        "log_every": 2,
-        "checkpoint_every": 4,
-        "evaluate_every": 4,
-        "patience": 2,
-        "publish": "best",
-    }
+    return tiny_recipe(
+        tmp_path_factory.mktemp("data"),
+        batch_size=8,
+        steps=8,
+        evaluate_every=4,
+        patience=2,
+        publish="best",
+    )
 
 
 def start(*arguments, num_devices=1):
