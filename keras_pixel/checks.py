@@ -70,7 +70,10 @@ def check_number(name, value, least=None, above=None, way_out=None, most=None):
         ValueError: unless `value` is such a number.
     """
     number = isinstance(value, (int, float, np.integer, np.floating))
-    if number and not isinstance(value, bool) and math.isfinite(value):
+    # An `int` may be too large to be asked whether it is finite.
+    if is_integer(value) or (
+        number and not isinstance(value, bool) and math.isfinite(value)
+    ):
         if (
             (least is None or value >= least)
             and (above is None or value > above)
@@ -313,13 +316,27 @@ def check_images(images, image_shape, num_levels, dtype="int32"):
             raise ValueError(
                 f"`images` must hold levels from 0 to {num_levels - 1} "
                 f"(num_levels={num_levels}). Received: levels from {low} to "
-                f"{high}. Quantise 8-bit images with "
-                f"`images.astype(int) * {num_levels} // 256`."
+                f"{high}. {_way_into_range(low, high, num_levels)}"
             )
     return array if dtype is None else array.astype(dtype)
 
 
+def _way_into_range(low, high, num_levels):
+    for bits in (8, 16):
+        if low >= 0 and num_levels < 2**bits and high < 2**bits:
+            return (
+                f"Quantise {bits}-bit images with "
+                f"`images.astype(int) * {num_levels} // {2**bits}`."
+            )
+    return (
+        "Convert them, or leave out what is no level: "
+        f"`images.clip(0, {num_levels - 1})`."
+    )
+
+
 def _way_to_levels(array, num_levels):
+    if array.dtype == np.bool_:
+        return 'For images of two levels use `images.astype("uint8")`.'
     scaled = (
         "For floats in [-1, 1] use `keras_pixel.floats_to_levels(images, "
         "num_levels)`"
@@ -360,8 +377,13 @@ def _check_shape_of_images(array, image_shape):
     )
 
 
-def to_numpy(images):
+def to_numpy(images, name="images", kind="integer levels"):
     """An array or a tensor as a NumPy array.
+
+    Args:
+        images: what was given.
+        name: str. The argument. Defaults to `"images"`.
+        kind: str. What it should hold, in words.
 
     Raises:
         TypeError: if it cannot be converted.
@@ -375,9 +397,13 @@ def to_numpy(images):
         return np.asarray(ops.convert_to_numpy(images))
     except Exception as error:
         raise TypeError(
-            "`images` must be an array or a tensor of integer levels. "
-            f"Received: {type(images).__name__}. Read files with "
-            "`keras_pixel.data.load_data`."
+            f"`{name}` must be an array or a tensor of {kind}. "
+            f"Received: {type(images).__name__}. "
+            + (
+                "Read files with `keras_pixel.data.load_data`."
+                if name == "images"
+                else "Its rows must be of one length."
+            )
         ) from error
 
 
@@ -396,7 +422,7 @@ def check_mask(mask, images, image_shape):
     Raises:
         ValueError: if shape or values are wrong.
     """
-    mask = np.asarray(mask)
+    mask = to_numpy(mask, "mask", "booleans")
     _check_shape_of_images(images, image_shape)
     shapes = (images.shape[1:3], images.shape[:3])
     if mask.shape not in shapes:
@@ -407,10 +433,12 @@ def check_mask(mask, images, image_shape):
             "images, or one for each."
         )
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        numbers = mask.dtype.kind in "iuf"
         raise ValueError(
             "`mask` must hold booleans, True where a pixel is known. "
-            f"Received: mask.dtype={mask.dtype}, from {mask.min()} to "
-            f"{mask.max()}. Use for example `mask > 0.5`."
+            f"Received: mask.dtype={mask.dtype}"
+            + (f", from {mask.min()} to {mask.max()}" if numbers else "")
+            + ". Use for example `mask > 0.5`."
         )
     return np.broadcast_to(mask.astype(bool), shapes[1])
 
@@ -424,7 +452,7 @@ def check_completion(images, mask, image_shape, num_levels):
         int32 array of the images' shape, and bool array `(batch, height,
         width)`, True where a pixel is known.
     """
-    images = np.asarray(images)
+    images = to_numpy(images)
     known = check_mask(mask, images, image_shape)
     images = np.where(known[..., None], images, 0)
     return check_images(images, image_shape, num_levels), known
@@ -521,6 +549,9 @@ def check_finite(log_prob):
 
 def _vector(name, value, count):
     try:
+        # Words and booleans would become numbers.
+        if np.asarray(value).dtype.kind in "bSU":
+            raise TypeError
         array = np.asarray(value, "float32")
     except (TypeError, ValueError) as error:
         raise ValueError(

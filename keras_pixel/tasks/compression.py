@@ -187,6 +187,7 @@ def compress(
         TypeError: if the images are not integers.
         ValueError: if images do not fit the model.
         NotImplementedError: if the model cannot be run step by step.
+        RuntimeError: if `verify` finds that other images came back.
     """
     queue, family = _range_coder()
     items = _checked_items(model, images)
@@ -339,13 +340,18 @@ def decompress(
         decoder = queue.RangeDecoder(words)
 
         def decode(probabilities, symbols, decoder=decoder):
-            return decoder.decode(family, probabilities)
+            try:
+                return decoder.decode(family, probabilities)
+            except AssertionError as error:
+                # No symbol of these probabilities has such a code.
+                raise _OtherProbabilities from error
 
-        _run(coder, decode, levels, is_coded, conditions)
-        if (
-            compression_tiles.checksum(levels, part)
-            != header["images_crc32"][number]
-        ):
+        try:
+            _run(coder, decode, levels, is_coded, conditions)
+            found = compression_tiles.checksum(levels, part)
+        except _OtherProbabilities:
+            found = None
+        if found != header["images_crc32"][number]:
             raise ValueError(
                 "Images must have the checksums that they were written with. "
                 f"Received: others for images {part[0].number} to "
@@ -376,6 +382,10 @@ def read_header(path: files.PathLike) -> dict[str, Any]:
 
 
 # === Checks ===
+
+
+class _OtherProbabilities(Exception):
+    """A stream that was written with other probabilities than these."""
 
 
 def _range_coder():

@@ -145,8 +145,7 @@ class OutlierDetector:
             TypeError, ValueError: if images or arguments are wrong.
         """
         if self.score == "typicality":
-            bits = [bits for _, _, bits in self._parts(images)]
-            self.expected = float(np.concatenate(bits).mean())
+            self.expected = float(self._bits_per_dim(images).mean())
         if self.score != "likelihood_ratio" or self.background is not None:
             return self
         images = self._checked(getattr(images, "images", images))
@@ -183,8 +182,7 @@ class OutlierDetector:
         Returns:
             The threshold, bits/dim.
         """
-        check_number("threshold_perc", threshold_perc, above=0)
-        check_number("100 - threshold_perc", 100 - threshold_perc, above=0)
+        _check_percentage(threshold_perc)
         self._check_type(outlier_type)
         found = [
             features.reshape(-1)
@@ -293,6 +291,9 @@ class OutlierDetector:
                 features = features - self._bits(self.background, part)
             yield part, features, bits
 
+    def _bits_per_dim(self, images):
+        return np.concatenate([bits for _, _, bits in self._parts(images)])
+
     def _bits(self, model, images):
         """Bits of each sub-pixel, float32, of the shape of the images."""
         log_prob = model.log_prob(
@@ -369,8 +370,16 @@ def find_outliers(
     detector = OutlierDetector(
         model, score, background=background, batch_size=batch_size
     )
-    detector.fit(reference)
-    detector.infer_threshold(reference, threshold_perc)
+    _check_percentage(threshold_perc)
+    if score == "typicality":
+        # `fit` and `infer_threshold` would each score the same images.
+        bits = detector._bits_per_dim(reference)
+        detector.expected = float(bits.mean())
+        scores = np.abs(bits - detector.expected)
+        detector.threshold = float(np.percentile(scores, threshold_perc))
+    else:
+        detector.fit(reference)
+        detector.infer_threshold(reference, threshold_perc)
     return detector.predict(data, progress=progress)
 
 
@@ -393,6 +402,11 @@ def mutate(images, num_levels, rate, seed=None):
     others = generator.integers(num_levels, size=images.shape)
     chosen = generator.random(images.shape) < rate
     return np.where(chosen, others, images).astype("uint8")
+
+
+def _check_percentage(threshold_perc):
+    check_number("threshold_perc", threshold_perc, above=0)
+    check_number("100 - threshold_perc", 100 - threshold_perc, above=0)
 
 
 def _check_same_images(model, background):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_pixel.checks import check_images
 from keras_pixel.checks import check_size
 from keras_pixel.tasks import results
 
@@ -218,6 +219,7 @@ def probe(
 
     Raises:
         ImportError: if scikit-learn is not installed.
+        TypeError: if the data are neither, or the images are not integers.
         ValueError: if there are no labels, fewer than two classes, too few
             images, or no such layer or pooling, and for a model that must be
             told labels or another condition.
@@ -225,6 +227,7 @@ def probe(
     _import_sklearn()
     _check_told_nothing(model)
     seed = check_size("seed", seed, 0)
+    batch_size = check_size("batch_size", batch_size)
     if pooling is None:
         raise ValueError(
             '`pooling` must be "mean", "max" or (rows, columns). Received: '
@@ -233,14 +236,17 @@ def probe(
     names = _layer_names(model, layers, pooling)
     train = _chosen("train_data", train_data, num_train, seed)
     test = _chosen("test_data", test_data, num_test, seed)
+    for images, _ in (train, test):
+        # Before minutes are spent on the pixels.
+        check_images(images, model.image_shape, model.num_levels, dtype=None)
     order = np.random.default_rng(seed).permutation(len(train[1]))
     held_out = max(1, int(HELD_OUT * len(order)))
     fitted, held = order[held_out:], order[:held_out]
     if len(np.unique(train[1][fitted])) < 2:
         raise ValueError(
             "`train_data` must hold images of at least two classes. "
-            f"Received: labels {np.unique(train[1]).tolist()} of "
-            f"{len(order)} images. Give more of them."
+            f"Received: labels {np.unique(train[1][fitted]).tolist()} of the "
+            f"{len(fitted)} images that are not held out. Give more of them."
         )
     networks = {"trained": model}
     if random_weights:
@@ -386,8 +392,14 @@ def _chosen(name, data, number, seed):
     """Images and labels, as many as wanted, drawn by the seed."""
     if isinstance(data, tuple) and len(data) == 2:
         images, labels = data
+    elif hasattr(data, "images") and hasattr(data, "labels"):
+        images, labels = data.images, data.labels
     else:
-        images, labels = getattr(data, "images", None), data.labels
+        raise TypeError(
+            f"`{name}` must be `ImageData` with labels, or a pair (images, "
+            f"labels). Received: {type(data).__name__}. Load it with "
+            "`load_data(…, labels=True)`."
+        )
     if labels is None or len(labels) != len(images):
         raise ValueError(
             f"`{name}` must have one label for each image. Received: "
@@ -395,6 +407,12 @@ def _chosen(name, data, number, seed):
             f"{len(images)} images. Load it with `labels=True`."
         )
     labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "biuSU":
+        raise ValueError(
+            f"`{name}` must have labels that are class ids or names, one for "
+            f"each image. Received: labels of shape {labels.shape}, "
+            f"{labels.dtype}. Convert them, as by `labels.argmax(-1)`."
+        )
     count = "num_train" if name == "train_data" else "num_test"
     if number is None:
         number = len(labels)

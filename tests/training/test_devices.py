@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import pytest
 
+import keras_pixel
+from keras_pixel.training import finetune
 from keras_pixel.training import join_processes
 from keras_pixel.training import train
 from keras_pixel.training.checkpoint import load_arrays
@@ -35,11 +37,11 @@ def recipe(tmp_path_factory):
     )
 
 
-def start(*arguments, num_devices=1):
+def start(*arguments, num_devices=1, program="train_on_devices.py"):
     flag = f"--xla_force_host_platform_device_count={num_devices}"
     variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": flag}
     return subprocess.Popen(
-        command("train_on_devices.py", *arguments),
+        command(program, *arguments),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
@@ -111,6 +113,24 @@ def test_devices_and_processes_train_as_one(recipe, tmp_path):
     assert len(history.splitlines()) == 1 + 4
 
 
+@needs_jax
+def test_devices_finetune_as_one(recipe, tmp_path):
+    model = keras_pixel.PixelCNN(**recipe["model"]["config"])
+    preset = model.save_preset(tmp_path / "preset")
+    one, two = tmp_path / "one", tmp_path / "two"
+    (printed,) = outputs(
+        start(
+            *(preset, recipe["data"]["source"], f"{one},{two}", "None,2"),
+            num_devices=2,
+            program="finetune_on_devices.py",
+        )
+    )
+    steps = printed.split()
+    assert steps[0] == steps[1]
+    assert newest(one)[1]["step"] == 12
+    assert_close(newest(two), newest(one))
+
+
 def test_a_signal_to_one_process_stops_all_at_the_end_of_a_window(
     recipe, tmp_path, monkeypatch
 ):
@@ -144,4 +164,8 @@ def test_devices_are_checked_before_anything_is_made(recipe, tmp_path):
         train(recipe, tmp_path / "run", devices=2)
     with pytest.raises(ValueError, match="JAX backend only"):
         join_processes("127.0.0.1:1234", 2, 0)
+    model = keras_pixel.PixelCNN(**recipe["model"]["config"])
+    images = np.load(recipe["data"]["source"])
+    with pytest.raises(ValueError, match="JAX backend only"):
+        finetune(model, images, tmp_path / "run", devices=2)
     assert not (tmp_path / "run").exists()
