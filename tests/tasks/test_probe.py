@@ -1,6 +1,7 @@
 """Linear probes: right where the answer is known, honest about the test."""
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -262,6 +263,7 @@ def test_baselines_have_no_hidden_layers():
 def test_wrong_data_are_refused_before_anything_is_fitted(
     model, monkeypatch, data, error, words
 ):
-    monkeypatch.setattr("keras_pixel.tasks.probe._accuracy", None)
+    module = sys.modules[tasks.probe.__module__]
+    monkeypatch.setattr(module, "_accuracy", None)
     with pytest.raises(error, match=words):
         tasks.probe(model, data, pictures(20, 1))
