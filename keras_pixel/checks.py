@@ -7,6 +7,10 @@ never are.
 
 import difflib
 import math
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
@@ -22,13 +26,15 @@ _WORDS = {
 # === Numbers ===
 
 
-def is_integer(value):
+def is_integer(value: object) -> TypeGuard[int | np.integer]:
     """Whether `value` is an `int` or an integer of NumPy, and not a bool."""
     whole = isinstance(value, (int, np.integer))
     return whole and not isinstance(value, bool)
 
 
-def check_size(name, value, least=1, most=None):
+def check_size(
+    name: str, value: Any, least: int = 1, most: int | None = None
+) -> int:
     """Return an integer as an `int`.
 
     Args:
@@ -55,7 +61,14 @@ def check_size(name, value, least=1, most=None):
     )
 
 
-def check_number(name, value, least=None, above=None, way_out=None, most=None):
+def check_number(
+    name: str,
+    value: Any,
+    least: float | None = None,
+    above: float | None = None,
+    way_out: str | None = None,
+    most: float | None = None,
+) -> int | float:
     """Return a finite number as it is, an `int` or a `float`.
 
     Args:
@@ -90,7 +103,7 @@ def check_number(name, value, least=None, above=None, way_out=None, most=None):
     )
 
 
-def check_probability(name, value):
+def check_probability(name: str, value: Any) -> int | float:
     """Return a number in [0, 1) as it is.
 
     Raises:
@@ -105,7 +118,7 @@ def check_probability(name, value):
     )
 
 
-def check_divisible(name, value, channels):
+def check_divisible(name: str, value: int, channels: int) -> None:
     """Check that features split into the channels.
 
     Raises:
@@ -122,7 +135,7 @@ def check_divisible(name, value, channels):
     )
 
 
-def check_multiple(name, value, log_every):
+def check_multiple(name: str, value: int, log_every: int) -> None:
     """Check that a number of steps ends with a logging window.
 
     Raises:
@@ -137,7 +150,7 @@ def check_multiple(name, value, log_every):
         )
 
 
-def pair(name, value, least):
+def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     """Return (rows, columns) as two `int`.
 
     Raises:
@@ -154,7 +167,7 @@ def pair(name, value, least):
     )
 
 
-def odd_pair(name, value):
+def odd_pair(name: str, value: Any) -> tuple[int, int]:
     """Return one odd integer, or a pair of them, as two `int`.
 
     Raises:
@@ -172,7 +185,7 @@ def odd_pair(name, value):
     )
 
 
-def check_seed(seed):
+def check_seed(seed: Any) -> int | np.random.Generator | None:
     """Return a seed as an `int`, `None`, or the generator it is.
 
     Raises:
@@ -192,7 +205,7 @@ def check_seed(seed):
 # === Words ===
 
 
-def check_type(name, value, kind):
+def check_type(name: str, value: Any, kind: type) -> None:
     """Check that a value is a string, a dict or a bool.
 
     Raises:
@@ -205,7 +218,7 @@ def check_type(name, value, kind):
         )
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
     """Return one of a few words, or `None` where that is one of them.
 
     Raises:
@@ -223,7 +236,9 @@ def check_choice(name, value, choices):
     )
 
 
-def check_keys(name, config, required, optional):
+def check_keys(
+    name: str, config: Any, required: Sequence[str], optional: Iterable[str]
+) -> None:
     """Check the keys of a dict.
 
     Raises:
@@ -247,17 +262,17 @@ def check_keys(name, config, required, optional):
         )
 
 
-def did_you_mean(word, known):
+def did_you_mean(word: object, known: Iterable[object]) -> str:
     """A sentence with the known words nearest to a wrong one, or nothing."""
-    known = [name for name in known if isinstance(name, str)]
-    near = difflib.get_close_matches(str(word), known, cutoff=0.5)
+    words = [name for name in known if isinstance(name, str)]
+    near = difflib.get_close_matches(str(word), words, cutoff=0.5)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 # === Images ===
 
 
-def check_image_shape(image_shape):
+def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
     """Return `(height, width, channels)` as a tuple of `int`.
 
     Raises:
@@ -265,7 +280,8 @@ def check_image_shape(image_shape):
     """
     sizes = tuple(image_shape) if np.iterable(image_shape) else ()
     if len(sizes) == 3 and all(is_integer(n) and n > 0 for n in sizes):
-        return tuple(int(n) for n in sizes)
+        height, width, channels = map(int, sizes)
+        return height, width, channels
     raise ValueError(
         "`image_shape` must be three positive integers (height, width, "
         f"channels). Received: image_shape={image_shape!r}. For grey images "
@@ -273,7 +289,7 @@ def check_image_shape(image_shape):
     )
 
 
-def check_num_levels(num_levels):
+def check_num_levels(num_levels: Any) -> int:
     """Return the number of levels of a sub-pixel as an `int`.
 
     Raises:
@@ -282,7 +298,12 @@ def check_num_levels(num_levels):
     return check_size("num_levels", num_levels, 2, 256)
 
 
-def check_images(images, image_shape, num_levels, dtype="int32"):
+def check_images(
+    images: Any,
+    image_shape: Sequence[int],
+    num_levels: int,
+    dtype: str | None = "int32",
+) -> np.ndarray:
     """Return a batch of integer levels as an array.
 
     Args:
@@ -321,7 +342,7 @@ def check_images(images, image_shape, num_levels, dtype="int32"):
     return array if dtype is None else array.astype(dtype)
 
 
-def _way_into_range(low, high, num_levels):
+def _way_into_range(low: int, high: int, num_levels: int) -> str:
     for bits in (8, 16):
         if low >= 0 and num_levels < 2**bits and high < 2**bits:
             return (
@@ -334,7 +355,7 @@ def _way_into_range(low, high, num_levels):
     )
 
 
-def _way_to_levels(array, num_levels):
+def _way_to_levels(array: np.ndarray, num_levels: int) -> str:
     if array.dtype == np.bool_:
         return 'For images of two levels use `images.astype("uint8")`.'
     scaled = (
@@ -361,7 +382,9 @@ def _way_to_levels(array, num_levels):
     return scaled + "."
 
 
-def _check_shape_of_images(array, image_shape):
+def _check_shape_of_images(
+    array: np.ndarray, image_shape: Sequence[int]
+) -> None:
     expected = tuple(image_shape)
     if array.ndim == 4 and array.shape[1:] == expected:
         return
@@ -377,7 +400,9 @@ def _check_shape_of_images(array, image_shape):
     )
 
 
-def to_numpy(images, name="images", kind="integer levels"):
+def to_numpy(
+    images: Any, name: str = "images", kind: str = "integer levels"
+) -> np.ndarray:
     """An array or a tensor as a NumPy array.
 
     Args:
@@ -407,7 +432,9 @@ def to_numpy(images, name="images", kind="integer levels"):
         ) from error
 
 
-def check_mask(mask, images, image_shape):
+def check_mask(
+    mask: Any, images: np.ndarray, image_shape: Sequence[int]
+) -> np.ndarray:
     """Return one mask for each image.
 
     Args:
@@ -443,7 +470,9 @@ def check_mask(mask, images, image_shape):
     return np.broadcast_to(mask.astype(bool), shapes[1])
 
 
-def check_completion(images, mask, image_shape, num_levels):
+def check_completion(
+    images: Any, mask: Any, image_shape: Sequence[int], num_levels: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images to be completed; levels of unknown pixels become 0.
 
     See `check_images` and `check_mask` for arguments and errors.
@@ -458,7 +487,7 @@ def check_completion(images, mask, image_shape, num_levels):
     return check_images(images, image_shape, num_levels), known
 
 
-def check_noise(noise, image_shape):
+def check_noise(noise: Any, image_shape: Sequence[int]) -> np.ndarray:
     """Return uniform noise for images as float32, all of it below 1.
 
     Args:
@@ -488,7 +517,9 @@ def check_noise(noise, image_shape):
     return np.minimum(noise.astype("float32"), _BELOW_ONE)
 
 
-def check_options(count, num_levels, temperature, top_k, top_p):
+def check_options(
+    count: int, num_levels: int, temperature: Any, top_k: Any, top_p: Any
+) -> dict[str, np.ndarray]:
     """Return how to draw levels, one value for each image.
 
     Args:
@@ -533,7 +564,7 @@ def check_options(count, num_levels, temperature, top_k, top_p):
     return values
 
 
-def check_finite(log_prob):
+def check_finite(log_prob: np.ndarray) -> None:
     """Check that log-probabilities are numbers; `-inf` is one.
 
     Raises:
@@ -547,7 +578,7 @@ def check_finite(log_prob):
         )
 
 
-def _vector(name, value, count):
+def _vector(name: str, value: Any, count: int) -> np.ndarray:
     try:
         # Words and booleans would become numbers.
         if np.asarray(value).dtype.kind in "bSU":
@@ -567,7 +598,7 @@ def _vector(name, value, count):
     return np.broadcast_to(array, (count,))
 
 
-def check_numbers(name, value, count):
+def check_numbers(name: str, value: Any, count: int) -> np.ndarray:
     """Return finite numbers, one for each image.
 
     Args:
