@@ -10,10 +10,13 @@ import dataclasses
 import pathlib
 import random
 import warnings
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from keras_pixel import files
 from keras_pixel.checks import check_images
 from keras_pixel.checks import check_size
 from keras_pixel.tasks import results
@@ -104,7 +107,7 @@ class ProbeResult:
             )
         return "\n".join(lines) + "\n"
 
-    def plot(self, path=None):
+    def plot(self, path: files.PathLike | None = None) -> Any:
         """Draw test accuracy against depth.
 
         Args:
@@ -153,7 +156,7 @@ class ProbeResult:
             "best": dataclasses.asdict(self.best),
         }
 
-    def save(self, folder) -> pathlib.Path:
+    def save(self, folder: files.PathLike) -> pathlib.Path:
         """Write `probe.json`, `table.md` and, with matplotlib, `probe.png`.
 
         Args:
@@ -171,18 +174,18 @@ class ProbeResult:
 
 
 def probe(
-    model,
-    train_data,
-    test_data,
-    layers=None,
-    pooling="mean",
-    num_train=None,
-    num_test=None,
-    random_weights=True,
-    seed=0,
-    batch_size=32,
-    progress=None,
-):
+    model: Any,
+    train_data: Any,
+    test_data: Any,
+    layers: Sequence[str | int] | None = None,
+    pooling: Any = "mean",
+    num_train: int | None = None,
+    num_test: int | None = None,
+    random_weights: bool = True,
+    seed: int = 0,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> ProbeResult:
     """Classify images by hidden states of a model, layer by layer.
 
     Each layer's features are pooled over the pixels and standardised, and a
@@ -254,7 +257,12 @@ def probe(
     done, total = 0, len(networks) * (len(train[1]) + len(test[1]))
     found: dict[str, list[Probe]] = {name: [] for name in ["pixels", *names]}
 
-    def classify(layer, weights, train_features, test_features):
+    def classify(
+        layer: str,
+        weights: str,
+        train_features: np.ndarray,
+        test_features: np.ndarray,
+    ) -> None:
         accuracies = {
             strength: _accuracy(
                 (train_features[fitted], train[1][fitted]),
@@ -318,7 +326,7 @@ def probe(
     )
 
 
-def _import_sklearn():
+def _import_sklearn() -> Any:
     try:
         import sklearn
     except ImportError as error:
@@ -329,7 +337,7 @@ def _import_sklearn():
     return sklearn
 
 
-def _check_told_nothing(model):
+def _check_told_nothing(model: Any) -> None:
     """Raise ValueError for a model whose hidden layers know what it is told."""
     conditions = model.conditions
     told = [
@@ -348,7 +356,11 @@ def _check_told_nothing(model):
         )
 
 
-def _accuracy(train, test, strength):
+def _accuracy(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    strength: float,
+) -> float:
     """Share of `test` that a classifier fitted to `train` gets right."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -366,7 +378,9 @@ def _accuracy(train, test, strength):
     return float(classifier.score(*test))
 
 
-def _layer_names(model, layers, pooling):
+def _layer_names(
+    model: Any, layers: Sequence[str | int] | None, pooling: Any
+) -> list[str]:
     known = model.feature_layers
     if layers is None:
         if not known:
@@ -388,7 +402,9 @@ def _layer_names(model, layers, pooling):
     )
 
 
-def _chosen(name, data, number, seed):
+def _chosen(
+    name: str, data: Any, number: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels, as many as wanted, drawn by the seed."""
     if isinstance(data, tuple) and len(data) == 2:
         images, labels = data
@@ -422,7 +438,7 @@ def _chosen(name, data, number, seed):
     return np.asarray(images[order]), labels[order]
 
 
-def _with_random_weights(model, seed):
+def _with_random_weights(model: Any, seed: int) -> Any:
     """The same network as when its training began."""
     # What Keras seeds its initializers by.
     former = random.getstate()
