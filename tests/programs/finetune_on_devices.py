@@ -16,7 +16,7 @@ for folder, number in zip(folders.split(","), devices.split(","), strict=True):
         data,
         folder,
         values="levels",
-        epochs=2,
+        epochs=1,
         batch_size=8,
         devices=None if number == "None" else int(number),
         progress=False,
