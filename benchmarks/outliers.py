@@ -116,7 +116,10 @@ def measure(name, count, num_background, epochs, precision, data_dir, pictures):
         of_inside = detector.predict(inside)
         for key, images in outside.items():
             of_outside = detector.predict(images)
-            scores = [x.data.instance_score for x in (of_inside, of_outside)]
+            scores = [
+                np.asarray(x.data.instance_score)
+                for x in (of_inside, of_outside)
+            ]
             is_outside = np.repeat([0, 1], [len(x) for x in scores])
             found[key][score] = roc_auc_score(
                 is_outside, np.concatenate(scores)

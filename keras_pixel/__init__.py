@@ -2,6 +2,7 @@
 
 import importlib
 from typing import TYPE_CHECKING
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -65,7 +66,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'keras_pixel' has no attribute {name!r}")
     _check_keras()
@@ -75,11 +76,11 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-def _check_keras():
+def _check_keras() -> None:
     """Refuse Keras before 3.15.
 
     Raises:

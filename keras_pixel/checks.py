@@ -7,6 +7,10 @@ never are.
 
 import difflib
 import math
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
@@ -22,13 +26,15 @@ _WORDS = {
 # === Numbers ===
 
 
-def is_integer(value):
+def is_integer(value: object) -> TypeGuard[int | np.integer]:
     """Whether `value` is an `int` or an integer of NumPy, and not a bool."""
     whole = isinstance(value, (int, np.integer))
     return whole and not isinstance(value, bool)
 
 
-def check_size(name, value, least=1, most=None):
+def check_size(
+    name: str, value: Any, least: int = 1, most: int | None = None
+) -> int:
     """Return an integer as an `int`.
 
     Args:
@@ -55,7 +61,14 @@ def check_size(name, value, least=1, most=None):
     )
 
 
-def check_number(name, value, least=None, above=None, way_out=None, most=None):
+def check_number(
+    name: str,
+    value: Any,
+    least: float | None = None,
+    above: float | None = None,
+    way_out: str | None = None,
+    most: float | None = None,
+) -> int | float:
     """Return a finite number as it is, an `int` or a `float`.
 
     Args:
@@ -70,7 +83,10 @@ def check_number(name, value, least=None, above=None, way_out=None, most=None):
         ValueError: unless `value` is such a number.
     """
     number = isinstance(value, (int, float, np.integer, np.floating))
-    if number and not isinstance(value, bool) and math.isfinite(value):
+    # An `int` may be too large to be asked whether it is finite.
+    if is_integer(value) or (
+        number and not isinstance(value, bool) and math.isfinite(value)
+    ):
         if (
             (least is None or value >= least)
             and (above is None or value > above)
@@ -87,7 +103,7 @@ def check_number(name, value, least=None, above=None, way_out=None, most=None):
     )
 
 
-def check_probability(name, value):
+def check_probability(name: str, value: Any) -> int | float:
     """Return a number in [0, 1) as it is.
 
     Raises:
@@ -102,7 +118,7 @@ def check_probability(name, value):
     )
 
 
-def check_divisible(name, value, channels):
+def check_divisible(name: str, value: int, channels: int) -> None:
     """Check that features split into the channels.
 
     Raises:
@@ -119,7 +135,7 @@ def check_divisible(name, value, channels):
     )
 
 
-def check_multiple(name, value, log_every):
+def check_multiple(name: str, value: int, log_every: int) -> None:
     """Check that a number of steps ends with a logging window.
 
     Raises:
@@ -134,7 +150,7 @@ def check_multiple(name, value, log_every):
         )
 
 
-def pair(name, value, least):
+def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     """Return (rows, columns) as two `int`.
 
     Raises:
@@ -151,7 +167,7 @@ def pair(name, value, least):
     )
 
 
-def odd_pair(name, value):
+def odd_pair(name: str, value: Any) -> tuple[int, int]:
     """Return one odd integer, or a pair of them, as two `int`.
 
     Raises:
@@ -169,7 +185,7 @@ def odd_pair(name, value):
     )
 
 
-def check_seed(seed):
+def check_seed(seed: Any) -> int | np.random.Generator | None:
     """Return a seed as an `int`, `None`, or the generator it is.
 
     Raises:
@@ -189,7 +205,7 @@ def check_seed(seed):
 # === Words ===
 
 
-def check_type(name, value, kind):
+def check_type(name: str, value: Any, kind: type) -> None:
     """Check that a value is a string, a dict or a bool.
 
     Raises:
@@ -202,7 +218,7 @@ def check_type(name, value, kind):
         )
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:
     """Return one of a few words, or `None` where that is one of them.
 
     Raises:
@@ -220,7 +236,9 @@ def check_choice(name, value, choices):
     )
 
 
-def check_keys(name, config, required, optional):
+def check_keys(
+    name: str, config: Any, required: Sequence[str], optional: Iterable[str]
+) -> None:
     """Check the keys of a dict.
 
     Raises:
@@ -244,17 +262,17 @@ def check_keys(name, config, required, optional):
         )
 
 
-def did_you_mean(word, known):
+def did_you_mean(word: object, known: Iterable[object]) -> str:
     """A sentence with the known words nearest to a wrong one, or nothing."""
-    known = [name for name in known if isinstance(name, str)]
-    near = difflib.get_close_matches(str(word), known, cutoff=0.5)
+    words = [name for name in known if isinstance(name, str)]
+    near = difflib.get_close_matches(str(word), words, cutoff=0.5)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 # === Images ===
 
 
-def check_image_shape(image_shape):
+def check_image_shape(image_shape: Any) -> tuple[int, int, int]:
     """Return `(height, width, channels)` as a tuple of `int`.
 
     Raises:
@@ -262,7 +280,8 @@ def check_image_shape(image_shape):
     """
     sizes = tuple(image_shape) if np.iterable(image_shape) else ()
     if len(sizes) == 3 and all(is_integer(n) and n > 0 for n in sizes):
-        return tuple(int(n) for n in sizes)
+        height, width, channels = map(int, sizes)
+        return height, width, channels
     raise ValueError(
         "`image_shape` must be three positive integers (height, width, "
         f"channels). Received: image_shape={image_shape!r}. For grey images "
@@ -270,7 +289,7 @@ def check_image_shape(image_shape):
     )
 
 
-def check_num_levels(num_levels):
+def check_num_levels(num_levels: Any) -> int:
     """Return the number of levels of a sub-pixel as an `int`.
 
     Raises:
@@ -279,7 +298,12 @@ def check_num_levels(num_levels):
     return check_size("num_levels", num_levels, 2, 256)
 
 
-def check_images(images, image_shape, num_levels, dtype="int32"):
+def check_images(
+    images: Any,
+    image_shape: Sequence[int],
+    num_levels: int,
+    dtype: str | None = "int32",
+) -> np.ndarray:
     """Return a batch of integer levels as an array.
 
     Args:
@@ -313,13 +337,27 @@ def check_images(images, image_shape, num_levels, dtype="int32"):
             raise ValueError(
                 f"`images` must hold levels from 0 to {num_levels - 1} "
                 f"(num_levels={num_levels}). Received: levels from {low} to "
-                f"{high}. Quantise 8-bit images with "
-                f"`images.astype(int) * {num_levels} // 256`."
+                f"{high}. {_way_into_range(low, high, num_levels)}"
             )
     return array if dtype is None else array.astype(dtype)
 
 
-def _way_to_levels(array, num_levels):
+def _way_into_range(low: int, high: int, num_levels: int) -> str:
+    for bits in (8, 16):
+        if low >= 0 and num_levels < 2**bits and high < 2**bits:
+            return (
+                f"Quantise {bits}-bit images with "
+                f"`images.astype(int) * {num_levels} // {2**bits}`."
+            )
+    return (
+        "Convert them, or leave out what is no level: "
+        f"`images.clip(0, {num_levels - 1})`."
+    )
+
+
+def _way_to_levels(array: np.ndarray, num_levels: int) -> str:
+    if array.dtype == np.bool_:
+        return 'For images of two levels use `images.astype("uint8")`.'
     scaled = (
         "For floats in [-1, 1] use `keras_pixel.floats_to_levels(images, "
         "num_levels)`"
@@ -344,7 +382,9 @@ def _way_to_levels(array, num_levels):
     return scaled + "."
 
 
-def _check_shape_of_images(array, image_shape):
+def _check_shape_of_images(
+    array: np.ndarray, image_shape: Sequence[int]
+) -> None:
     expected = tuple(image_shape)
     if array.ndim == 4 and array.shape[1:] == expected:
         return
@@ -360,8 +400,15 @@ def _check_shape_of_images(array, image_shape):
     )
 
 
-def to_numpy(images):
+def to_numpy(
+    images: Any, name: str = "images", kind: str = "integer levels"
+) -> np.ndarray:
     """An array or a tensor as a NumPy array.
+
+    Args:
+        images: what was given.
+        name: str. The argument. Defaults to `"images"`.
+        kind: str. What it should hold, in words.
 
     Raises:
         TypeError: if it cannot be converted.
@@ -375,13 +422,19 @@ def to_numpy(images):
         return np.asarray(ops.convert_to_numpy(images))
     except Exception as error:
         raise TypeError(
-            "`images` must be an array or a tensor of integer levels. "
-            f"Received: {type(images).__name__}. Read files with "
-            "`keras_pixel.data.load_data`."
+            f"`{name}` must be an array or a tensor of {kind}. "
+            f"Received: {type(images).__name__}. "
+            + (
+                "Read files with `keras_pixel.data.load_data`."
+                if name == "images"
+                else "Its rows must be of one length."
+            )
         ) from error
 
 
-def check_mask(mask, images, image_shape):
+def check_mask(
+    mask: Any, images: np.ndarray, image_shape: Sequence[int]
+) -> np.ndarray:
     """Return one mask for each image.
 
     Args:
@@ -396,7 +449,7 @@ def check_mask(mask, images, image_shape):
     Raises:
         ValueError: if shape or values are wrong.
     """
-    mask = np.asarray(mask)
+    mask = to_numpy(mask, "mask", "booleans")
     _check_shape_of_images(images, image_shape)
     shapes = (images.shape[1:3], images.shape[:3])
     if mask.shape not in shapes:
@@ -407,15 +460,19 @@ def check_mask(mask, images, image_shape):
             "images, or one for each."
         )
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        numbers = mask.dtype.kind in "iuf"
         raise ValueError(
             "`mask` must hold booleans, True where a pixel is known. "
-            f"Received: mask.dtype={mask.dtype}, from {mask.min()} to "
-            f"{mask.max()}. Use for example `mask > 0.5`."
+            f"Received: mask.dtype={mask.dtype}"
+            + (f", from {mask.min()} to {mask.max()}" if numbers else "")
+            + ". Use for example `mask > 0.5`."
         )
     return np.broadcast_to(mask.astype(bool), shapes[1])
 
 
-def check_completion(images, mask, image_shape, num_levels):
+def check_completion(
+    images: Any, mask: Any, image_shape: Sequence[int], num_levels: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images to be completed; levels of unknown pixels become 0.
 
     See `check_images` and `check_mask` for arguments and errors.
@@ -424,13 +481,13 @@ def check_completion(images, mask, image_shape, num_levels):
         int32 array of the images' shape, and bool array `(batch, height,
         width)`, True where a pixel is known.
     """
-    images = np.asarray(images)
+    images = to_numpy(images)
     known = check_mask(mask, images, image_shape)
     images = np.where(known[..., None], images, 0)
     return check_images(images, image_shape, num_levels), known
 
 
-def check_noise(noise, image_shape):
+def check_noise(noise: Any, image_shape: Sequence[int]) -> np.ndarray:
     """Return uniform noise for images as float32, all of it below 1.
 
     Args:
@@ -460,7 +517,9 @@ def check_noise(noise, image_shape):
     return np.minimum(noise.astype("float32"), _BELOW_ONE)
 
 
-def check_options(count, num_levels, temperature, top_k, top_p):
+def check_options(
+    count: int, num_levels: int, temperature: Any, top_k: Any, top_p: Any
+) -> dict[str, np.ndarray]:
     """Return how to draw levels, one value for each image.
 
     Args:
@@ -505,7 +564,7 @@ def check_options(count, num_levels, temperature, top_k, top_p):
     return values
 
 
-def check_finite(log_prob):
+def check_finite(log_prob: np.ndarray) -> None:
     """Check that log-probabilities are numbers; `-inf` is one.
 
     Raises:
@@ -519,8 +578,11 @@ def check_finite(log_prob):
         )
 
 
-def _vector(name, value, count):
+def _vector(name: str, value: Any, count: int) -> np.ndarray:
     try:
+        # Words and booleans would become numbers.
+        if np.asarray(value).dtype.kind in "bSU":
+            raise TypeError
         array = np.asarray(value, "float32")
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -536,7 +598,7 @@ def _vector(name, value, count):
     return np.broadcast_to(array, (count,))
 
 
-def check_numbers(name, value, count):
+def check_numbers(name: str, value: Any, count: int) -> np.ndarray:
     """Return finite numbers, one for each image.
 
     Args:

@@ -1,11 +1,14 @@
 """Integer levels <-> floats in [-1, 1], and nats -> bits per dimension."""
 
 import math
+from typing import Any
 
 from keras import ops
 
 
-def levels_to_floats(images, num_levels, dtype="float32"):
+def levels_to_floats(
+    images: Any, num_levels: int, dtype: str = "float32"
+) -> Any:
     """Scale integer levels to [-1, 1].
 
     Args:
@@ -21,7 +24,7 @@ def levels_to_floats(images, num_levels, dtype="float32"):
     return ops.cast(floats, dtype)
 
 
-def floats_to_levels(floats, num_levels):
+def floats_to_levels(floats: Any, num_levels: int) -> Any:
     """Nearest integer level of floats in [-1, 1].
 
     Args:
@@ -35,7 +38,7 @@ def floats_to_levels(floats, num_levels):
     return ops.cast(ops.clip(ops.round(scaled), 0, num_levels - 1), "int32")
 
 
-def nats_to_bits_per_dim(nats, num_dims):
+def nats_to_bits_per_dim(nats: Any, num_dims: Any) -> Any:
     """Bits per dimension of negative log-probabilities.
 
     Args:

@@ -14,6 +14,10 @@ flipped and transposed to it at the model's border (`into_order`), and back
 again (`from_order`). The channels of a pixel stay in their order.
 """
 
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 MASK_TYPES = ("A", "B")
@@ -31,12 +35,12 @@ ORDERS = (
 )
 
 
-def is_transposed(order):
+def is_transposed(order: str) -> bool:
     """Whether the lines of an order are columns."""
     return order.startswith(("down", "up"))
 
 
-def into_order(numpy, images, order, axis=1):
+def into_order(numpy: Any, images: Any, order: str, axis: int = 1) -> Any:
     """Images turned so that `right_down` is the order in them.
 
     Args:
@@ -55,14 +59,14 @@ def into_order(numpy, images, order, axis=1):
     return images
 
 
-def from_order(numpy, images, order, axis=1):
+def from_order(numpy: Any, images: Any, order: str, axis: int = 1) -> Any:
     """Undo `into_order`, which see for the arguments."""
     if is_transposed(order):
         images = numpy.swapaxes(images, axis, axis + 1)
     return _flip(numpy, images, order, axis)
 
 
-def _flip(numpy, images, order, axis):
+def _flip(numpy: Any, images: Any, order: str, axis: int) -> Any:
     directions = order.split("_")
     if "up" in directions:
         images = numpy.flip(images, axis)
@@ -71,7 +75,7 @@ def _flip(numpy, images, order, axis):
     return images
 
 
-def fitting_order(known, orders):
+def fitting_order(known: np.ndarray, orders: Sequence[str]) -> np.ndarray:
     """The order of each image in which its known pixels come first.
 
     Or, where there is none, in which the fewest of them come after the first
@@ -93,7 +97,7 @@ def fitting_order(known, orders):
     return np.argmin(np.stack(late), axis=0).astype("int32")
 
 
-def sequence_index(image_shape):
+def sequence_index(image_shape: Sequence[int]) -> np.ndarray:
     """Place of every sub-pixel in the sequence.
 
     Args:
@@ -106,7 +110,7 @@ def sequence_index(image_shape):
     return np.arange(np.prod(image_shape, dtype=int)).reshape(image_shape)
 
 
-def is_before(image_shape):
+def is_before(image_shape: Sequence[int]) -> np.ndarray:
     """The whole order as one matrix, for dense masks and for tests.
 
     Returns:
@@ -118,7 +122,7 @@ def is_before(image_shape):
     return index[..., None, None, None] < index[None, None, None, ...]
 
 
-def channel_of_feature(features, channels):
+def channel_of_feature(features: int, channels: int) -> np.ndarray:
     """Channel that each of `features` feature maps belongs to.
 
     Returns:
@@ -127,7 +131,7 @@ def channel_of_feature(features, channels):
     return np.arange(features) % channels
 
 
-def channel_major(features, channels):
+def channel_major(features: int, channels: int) -> np.ndarray:
     """Permutation from interleaved features to channel 0, then 1, ….
 
     Returns:
@@ -137,7 +141,9 @@ def channel_major(features, channels):
     return np.argsort(channel_of_feature(features, channels), kind="stable")
 
 
-def channel_mask(in_channels, out_channels, mask_type):
+def channel_mask(
+    in_channels: np.ndarray, out_channels: np.ndarray, mask_type: str
+) -> np.ndarray:
     """Which input features an output feature of the same pixel may see.
 
     Mask A hides a channel from itself, mask B shows it; both show the
@@ -158,7 +164,7 @@ def channel_mask(in_channels, out_channels, mask_type):
     return in_channels <= out_channels
 
 
-def is_past(rows_above, columns_right, lag):
+def is_past(rows_above: Any, columns_right: Any, lag: int | None) -> Any:
     """Whether a tap lies in the past of a wavefront.
 
     Pixel `(i, j)` has the time `j + lag * i`; all pixels of one time are drawn
@@ -183,7 +189,7 @@ def is_past(rows_above, columns_right, lag):
     return (rows_above >= 0) & (columns_right < lag * rows_above)
 
 
-def least_lag(offsets):
+def least_lag(offsets: Iterable[tuple[int, int]]) -> int | None:
     """The least lag of a wavefront on which all of some taps are past.
 
     Args:
@@ -203,14 +209,14 @@ def least_lag(offsets):
 
 
 def convolution_mask(
-    kernel_size,
-    in_features,
-    out_features,
-    channels,
-    mask_type,
-    lag=None,
-    dilation_rate=(1, 1),
-):
+    kernel_size: tuple[int, int],
+    in_features: int,
+    out_features: int,
+    channels: int,
+    mask_type: str,
+    lag: int | None = None,
+    dilation_rate: tuple[int, int] = (1, 1),
+) -> np.ndarray:
     """Mask of a convolution kernel cropped to its causal rows.
 
     A kernel of `(kernel_height, kernel_width)` is centred on its output; the
@@ -248,7 +254,9 @@ def convolution_mask(
     return mask
 
 
-def shifted_taps(kernel_size, stack, shift=(0, 0)):
+def shifted_taps(
+    kernel_size: tuple[int, int], stack: str, shift: tuple[int, int] = (0, 0)
+) -> tuple[np.ndarray, np.ndarray]:
     """Where the taps of a shifted kernel lie, seen from its output.
 
     A kernel of the vertical stack has its output in the middle of its last
@@ -272,7 +280,9 @@ def shifted_taps(kernel_size, stack, shift=(0, 0)):
     return rows_above[:, None], columns_right[None, :]
 
 
-def crop_taps(rows_above, columns_right, lag=None):
+def crop_taps(
+    rows_above: np.ndarray, columns_right: np.ndarray, lag: int | None = None
+) -> np.ndarray:
     """Which taps of a kernel over whole pixels are kept.
 
     Args:
@@ -291,8 +301,12 @@ def crop_taps(rows_above, columns_right, lag=None):
 
 
 def is_attended(
-    rows_above, columns_right, channels_before, lag=None, strict=False
-):
+    rows_above: np.ndarray,
+    columns_right: np.ndarray,
+    channels_before: np.ndarray,
+    lag: int | None = None,
+    strict: bool = False,
+) -> np.ndarray:
     """Whether a token (sub-pixel) attends to another.
 
     It sees all tokens of the pixels that are past, and of its own pixel
@@ -315,7 +329,11 @@ def is_attended(
     return past | (own_pixel & (channels_before >= 0))
 
 
-def attention_mask(image_shape, lag=None, strict=False):
+def attention_mask(
+    image_shape: tuple[int, int, int],
+    lag: int | None = None,
+    strict: bool = False,
+) -> np.ndarray:
     """Which tokens (sub-pixels) each token of an image attends to.
 
     Args:

@@ -26,7 +26,7 @@ ALLOWED = {
     "checks": ((), ("keras", "numpy")),
     "schemas": (("checks",), ("pydantic",)),
     "files": ((), ()),
-    "start": ((), ("keras",)),
+    "start": ((), ("keras", "tensorflow")),
     "compiled": ((), ("jax", "keras", "numpy", "tensorflow")),
     # The head of a mixture asks it for likelihoods.
     "layers": (("distributions",), ("keras", "numpy")),
@@ -45,7 +45,8 @@ ALLOWED = {
         ("keras", "numpy", "tensorflow"),
     ),
     "data": (
-        (),
+        # What is stored may be TensorFlow's.
+        ("start",),
         (
             *("keras", "numpy", "PIL", "pyarrow", "tensorflow"),
             "tensorflow_datasets",

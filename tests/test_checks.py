@@ -125,12 +125,18 @@ def test_one_mask_serves_all_images():
         (np.ones((3, 2)), r"\(2, 3\) or \(2, 2, 3\).*mask.shape=\(3, 2\)"),
         (np.ones((2, 3, 1)), r"mask.shape=\(2, 3, 1\)"),
         (np.full((2, 3), 0.5), "must hold booleans.*from 0.5 to 0.5"),
+        (np.full((2, 3), "x"), "must hold booleans.*mask.dtype=<U1. Use"),
     ],
-    ids=["shape", "channels", "floats"],
+    ids=["shape", "channels", "floats", "words"],
 )
 def test_wrong_mask_is_refused(mask, words):
     with pytest.raises(ValueError, match=words):
         check_mask(mask, np.zeros((2, *SHAPE), int), SHAPE)
+
+
+def test_mask_of_uneven_rows_is_refused():
+    with pytest.raises(TypeError, match="`mask` must be an array.*booleans"):
+        check_mask([[1, 1, 1], [1]], np.zeros((2, *SHAPE), int), SHAPE)
 
 
 def test_mask_of_images_of_another_shape_is_refused():
@@ -163,6 +169,8 @@ def test_top_k_of_more_than_there_are_is_all():
         ({"temperature": [1, 1, 1]}, r"each of the 2 images.*shape \(3,\)"),
         ({"top_k": 0}, "`top_k` must be an integer of at least 1.*top_k=0"),
         ({"top_k": 1.5}, "top_k=1.5"),
+        ({"top_k": True}, "`top_k` must be one number.*top_k=True"),
+        ({"temperature": "1"}, "`temperature` must be one number.*='1'"),
         ({"top_p": 0}, "`top_p` must be above 0.*top_p=0"),
         ({"top_p": 1.1}, "at most 1. Received: top_p=1.1"),
     ],
@@ -200,7 +208,11 @@ def test_empty_batch_is_fine():
             "must hold integer levels .* Received: images.dtype=float64.*"
             "floats_to_levels",
         ),
-        (np.zeros((1, 2, 2, 1), bool), TypeError, "dtype=bool"),
+        (
+            np.zeros((1, 2, 2, 1), bool),
+            TypeError,
+            r'dtype=bool.*two levels use `images.astype\("uint8"\)',
+        ),
         ("image.png", TypeError, "`images` must .* Received: "),
         (
             np.zeros((2, 2, 1), int),
@@ -226,12 +238,17 @@ def test_empty_batch_is_fine():
         (
             np.full((1, 2, 2, 1), -1),
             ValueError,
-            "Received: levels from -1 to -1",
+            "Received: levels from -1 to -1.*leave out what is no level",
+        ),
+        (
+            np.full((1, 2, 2, 1), 256),
+            ValueError,
+            r"Quantise 16-bit images.*\* 16 // 65536",
         ),
     ],
     ids=[
         *("floats", "booleans", "text", "single", "no_axis"),
-        *("channels", "high", "low"),
+        *("channels", "high", "low", "16_bits"),
     ],
 )
 def test_what_is_no_image_is_refused(images, error, words):
@@ -247,3 +264,19 @@ def test_a_member_of_an_enumeration_is_the_string_that_it_is():
 
     found = checks.check_choice("side", Side.left, ["left", "right"])
     assert type(found) is str and found == "left"
+
+
+def test_way_out_of_too_high_levels_changes_them():
+    """With 256 levels, `images * 256 // 256` would be the same again."""
+    images = np.full((1, 2, 2, 1), -1)
+    with pytest.raises(ValueError, match=r"`images.clip\(0, 255\)`"):
+        check_images(images, (2, 2, 1), 256)
+    images = np.full((1, 2, 2, 1), 300)
+    with pytest.raises(ValueError, match=r"\* 256 // 65536`"):
+        check_images(images, (2, 2, 1), 256)
+
+
+def test_an_integer_of_any_size_is_finite():
+    assert checks.check_number("n", 10**400) == 10**400
+    with pytest.raises(ValueError, match="`n` must be a finite number.*most 1"):
+        checks.check_number("n", 10**400, most=1)

@@ -30,6 +30,8 @@ PARTS = {
     "tasks": "What a trained model is for.",
     "export": "SavedModel, ONNX, TF-Serving.",
 }
+# Classes made of several, whose methods are told at one place: here.
+WITH_INHERITED = {"PixelModel"}
 
 
 def main():
@@ -84,7 +86,11 @@ def write_reference():
 
 def page(module, about, names):
     lines = [f"# {module}", "", about, ""]
-    lines += [f"::: {module}.{name}\n" for name in sorted(names)]
+    for name in sorted(names):
+        lines.append(f"::: {module}.{name}")
+        if name in WITH_INHERITED:
+            lines += ["    options:", "      inherited_members: true"]
+        lines.append("")
     return "\n".join(lines)
 
 

@@ -96,6 +96,7 @@ def finetune(
     download: options.Download = False,
     resume: options.Resume = True,
     quiet: options.Quiet = False,
+    devices: options.Devices = None,
 ) -> None:
     """Train a model further on images of your own."""
     paths.check_path(output)
@@ -124,5 +125,6 @@ def finetune(
         download=download,
         resume=resume,
         progress=not quiet,
+        devices=_number_or_all(devices),
     )
     print(result)

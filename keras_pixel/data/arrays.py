@@ -1,11 +1,17 @@
 """Images from NumPy arrays and from .npy and .npz files."""
 
 import zlib
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from typing import Self
 from zipfile import BadZipFile
 
 import numpy as np
 
+from keras_pixel.data.image_source import Read
 from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.pixels import as_bytes
 from keras_pixel.data.splits import SPLIT_NAMES
@@ -25,10 +31,10 @@ class ArraySource:
 
     ordered = False
 
-    def __init__(self, name: str, parts: dict):
+    def __init__(self, name: str, parts: dict[str, tuple[Any, Any]]):
         self.name = name
-        self.class_names = None
-        self.num_classes = None
+        self.class_names: tuple[str, ...] | None = None
+        self.num_classes: int | None = None
         self._parts = {
             split: _checked(images, labels, f"{name}, {split}")
             for split, (images, labels) in parts.items()
@@ -37,12 +43,13 @@ class ArraySource:
             split: len(images) for split, (images, _) in self._parts.items()
         }
         all_labels = [labels for _, labels in self._parts.values()]
-        self.has_labels = all(labels is not None for labels in all_labels)
+        known = [labels for labels in all_labels if labels is not None]
+        self.has_labels = len(known) == len(all_labels)
         if self.has_labels:
-            self.num_classes = 1 + max(int(part.max()) for part in all_labels)
+            self.num_classes = 1 + max(int(part.max()) for part in known)
 
     @classmethod
-    def from_arrays(cls, source):
+    def from_arrays(cls, source: Any) -> Self:
         """Make the source of an array, or of a pair `(images, labels)`."""
         images, labels = source, None
         if isinstance(source, tuple) and len(source) == 2:
@@ -60,7 +67,13 @@ class ArraySource:
     def labels(self, part: str) -> np.ndarray | None:
         return self._parts[part][1]
 
-    def read(self, part, positions, converter: PixelConverter, on_error):
+    def read(
+        self,
+        part: str,
+        positions: np.ndarray,
+        converter: PixelConverter,
+        on_error: str,
+    ) -> Read:
         """`(images, labels or None, ids, names of unreadable files)`."""
         images, labels = self._parts[part]
         name = f"an array of {self.sizes[part]} images"
@@ -92,7 +105,9 @@ def read_array_file(path: Path) -> ArraySource:
     return ArraySource(name, _named_parts(arrays, path))
 
 
-def _named_parts(arrays, path):
+def _named_parts(
+    arrays: Mapping[str, np.ndarray], path: Path
+) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     names = list(arrays)
     parts = {}
     for split, words in SPLIT_NAMES.items():
@@ -118,7 +133,12 @@ def _named_parts(arrays, path):
     }
 
 
-def _find(names, kinds, splits, path):
+def _find(
+    names: Iterable[str],
+    kinds: Iterable[str],
+    splits: Sequence[str],
+    path: Path,
+) -> str | None:
     wanted = set(kinds)
     if splits:
         wanted = {f"{kind}_{split}" for kind in kinds for split in splits}
@@ -132,7 +152,9 @@ def _find(names, kinds, splits, path):
     return found[0] if found else None
 
 
-def _checked(images, labels, name):
+def _checked(
+    images: Any, labels: Any, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
     images = _as_array("images", images, name)
     if images.dtype != bool and not np.issubdtype(images.dtype, np.integer):
         raise TypeError(
@@ -168,7 +190,7 @@ def _checked(images, labels, name):
     return images, labels
 
 
-def _as_array(what, values, name):
+def _as_array(what: str, values: Any, name: str) -> np.ndarray:
     if not hasattr(values, "__array__"):
         raise TypeError(
             f"`source` must be a TFDS name, a path, an array, or a pair "

@@ -1,9 +1,12 @@
 """Batches without TensorFlow, each determined by its number alone."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_pixel.checks import check_size
+from keras_pixel.data.stored import StoredImages
 
 
 class ImageBatches(keras.utils.PyDataset):
@@ -23,7 +26,8 @@ class ImageBatches(keras.utils.PyDataset):
     `fit`, which would otherwise shuffle these batches again.
 
     Args:
-        images: uint8 array `(images, height, width, channels)`.
+        images: uint8 array `(images, height, width, channels)`, or
+            `StoredImages`.
         labels: int32 array `(images,)`, or `None`.
         batch_size: int. Images per batch.
         shuffle: bool. Whether to shuffle the images anew in each epoch.
@@ -49,7 +53,7 @@ class ImageBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: np.ndarray | StoredImages,
         labels: np.ndarray | None,
         batch_size: int,
         *,
@@ -60,7 +64,7 @@ class ImageBatches(keras.utils.PyDataset):
         repeat: bool = False,
         drop_remainder: bool = False,
         part: tuple[int, int] = (0, 1),
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         must_drop = drop_remainder and not repeat
@@ -89,7 +93,7 @@ class ImageBatches(keras.utils.PyDataset):
         """See `keras.utils.PyDataset`; `None` if the batches never end."""
         return None if self.repeat else self.batches_per_epoch
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.repeat:
             raise TypeError(
                 "Batches that repeat have no length. Received: repeat=True. "
@@ -97,7 +101,7 @@ class ImageBatches(keras.utils.PyDataset):
             )
         return self.batches_per_epoch
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> np.ndarray | dict[str, np.ndarray]:
         if index < 0 or not (self.repeat or index < len(self)):
             raise IndexError(
                 f"`index` must be a batch's number. Received: index={index}, "
@@ -119,11 +123,11 @@ class ImageBatches(keras.utils.PyDataset):
             return images
         return {"images": images, "labels": self.labels[chosen]}
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         # Keras continues to read endless batches, and starts others at 0.
         self.passes += 0 if self.repeat else 1
 
-    def _positions(self, step):
+    def _positions(self, step: int) -> np.ndarray:
         if not self.repeat:
             epoch, batch = divmod(step, self.batches_per_epoch)
             start = batch * self.batch_size
@@ -138,7 +142,7 @@ class ImageBatches(keras.utils.PyDataset):
             epoch, start = epoch + 1, 0
         return np.concatenate(parts)
 
-    def _epoch_order(self, epoch):
+    def _epoch_order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
             return self._order[1]
         # Read and set as one object, since several threads may ask at once.
@@ -148,11 +152,11 @@ class ImageBatches(keras.utils.PyDataset):
             self._order = (epoch, order)
         return order
 
-    def _generator(self, purpose, number):
+    def _generator(self, purpose: int, number: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose, number])
 
 
-def check_batch_size(batch_size, num_images: int, drop: bool) -> int:
+def check_batch_size(batch_size: Any, num_images: int, drop: bool) -> int:
     """Return a batch size that gives at least one batch, as an `int`."""
     batch_size = check_size("batch_size", batch_size)
     if drop and batch_size > num_images:
@@ -164,7 +168,7 @@ def check_batch_size(batch_size, num_images: int, drop: bool) -> int:
     return batch_size
 
 
-def _check_part(part, batch_size: int) -> tuple[int, int]:
+def _check_part(part: tuple[int, int], batch_size: int) -> tuple[int, int]:
     """Return a share of a batch, an index and of how many."""
     index, count = part
     count = check_size("part[1]", count)

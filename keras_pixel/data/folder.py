@@ -2,11 +2,13 @@
 
 import collections
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from keras_pixel.data.image_source import Read
 from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
@@ -29,7 +31,7 @@ SUFFIXES = (
 class UnreadableError(ValueError):
     """Unreadable picture files; `problems` has `(name, why)` of each."""
 
-    def __init__(self, message, problems):
+    def __init__(self, message: str, problems: list[tuple[str, str]]):
         super().__init__(message)
         self.problems = problems
 
@@ -65,9 +67,10 @@ class FolderSource:
         self.sizes = {part: len(names) for part, names in self._files.items()}
         classes = {self._class_of(name) for name in files}
         self.has_labels = None not in classes
-        self.class_names = self.num_classes = None
+        self.class_names: tuple[str, ...] | None = None
+        self.num_classes: int | None = None
         if self.has_labels:
-            self.class_names = tuple(sorted(classes))
+            self.class_names = tuple(sorted(map(str, classes)))
             self.num_classes = len(classes)
 
     def ids(self, part: str) -> list[str]:
@@ -97,7 +100,13 @@ class FolderSource:
     def labels(self, part: str) -> np.ndarray | None:
         return self._labels_of(self._files[part])
 
-    def read(self, part, positions, converter: PixelConverter, on_error):
+    def read(
+        self,
+        part: str,
+        positions: np.ndarray,
+        converter: PixelConverter,
+        on_error: str,
+    ) -> Read:
         """`(images, labels or None, ids, names of unreadable files)`."""
         images, ids, unreadable = [], [], []
         wanted = converter.image_shape
@@ -129,15 +138,17 @@ class FolderSource:
         labels = self._labels_of(ids)
         return images, labels, ids, [name for name, _ in unreadable]
 
-    def _labels_of(self, names):
+    def _labels_of(self, names: Sequence[str]) -> np.ndarray | None:
         if not self.has_labels:
             return None
-        numbers = {name: i for i, name in enumerate(self.class_names or ())}
+        numbers: dict[str | None, int] = {
+            name: i for i, name in enumerate(self.class_names or ())
+        }
         return np.array(
             [numbers[self._class_of(name)] for name in names], "int32"
         )
 
-    def _class_of(self, name):
+    def _class_of(self, name: str) -> str | None:
         folders = name.split("/")[self._depth : -1]
         return folders[0] if folders else None
 
@@ -184,7 +195,7 @@ _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
-def _find_pictures(root):
+def _find_pictures(root: Path) -> list[str]:
     """Paths below `root`, such as "a/b.png", sorted."""
     files, seen = [], set()
     for folder, folders, names in os.walk(root, followlinks=True):
@@ -204,7 +215,7 @@ def _find_pictures(root):
     return sorted(files)
 
 
-def _by_split(files, path):
+def _by_split(files: list[str], path: Path) -> dict[str, list[str]]:
     firsts = sorted({name.rpartition("/")[0].split("/")[0] for name in files})
     splits = [split_of(first) for first in firsts]
     if not any(splits):
@@ -219,4 +230,5 @@ def _by_split(files, path):
     return {
         split: [name for name in files if name.split("/")[0] == first]
         for first, split in zip(firsts, splits, strict=True)
+        if split is not None  # none is, here
     }

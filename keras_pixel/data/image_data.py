@@ -1,6 +1,8 @@
 """The images of one split, as integer levels."""
 
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from keras_pixel.checks import check_size
 from keras_pixel.data.batches import ImageBatches
 from keras_pixel.data.batches import check_batch_size
 from keras_pixel.data.stored import StoredImages
+from keras_pixel.start import import_tensorflow
 
 
 class ImageData:
@@ -40,20 +43,19 @@ class ImageData:
 
     def __init__(
         self,
-        images,
-        labels=None,
+        images: np.ndarray | StoredImages,
+        labels: np.ndarray | None = None,
         *,
-        num_levels=256,
-        num_classes=None,
-        class_names=None,
-        source="array",
-        split="all",
-        note="",
-        ids=None,
-        skipped_files=(),
+        num_levels: int = 256,
+        num_classes: int | None = None,
+        class_names: Sequence[str] | None = None,
+        source: str = "array",
+        split: str = "all",
+        note: str = "",
+        ids: Sequence[str] | None = None,
+        skipped_files: Sequence[str] = (),
     ):
-        stored = isinstance(images, StoredImages)
-        if not stored:
+        if not isinstance(images, StoredImages):
             images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
             raise ValueError(
@@ -62,7 +64,7 @@ class ImageData:
                 f"shape={images.shape}. `load_data` makes it from other "
                 "arrays."
             )
-        if not stored and images.max() >= num_levels:
+        if isinstance(images, np.ndarray) and images.max() >= num_levels:
             raise ValueError(
                 "`images` must hold levels from 0 to num_levels - 1. "
                 f"Received: num_levels={num_levels}, highest level="
@@ -118,10 +120,10 @@ class ImageData:
             found.update(np.ascontiguousarray(self.labels).data)
         return found.hexdigest()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"ImageData({self.description}; image_shape={self.image_shape}, "
             f"num_levels={self.num_levels}, num_classes={self.num_classes})"
@@ -137,7 +139,7 @@ class ImageData:
         flip: bool = False,
         repeat: bool = False,
         drop_remainder: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> ImageBatches:
         """Make batches for any backend, without TensorFlow; see `ImageBatches`.
 
@@ -166,7 +168,7 @@ class ImageData:
         seed: int = 0,
         repeat: bool = False,
         drop_remainder: bool = False,
-    ):
+    ) -> Any:
         """Make a `tf.data.Dataset` of batches. Needs TensorFlow.
 
         Args:
@@ -190,7 +192,7 @@ class ImageData:
         batch_size = check_batch_size(batch_size, len(self), drop_remainder)
         seed = check_size("seed", seed, 0)
         try:
-            import tensorflow as tf
+            tf = import_tensorflow()
         except ImportError as error:
             raise ImportError(
                 "`tf_dataset` needs TensorFlow. Received: "

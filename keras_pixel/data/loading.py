@@ -1,25 +1,29 @@
 """One function that loads any source of images as integer levels."""
 
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_size
 from keras_pixel.data.image_data import ImageData
+from keras_pixel.data.image_source import ImageSource
 from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.sources import open_source
 from keras_pixel.data.splits import SPLITS
 from keras_pixel.data.splits import check_split_size
 from keras_pixel.data.splits import choose
 from keras_pixel.data.stored import StoredImages
+from keras_pixel.files import PathLike
 
 
 def load_data(
-    source,
+    source: Any,
     split: str = "train",
     *,
-    data_dir=None,
+    data_dir: PathLike | None = None,
     download: bool = False,
     num_levels: int = 256,
     image_shape: tuple[int, int, int] | None = None,
@@ -135,7 +139,8 @@ def load_data(
     for part, positions in chosen.items():
         read = opened.read(part, positions, converter, on_error)
         images.append(read[0])
-        numbers.extend(read[1] if labels else [])
+        if labels and read[1] is not None:
+            numbers.extend(read[1])
         ids.extend(read[2])
         skipped.extend(read[3])
     if skipped:
@@ -165,7 +170,7 @@ def load_data(
     )
 
 
-def _joined(parts):
+def _joined(parts: Iterable[list[np.ndarray] | np.ndarray]) -> np.ndarray:
     """Join the images of several splits; a single array is not copied."""
     arrays = [
         part if isinstance(part, np.ndarray) else np.stack(part)
@@ -175,7 +180,9 @@ def _joined(parts):
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _check_labels(numbers, source, split):
+def _check_labels(
+    numbers: list[int] | np.ndarray, source: ImageSource, split: str
+) -> None:
     if len(numbers) and min(numbers) < 0:
         raise ValueError(
             "Labels must be 0 or more. Received: a label of "
@@ -184,7 +191,15 @@ def _check_labels(numbers, source, split):
         )
 
 
-def _streamed(source, chosen, converter, labels, on_error, note, split):
+def _streamed(
+    source: ImageSource,
+    chosen: dict[str, np.ndarray],
+    converter: PixelConverter,
+    labels: bool,
+    on_error: str,
+    note: str,
+    split: str,
+) -> ImageData:
     if on_error == "skip":
         raise ValueError(
             "`stream` reads each file when a batch needs it, so cannot leave "
@@ -200,10 +215,12 @@ def _streamed(source, chosen, converter, labels, on_error, note, split):
         )
     numbers = None
     if labels:
+        all_labels = {part: source.labels(part) for part in chosen}
         numbers = np.concatenate(
             [
-                source.labels(part)[positions]
-                for part, positions in chosen.items()
+                of_part[chosen[part]]
+                for part, of_part in all_labels.items()
+                if of_part is not None  # none is: `has_labels`
             ]
         )
         _check_labels(numbers, source, split)

@@ -1,13 +1,24 @@
 """Sheets of images, and pictures in files."""
 
 import math
+from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from keras_pixel.files import PathLike
 from keras_pixel.files import atomic_file
 
+if TYPE_CHECKING:
+    from PIL import Image
 
-def image_sheet(images, num_levels, columns=None, scale=None):
+
+def image_sheet(
+    images: Any,
+    num_levels: int,
+    columns: int | None = None,
+    scale: int | None = None,
+) -> "Image.Image":
     """Make one picture of many images, in rows.
 
     Args:
@@ -51,7 +62,9 @@ def image_sheet(images, num_levels, columns=None, scale=None):
     return Image.fromarray(sheet)
 
 
-def cut_sheet(sheet, image_shape, num_levels):
+def cut_sheet(
+    sheet: np.ndarray, image_shape: tuple[int, int, int], num_levels: int
+) -> np.ndarray | None:
     """Take the images out of a picture that `image_sheet` made.
 
     Args:
@@ -84,20 +97,20 @@ def cut_sheet(sheet, image_shape, num_levels):
     return levels[..., :channels]
 
 
-def _runs(is_inside):
+def _runs(is_inside: np.ndarray) -> list[tuple[int, int]]:
     """`(start, length)` of each run of True."""
     edges = np.flatnonzero(np.diff(np.pad(is_inside.astype("int8"), 1)))
     return [(a, b - a) for a, b in edges.reshape(-1, 2)]
 
 
-def to_bytes(levels, num_levels):
+def to_bytes(levels: Any, num_levels: int) -> np.ndarray:
     """Convert levels to 8-bit values, which quantise to the same levels."""
     # Rounded up, because quantisation rounds down.
     scaled = -(-np.asarray(levels, "int64") * 255 // (num_levels - 1))
     return scaled.astype("uint8")
 
 
-def save_picture(picture, path):
+def save_picture(picture: "Image.Image", path: PathLike) -> None:
     """Write a picture as PNG, completely or not at all."""
     with atomic_file(path) as file:
         picture.save(file, format="PNG")

@@ -105,7 +105,7 @@ class PixelConverter:
             'they are, or values="pixels" to quantise 8-bit values.'
         )
 
-    def _check_may_resize(self, shape, name):
+    def _check_may_resize(self, shape: tuple[int, ...], name: str) -> None:
         if self.resize is None:
             raise ValueError(
                 "All images must have the height and width of `image_shape` "

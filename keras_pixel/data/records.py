@@ -2,7 +2,10 @@
 
 import itertools
 import mmap
+import os
 import struct
+from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,7 +23,7 @@ class RecordFiles:
         ValueError: if a file ends within a record.
     """
 
-    def __init__(self, paths):
+    def __init__(self, paths: Iterable[str | os.PathLike[str]]):
         self._files = []
         positions = [np.zeros((0, 3), "int64")]
         for number, path in enumerate(paths):
@@ -39,15 +42,17 @@ class RecordFiles:
             positions.append(np.insert(found, 0, number, axis=1))
         self._positions = np.concatenate(positions)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._positions)
 
-    def __getitem__(self, index) -> bytes:
+    def __getitem__(self, index: int) -> bytes:
         file, start, size = self._positions[index].tolist()
         return self._files[file][start : start + size]
 
 
-def _records(content, path):
+def _records(
+    content: bytes | mmap.mmap, path: str | os.PathLike[str]
+) -> Iterator[tuple[int, int]]:
     at, end = 0, len(content)
     while at < end:
         size = -1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_pixel.data.records import RecordFiles
+from keras_pixel.start import import_tensorflow
 
 _IMAGE, _ID = "image", "id"
 # Rows of a Parquet file that are decoded at once.
@@ -225,7 +226,7 @@ class RecordRows:
     def read(self, start: int, stop: int) -> Iterator[tuple[str, Any]]:
         """Yield `(id, value)` of the records `start` to `stop - 1`."""
         try:
-            import tensorflow as tf
+            tf = import_tensorflow()
         except ImportError as error:
             raise ImportError(
                 "TFRecord files need TensorFlow. "

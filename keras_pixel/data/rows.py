@@ -209,11 +209,11 @@ def open_rows(
             'values, or values="levels" for levels.'
         )
     identity = {"name": opened.name, "split": split}
-    tables = []
+    tables: list[row_files.RecordRows] = []
     for part in parts:
-        paths, image, name = opened.record_files(part)
-        if paths:
-            paths = [pathlib.Path(path) for path in paths]
+        stored, image, name = opened.record_files(part)
+        if stored:
+            paths = [pathlib.Path(path) for path in stored]
             tables.append(row_files.RecordRows(paths, image, name, part))
     if len(tables) == len(parts):
         return Rows(

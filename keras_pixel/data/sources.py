@@ -3,11 +3,17 @@
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
 
 from keras_pixel.data.arrays import ArraySource
 from keras_pixel.data.arrays import read_array_file
 from keras_pixel.data.folder import SUFFIXES
 from keras_pixel.data.folder import FolderSource
+from keras_pixel.files import PathLike
+
+if TYPE_CHECKING:
+    from keras_pixel.data.tfds_source import TfdsSource
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 
@@ -15,7 +21,9 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 _TFDS_NAME = re.compile(r"\w[\w\-]*(/[\w.+\-]+)*(:[\w.*]+)?")
 
 
-def open_source(source, *, data_dir=None, download=False):
+def open_source(
+    source: Any, *, data_dir: PathLike | None = None, download: bool = False
+) -> "ArraySource | FolderSource | TfdsSource":
     """Open the source that `source` means; see `load_data` for the rules."""
     if isinstance(source, str) and not is_path(source):
         if not _TFDS_NAME.fullmatch(source):
@@ -54,7 +62,7 @@ def is_path(source: str) -> bool:
     return ("/" in source or os.sep in source) and os.path.exists(source)
 
 
-def _open_path(source):
+def _open_path(source: PathLike) -> ArraySource | FolderSource:
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(
@@ -66,7 +74,7 @@ def _open_path(source):
     return FolderSource(path)
 
 
-def _kind(source):
+def _kind(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return f"the path {str(source)!r}"
     return "an array"

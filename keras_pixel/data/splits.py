@@ -8,6 +8,7 @@ images stay together, so that none is both trained on and measured on.
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def split_of(name: str) -> str | None:
     return None
 
 
-def check_split_size(name: str, size) -> None:
+def check_split_size(name: str, size: Any) -> None:
     """Raise ValueError unless `size` is `None`, a count or a fraction."""
     if size is None:
         return

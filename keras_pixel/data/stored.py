@@ -1,7 +1,11 @@
 """Images that stay in their files and are read on demand."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
+from keras_pixel.data.image_source import ImageSource
 from keras_pixel.data.pixels import PixelConverter
 
 # Images that are read at once if all of them are requested.
@@ -27,7 +31,12 @@ class StoredImages:
     dtype = np.dtype("uint8")
     ndim = 4
 
-    def __init__(self, source, chosen: dict, converter: PixelConverter):
+    def __init__(
+        self,
+        source: ImageSource,
+        chosen: dict[str, np.ndarray],
+        converter: PixelConverter,
+    ):
         self._source = source
         self._converter = converter
         self._parts = list(chosen)
@@ -42,15 +51,15 @@ class StoredImages:
         image_shape = converter.image_shape or self[0].shape
         self.shape = (len(self), *image_shape)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._places)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of values."""
         return int(np.prod(self.shape))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> np.ndarray:
         if np.ndim(index) == 0 and not isinstance(index, slice):
             return self[np.array([index])][0]
         wanted = self._places[index]
@@ -67,11 +76,13 @@ class StoredImages:
             return np.zeros((0, *self.shape[1:]), self.dtype)
         return self._converter.quantise(np.stack(images))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(
+        self, dtype: Any = None, copy: bool | None = None
+    ) -> np.ndarray:
         images = np.concatenate(list(self.chunks()))
         return images if dtype is None else images.astype(dtype)
 
-    def digests(self):
+    def digests(self) -> np.ndarray:
         """Return digests of the stored images."""
         return np.concatenate(
             [
@@ -82,7 +93,7 @@ class StoredImages:
             ]
         )
 
-    def chunks(self):
+    def chunks(self) -> Iterator[np.ndarray]:
         """Yield all images, a few hundred at a time."""
         for start in range(0, len(self), _CHUNK):
             yield self[start : start + _CHUNK]

@@ -3,14 +3,20 @@
 import difflib
 import os
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_pixel.data.image_source import Read
 from keras_pixel.data.pixels import PixelConverter
 from keras_pixel.data.records import RecordFiles
 from keras_pixel.data.splits import digest
 from keras_pixel.data.splits import split_of
+from keras_pixel.files import PathLike
+from keras_pixel.start import import_tensorflow
 
 # Fewer pictures than this are decoded one by one: threads cost more.
 _FEW = 100
@@ -32,7 +38,13 @@ class TfdsSource:
 
     ordered = True
 
-    def __init__(self, name: str, *, data_dir=None, download: bool = False):
+    def __init__(
+        self,
+        name: str,
+        *,
+        data_dir: PathLike | None = None,
+        download: bool = False,
+    ):
         self._tfds = _import_tfds(name)
         self._builder = _builder(self._tfds, name, data_dir, download)
         info = self._builder.info
@@ -77,7 +89,13 @@ class TfdsSource:
             return None
         return table.labels[table.order].astype("int32")
 
-    def read(self, part, positions, converter: PixelConverter, on_error):
+    def read(
+        self,
+        part: str,
+        positions: np.ndarray,
+        converter: PixelConverter,
+        on_error: str,
+    ) -> Read:
         """`(images, labels or None, ids, names of unreadable files)`."""
         table = self._table(part)
         stored = table.order[positions]  # positions in the files
@@ -95,7 +113,9 @@ class TfdsSource:
             labels = labels[positions]
         return [] if images is None else images, labels, ids, []
 
-    def _decoded(self, table, stored):
+    def _decoded(
+        self, table: "_Table", stored: np.ndarray
+    ) -> Iterator[np.ndarray]:
         import tensorflow as tf
 
         decode = self._builder.info.features[self._image].decode_example
@@ -119,14 +139,14 @@ class TfdsSource:
         except tf.errors.OpError as error:
             raise self._unreadable(error.message) from error
 
-    def _unreadable(self, problem):
+    def _unreadable(self, problem: object) -> ValueError:
         return ValueError(
             "The files of a TFDS data set must be readable. Received: "
             f"{self.name} in {self._builder.data_path}; {problem} "
             "Prepare it again."
         )
 
-    def _find_features(self, info):
+    def _find_features(self, info: Any) -> None:
         features = self._tfds.features
         found = {
             kind: [
@@ -157,17 +177,18 @@ class TfdsSource:
         self._label = labels[0] if len(labels) == 1 else None
         self._id = "id" if "id" in texts else None
         self.has_labels = self._label is not None
-        self.class_names = self.num_classes = None
+        self.class_names: tuple[str, ...] | None = None
+        self.num_classes: int | None = None
         if self.has_labels:
             self.num_classes = info.features[self._label].num_classes
             self.class_names = tuple(info.features[self._label].names)
 
-    def _table(self, part):
+    def _table(self, part: str) -> "_Table":
         if part not in self._tables:
             self._tables[part] = self._read_table(part)
         return self._tables[part]
 
-    def _read_table(self, part):
+    def _read_table(self, part: str) -> "_Table":
         """Read what is known about each picture, without decoding any."""
         import tensorflow as tf
 
@@ -221,10 +242,10 @@ class TfdsSource:
             ),
         )
 
-    def _in_records(self):
+    def _in_records(self) -> bool:
         return self._builder.info.file_format.value == "tfrecord"
 
-    def _record_batches(self, paths):
+    def _record_batches(self, paths: Iterable[PathLike]) -> Any:
         """Examples as stored in TFRecord files, checksums verified."""
         import tensorflow as tf
 
@@ -243,7 +264,7 @@ class TfdsSource:
             lambda batch: tf.io.parse_example(batch, form)
         )
 
-    def _raw_batches(self, split):
+    def _raw_batches(self, split: str) -> Any:
         """The same for data sets in other file formats, through TFDS."""
         keys = [key for key in (self._image, self._id, self._label) if key]
         dataset = self._builder.as_dataset(
@@ -258,7 +279,7 @@ class TfdsSource:
         dataset = dataset.map(lambda one: {key: one[key] for key in keys})
         return dataset.batch(200)
 
-    def _picture_of(self, record):
+    def _picture_of(self, record: bytes) -> bytes:
         import tensorflow as tf
 
         example = tf.train.Example.FromString(record)
@@ -279,9 +300,9 @@ class _Table(NamedTuple):
     encoded: Callable[[int], bytes]
 
 
-def _import_tfds(name):
+def _import_tfds(name: str) -> Any:
     try:
-        import tensorflow  # noqa: F401
+        import_tensorflow()
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise ImportError(
@@ -293,7 +314,9 @@ def _import_tfds(name):
     return tfds
 
 
-def _builder(tfds, name, data_dir, download):
+def _builder(
+    tfds: Any, name: str, data_dir: PathLike | None, download: bool
+) -> Any:
     where = os.fspath(data_dir) if data_dir is not None else None
     hint = ""
     if os.path.exists(name):

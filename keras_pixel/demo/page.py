@@ -1,12 +1,12 @@
 """The page of `keras-pixel demo`: what lies where."""
 
-import html
-from collections.abc import Callable
-from collections.abc import Iterator
 from typing import Any
 
 from keras_pixel.demo import actions
 from keras_pixel.demo import pictures
+from keras_pixel.demo.events import on_click
+from keras_pixel.demo.events import on_select
+from keras_pixel.demo.events import told
 from keras_pixel.demo.shelf import Shelf
 
 # Clicks that wait for the model at once; further ones are told to come back.
@@ -84,7 +84,7 @@ def build(shelf: Shelf, gr: Any) -> Any:
             return {fields[field]: value for field, value in found.items()}
 
         preset.change(
-            _told(gr, choose),
+            told(gr, choose),
             preset,
             list(fields.values()),
             show_progress="hidden",
@@ -103,16 +103,9 @@ def _sample_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
             temperature, seed = _drawing_fields(gr)
             button = gr.Button("Sample", variant="primary")
         with gr.Column(scale=2):
-            samples = gr.Image(
-                show_label=False,
-                format="png",
-                height=460,
-                interactive=False,
-                buttons=["download"],
-                elem_id="samples",
-            )
+            samples = _result(gr, "samples", 460)
             words = gr.Markdown(elem_id="sample-words")
-    _on_click(
+    on_click(
         gr,
         button,
         lambda *fields: actions.sample(shelf, *fields),
@@ -172,21 +165,14 @@ def _complete_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
             )
             temperature, seed = _drawing_fields(gr)
             button = gr.Button("Complete", variant="primary")
-            completions = gr.Image(
-                show_label=False,
-                format="png",
-                height=460,
-                interactive=False,
-                buttons=["download"],
-                elem_id="completions",
-            )
+            completions = _result(gr, "completions", 460)
             words = gr.Markdown(elem_id="complete-words")
 
     def use(name: str, event: Any) -> dict[str, Any]:
         return _in_editor(shelf, name, event.index)
 
-    _on_select(gr, examples, use, preset, editor)
-    _on_click(
+    on_select(gr, examples, use, preset, editor)
+    on_click(
         gr,
         button,
         lambda *fields: actions.complete(shelf, *fields),
@@ -233,23 +219,13 @@ def _score_tab(gr: Any, shelf: Shelf, preset: Any) -> dict[str, Any]:
         with gr.Column(scale=2):
             words = gr.Markdown(elem_id="score-words")
             with gr.Row():
-                seen, heat = (
-                    gr.Image(
-                        show_label=False,
-                        format="png",
-                        height=500,
-                        interactive=False,
-                        buttons=["download"],
-                        elem_id=key,
-                    )
-                    for key in ("seen", "heat")
-                )
+                seen, heat = (_result(gr, x, 500) for x in ("seen", "heat"))
 
     def use(name: str, event: Any) -> Any:
         return _enlarged(shelf, name, event.index)
 
-    _on_select(gr, examples, use, preset, picture)
-    _on_click(
+    on_select(gr, examples, use, preset, picture)
+    on_click(
         gr,
         button,
         lambda *fields: actions.score(shelf, *fields),
@@ -307,6 +283,18 @@ def _drawing_fields(gr: Any) -> tuple[Any, Any]:
     return temperature, seed
 
 
+def _result(gr: Any, name: str, height: int) -> Any:
+    """A picture that can be downloaded."""
+    return gr.Image(
+        show_label=False,
+        format="png",
+        height=height,
+        interactive=False,
+        buttons=["download"],
+        elem_id=name,
+    )
+
+
 def _examples(gr: Any, shelf: Shelf) -> Any:
     return gr.Gallery(
         _gallery(shelf, shelf.names[0]),
@@ -339,70 +327,3 @@ def _in_editor(shelf: Shelf, name: str, index: int) -> dict[str, Any]:
 def _enlarged(shelf: Shelf, name: str, index: int) -> Any:
     image = shelf.examples(name)[index]
     return pictures.enlarge(image, shelf.card(name).num_levels)
-
-
-def _on_click(
-    gr: Any,
-    button: Any,
-    action: Callable[..., Iterator[tuple[Any, ...]]],
-    inputs: list[Any],
-    outputs: list[Any],
-) -> None:
-    def run(*fields: Any) -> Iterator[tuple[Any, ...]]:
-        try:
-            for found in action(*fields):
-                yield tuple(gr.skip() if x is None else x for x in found)
-        except Exception as error:
-            raise _page_error(gr, error) from None
-
-    button.click(
-        run,
-        inputs,
-        outputs,
-        show_progress="minimal",
-        show_progress_on=outputs[-1],
-        # One at a time, whatever the tab: a model takes all cores.
-        concurrency_id="model",
-        concurrency_limit=1,
-        api_visibility="private",
-    )
-
-
-def _on_select(
-    gr: Any,
-    gallery: Any,
-    use: Callable[[str, Any], Any],
-    preset: Any,
-    output: Any,
-) -> None:
-    def run(name: str, event: Any) -> Any:
-        return _told(gr, use)(name, event)
-
-    # gradio gives what was selected to the argument of this type.
-    run.__annotations__["event"] = gr.SelectData
-    gallery.select(
-        run,
-        preset,
-        output,
-        show_progress="hidden",
-        queue=False,
-        api_visibility="private",
-    )
-
-
-def _told(gr: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, whose errors become messages on the page."""
-
-    def run(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except Exception as error:
-            raise _page_error(gr, error) from None
-
-    return run
-
-
-def _page_error(gr: Any, error: Exception) -> Exception:
-    # gradio shows messages as HTML.
-    words = html.escape(actions.in_words(error), quote=False)
-    return gr.Error(words, duration=15, print_exception=False)

@@ -181,7 +181,7 @@ class Servable:
             )
         count = max(rows.values(), default=1)
         if count < 1:
-            raise invalid("A request must have rows. Received: 0 rows.")
+            raise invalid(f"A request must have rows. Received: {count} rows.")
         if self.max_batch_size is not None and count > self.max_batch_size:
             raise invalid(
                 f"A request may have at most {self.max_batch_size} rows. "
@@ -195,8 +195,9 @@ class Servable:
             signature_name: name, "" for the default one.
             inputs: dict from an input's name to its NumPy array.
             output_filter: names of the outputs wanted; empty for all.
-            timeout: seconds after which the computation is aborted. What XLA
-                compiled is not: it ends first. Defaults to `None`, never.
+            timeout: seconds after which the computation is aborted; at 0 or
+                less it does not begin. What XLA compiled is not aborted: it
+                ends first. Defaults to `None`, never.
 
         Returns:
             Dict from an output's name to its NumPy array.
@@ -224,6 +225,8 @@ class Servable:
                 f"`output_filter` must name outputs: {sorted(outputs)}. "
                 f"Received: {unknown}."
             )
+        if timeout is not None and timeout <= 0:
+            raise _too_late(0)
         signature = self._signature_def(signature_name)
         names = output_filter or sorted(outputs)
         options = tf.compat.v1.RunOptions(
@@ -238,12 +241,7 @@ class Servable:
                 options,
             )
         except tf.errors.DeadlineExceededError as error:
-            raise RequestError(
-                "DEADLINE_EXCEEDED",
-                "A request must be answered in time. Received: one that was "
-                f"aborted after {timeout:.3g} seconds of computing. Send fewer "
-                "rows at once.",
-            ) from error
+            raise _too_late(timeout) from error
         except tf.errors.InvalidArgumentError as error:
             raise invalid(
                 f"The model refuses the inputs: {error.message}"
@@ -293,6 +291,15 @@ class Servable:
             name: TensorSpec.from_tensor_info(name, info)
             for name, info in infos.items()
         }
+
+
+def _too_late(timeout):
+    return RequestError(
+        "DEADLINE_EXCEEDED",
+        "A request must be answered in time. Received: one that was "
+        f"aborted after {timeout:.3g} seconds of computing. Send fewer "
+        "rows at once.",
+    )
 
 
 def _check_pictures(inputs):

@@ -1,4 +1,9 @@
-"""One paper per file; `pixel_model.py` holds what all share."""
+"""One paper per file; `pixel_model.py` holds what all share.
+
+A `PixelModel` can be scored, drawn from, published and trained: each is a
+class in a file of its own, `scorable.py`, `drawable.py`, `publishable.py` and
+`trainable.py`.
+"""
 
 from keras_pixel.models.causality import check_causality
 from keras_pixel.models.gated_pixel_cnn import GatedPixelCNN

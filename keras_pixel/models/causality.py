@@ -32,8 +32,10 @@ def check_causality(
     nothing either. And no image may see another image of its batch. Of a
     `PixelModel` that knows several orders each is tested.
 
-    The model is tested with the weights it has. With a last layer of zeros
-    nothing can be seen: give it other weights first.
+    The model is tested with the weights it has. With a last layer of zeros,
+    or ReLUs that are all 0 for whatever image, nothing can be seen: give it
+    other weights first. A channel with two features, of random weights, is
+    so dead in about a third of all cases.
 
     Args:
         model: `keras.Model` from images `(batch, height, width, channels)`,
@@ -142,7 +144,8 @@ def _check_past(probe, sees_past, tested):
                 "The model sees nothing: the parameters must depend on the "
                 "sub-pixels before them. Received: parameters of channel "
                 f"{channel} that change with none of them. Look for a mask "
-                "that blocks everything, or a last layer whose weights are 0."
+                "that blocks everything, a last layer whose weights are 0, or "
+                "ReLUs that are 0 for all images."
             )
 
 

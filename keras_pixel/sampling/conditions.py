@@ -1,5 +1,7 @@
 """What a model is told beside its images: labels, a context, an order."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -151,7 +153,7 @@ class Conditions:
         found["order"] = order_index(
             0 if order is None else order, count, self.orders
         )
-        inputs = {}
+        inputs: dict[str, Any] = {}
         if self.names:
             inputs["conditions"] = [found[name] for name in self.names]
         if guidance_scale is not None:

@@ -256,7 +256,7 @@ class _How:
     workers: int
     beam_options: tuple[str, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)
         check_size("workers", self.workers)
         if self.beam_options and self.engine != "beam":

@@ -11,6 +11,7 @@ from keras_pixel import files
 from keras_pixel import presets
 from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_options
+from keras_pixel.start import import_tensorflow
 from keras_pixel.tasks import compression_identity
 
 # Beside the graph of a SavedModel, what `export.identity` wrote.
@@ -140,7 +141,7 @@ class ExportedModel:
             found.update(f"{name} {files.sha256(path)}\n".encode())
         self.sha256 = found.hexdigest()
         try:
-            import tensorflow as tf
+            tf = import_tensorflow()
         except ImportError as error:
             raise ImportError(
                 "A SavedModel needs TensorFlow. "

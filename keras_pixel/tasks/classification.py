@@ -6,10 +6,12 @@ Bayes' rule, with all classes equally frequent.
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from keras_pixel import files
 from keras_pixel.checks import check_size
 from keras_pixel.tasks import results
 
@@ -70,7 +72,7 @@ class ClassificationResult:
         )
         return "\n".join(lines) + "\n"
 
-    def plot(self, path=None):
+    def plot(self, path: files.PathLike | None = None) -> Any:
         """Draw the reliability of the probabilities, and the confusions.
 
         Args:
@@ -105,7 +107,7 @@ class ClassificationResult:
         """All of it as JSON values."""
         return dataclasses.asdict(self)
 
-    def save(self, folder) -> pathlib.Path:
+    def save(self, folder: files.PathLike) -> pathlib.Path:
         """Write `classification.json`, `table.md` and a picture.
 
         See `keras_pixel.tasks.results.save` for arguments and errors.
@@ -115,7 +117,13 @@ class ClassificationResult:
         )
 
 
-def classify(model, data, num_images=None, batch_size=32, progress=None):
+def classify(
+    model: Any,
+    data: Any,
+    num_images: int | None = None,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> ClassificationResult:
     """Measure how well a model tells classes apart.
 
     One forward pass for each class and image.
@@ -182,7 +190,9 @@ def classify(model, data, num_images=None, batch_size=32, progress=None):
     )
 
 
-def _bins(confidences, is_right):
+def _bins(
+    confidences: np.ndarray, is_right: np.ndarray
+) -> tuple[tuple[int, float, float], ...]:
     """`(images, mean confidence, accuracy)` of each bin that is not empty."""
     places = np.minimum((confidences * NUM_BINS).astype(int), NUM_BINS - 1)
     return tuple(

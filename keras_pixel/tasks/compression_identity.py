@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from keras_pixel import __version__
+from keras_pixel import files
 from keras_pixel.sampling.coding import environment
 
 
-def check_same(model, header, path, any_version) -> None:
+def check_same(
+    model: Any, header: dict[str, Any], path: files.PathLike, any_version: bool
+) -> None:
     """Refuse a file by another model, or by other programs."""
     expected, received = header["model"], describe(model)
     # A preset may be renamed.
@@ -41,7 +44,7 @@ def check_same(model, header, path, any_version) -> None:
         )
 
 
-def describe(model) -> dict[str, Any]:
+def describe(model: Any) -> dict[str, Any]:
     """What tells one model from another."""
     return {
         "name": model.name,
@@ -52,7 +55,7 @@ def describe(model) -> dict[str, Any]:
     }
 
 
-def _fingerprint(model) -> str:
+def _fingerprint(model: Any) -> str:
     digest = hashlib.sha256()
     config = model.get_config()
     # The config of a graph of one's own numbers its layers anew each time.

@@ -2,13 +2,17 @@
 
 import dataclasses
 import zlib
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from keras_pixel.order import from_order
 from keras_pixel.order import into_order
 from keras_pixel.order import is_transposed
+from keras_pixel.tasks.compression_file import Item
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,18 +49,22 @@ class Tile:
             height, width = width, height
         return np.s_[:height, :width, : self.channels]
 
-    def read(self, items) -> np.ndarray:
+    def read(self, items: Sequence[Item]) -> np.ndarray:
         """Its levels in the image, turned into its order."""
         part = image_of(items, self)[self.place]
         return into_order(np, part, self.order, axis=0)
 
-    def write(self, items, levels) -> None:
+    def write(self, items: Sequence[Item], levels: np.ndarray) -> None:
         """Put back what `read` gives."""
         part = from_order(np, levels, self.order, axis=0)
         image_of(items, self)[self.place] = part
 
 
-def tiles_of(shapes, tile_shape, orders) -> Iterator[Tile]:
+def tiles_of(
+    shapes: Iterable[Sequence[int]],
+    tile_shape: Sequence[int],
+    orders: Sequence[str],
+) -> Iterator[Tile]:
     """Tiles of images, one after the other.
 
     Args:
@@ -85,16 +93,18 @@ def tiles_of(shapes, tile_shape, orders) -> Iterator[Tile]:
             number += 1
 
 
-def count(shape) -> int:
+def count(shape: Sequence[int]) -> int:
     return shape[0] if len(shape) == 4 else 1
 
 
-def image_of(items, tile) -> np.ndarray:
+def image_of(items: Sequence[Item], tile: Tile) -> np.ndarray:
     levels = items[tile.item].levels
     return levels[tile.image] if levels.ndim == 4 else levels
 
 
-def batch_of(tiles, size, model, told):
+def batch_of(
+    tiles: Sequence[Tile], size: int, model: Any, told: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Levels that are all 0, what is coded of them, and conditions."""
     levels = np.zeros((size, *model.image_shape), "int32")
     is_coded = np.zeros(levels.shape, bool)
@@ -106,7 +116,7 @@ def batch_of(tiles, size, model, told):
     return levels, is_coded, [values[numbers] for values in told]
 
 
-def checksum(levels, tiles) -> int:
+def checksum(levels: np.ndarray, tiles: Iterable[Tile]) -> int:
     """Of all images in a batch, in order.
 
     One for each would be a quarter of what a small digit takes.

@@ -9,9 +9,14 @@ likelihood is.
 
 import pathlib
 import tempfile
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from typing import Self
 
 import numpy as np
 
+from keras_pixel import files
 from keras_pixel import presets
 from keras_pixel import training
 from keras_pixel.checks import check_choice
@@ -81,12 +86,12 @@ class OutlierDetector:
 
     def __init__(
         self,
-        model,
-        score="complexity",
+        model: Any,
+        score: str = "complexity",
         *,
-        background=None,
-        threshold=None,
-        batch_size=32,
+        background: Any = None,
+        threshold: float | None = None,
+        batch_size: int = 32,
     ):
         self.model = model
         self.score = check_choice("score", score, SCORES)
@@ -108,17 +113,17 @@ class OutlierDetector:
 
     def fit(
         self,
-        images,
-        output_dir=None,
+        images: Any,
+        output_dir: files.PathLike | None = None,
         *,
-        rate=0.2,
-        epochs=3,
-        training_batch_size=16,
-        learning_rate=None,
-        precision="float32",
-        seed=0,
-        progress=False,
-    ):
+        rate: float = 0.2,
+        epochs: int = 3,
+        training_batch_size: int = 16,
+        learning_rate: float | None = None,
+        precision: str = "float32",
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Self:
         """Learn from known images what the score needs beside the model.
 
         For "likelihood_ratio" a copy of the model is fine-tuned on images in
@@ -145,8 +150,7 @@ class OutlierDetector:
             TypeError, ValueError: if images or arguments are wrong.
         """
         if self.score == "typicality":
-            bits = [bits for _, _, bits in self._parts(images)]
-            self.expected = float(np.concatenate(bits).mean())
+            self.expected = float(self._bits_per_dim(images).mean())
         if self.score != "likelihood_ratio" or self.background is not None:
             return self
         images = self._checked(getattr(images, "images", images))
@@ -168,8 +172,11 @@ class OutlierDetector:
         return self
 
     def infer_threshold(
-        self, images, threshold_perc=95.0, outlier_type="instance"
-    ):
+        self,
+        images: Any,
+        threshold_perc: float = 95.0,
+        outlier_type: str = "instance",
+    ) -> float:
         """Set the threshold that a share of known images stays below.
 
         Args:
@@ -183,8 +190,7 @@ class OutlierDetector:
         Returns:
             The threshold, bits/dim.
         """
-        check_number("threshold_perc", threshold_perc, above=0)
-        check_number("100 - threshold_perc", 100 - threshold_perc, above=0)
+        _check_percentage(threshold_perc)
         self._check_type(outlier_type)
         found = [
             features.reshape(-1)
@@ -198,13 +204,13 @@ class OutlierDetector:
 
     def predict(
         self,
-        images,
-        outlier_type="instance",
+        images: Any,
+        outlier_type: str = "instance",
         *,
-        return_feature_score=True,
-        return_instance_score=True,
-        progress=None,
-    ):
+        return_feature_score: bool = True,
+        return_instance_score: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> OutliersResult:
         """Score images, and say which are outliers.
 
         Args:
@@ -271,7 +277,9 @@ class OutlierDetector:
 
     # === Scores ===
 
-    def _parts(self, images):
+    def _parts(
+        self, images: Any
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Images, scores of their sub-pixels and bits/dim, a few at a time."""
         images = getattr(images, "images", images)
         if not len(images):
@@ -293,14 +301,19 @@ class OutlierDetector:
                 features = features - self._bits(self.background, part)
             yield part, features, bits
 
-    def _bits(self, model, images):
+    def _bits_per_dim(self, images: Any) -> np.ndarray:
+        return np.concatenate([bits for _, _, bits in self._parts(images)])
+
+    def _bits(self, model: Any, images: np.ndarray) -> np.ndarray:
         """Bits of each sub-pixel, float32, of the shape of the images."""
         log_prob = model.log_prob(
             images, batch_size=self.batch_size, reduce="sub_pixels"
         )
         return -log_prob / np.float32(np.log(2))
 
-    def _of_images(self, images, features, bits):
+    def _of_images(
+        self, images: np.ndarray, features: np.ndarray, bits: np.ndarray
+    ) -> np.ndarray:
         """Scores of images, given those of their sub-pixels, and bits/dim."""
         if self.score == "complexity":
             sizes = picture_files.least_bytes(images, self.model.num_levels)
@@ -314,12 +327,12 @@ class OutlierDetector:
             return np.abs(bits - self.expected)
         return features.mean(axis=(1, 2, 3), dtype="float64")
 
-    def _checked(self, images):
+    def _checked(self, images: Any) -> np.ndarray:
         return check_images(
             np.asarray(images), self.model.image_shape, self.model.num_levels
         )
 
-    def _check_type(self, outlier_type):
+    def _check_type(self, outlier_type: str) -> None:
         check_choice("outlier_type", outlier_type, OUTLIER_TYPES)
         if outlier_type == "feature" and self.score not in _ADDITIVE:
             raise ValueError(
@@ -331,16 +344,16 @@ class OutlierDetector:
 
 
 def find_outliers(
-    model,
-    data,
-    reference,
-    score="complexity",
+    model: Any,
+    data: Any,
+    reference: Any,
+    score: str = "complexity",
     *,
-    background=None,
-    threshold_perc=95.0,
-    batch_size=32,
-    progress=None,
-):
+    background: Any = None,
+    threshold_perc: float = 95.0,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> OutliersResult:
     """Find images that are unlike others.
 
     A detector that is fitted to `reference`, with its threshold, in one call.
@@ -369,12 +382,22 @@ def find_outliers(
     detector = OutlierDetector(
         model, score, background=background, batch_size=batch_size
     )
-    detector.fit(reference)
-    detector.infer_threshold(reference, threshold_perc)
+    _check_percentage(threshold_perc)
+    if score == "typicality":
+        # `fit` and `infer_threshold` would each score the same images.
+        bits = detector._bits_per_dim(reference)
+        detector.expected = float(bits.mean())
+        scores = np.abs(bits - detector.expected)
+        detector.threshold = float(np.percentile(scores, threshold_perc))
+    else:
+        detector.fit(reference)
+        detector.infer_threshold(reference, threshold_perc)
     return detector.predict(data, progress=progress)
 
 
-def mutate(images, num_levels, rate, seed=None):
+def mutate(
+    images: Any, num_levels: int, rate: float, seed: int | None = None
+) -> np.ndarray:
     """Replace sub-pixels by random levels (Ren et al., 2019, section 3).
 
     Args:
@@ -395,7 +418,12 @@ def mutate(images, num_levels, rate, seed=None):
     return np.where(chosen, others, images).astype("uint8")
 
 
-def _check_same_images(model, background):
+def _check_percentage(threshold_perc: float) -> None:
+    check_number("threshold_perc", threshold_perc, above=0)
+    check_number("100 - threshold_perc", 100 - threshold_perc, above=0)
+
+
+def _check_same_images(model: Any, background: Any) -> None:
     """Refuse a background model of images of another kind."""
     ours, theirs = ((*x.image_shape, x.num_levels) for x in (model, background))
     if ours != theirs:

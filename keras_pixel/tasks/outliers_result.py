@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_pixel import files
 from keras_pixel.tasks import results
 
 
@@ -87,7 +88,7 @@ class OutliersResult:
         )
         return "\n".join(lines) + "\n"
 
-    def plot(self, path=None):
+    def plot(self, path: files.PathLike | None = None) -> Any:
         """Draw the scores, and where the strangest images are strange.
 
         Below the histogram lie the images with the highest scores, and the
@@ -163,7 +164,7 @@ class OutliersResult:
             ],
         }
 
-    def save(self, folder) -> pathlib.Path:
+    def save(self, folder: files.PathLike) -> pathlib.Path:
         """Write `outliers.json`, `table.md` and a picture.
 
         See `keras_pixel.tasks.results.save` for arguments and errors.

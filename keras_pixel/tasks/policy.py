@@ -13,7 +13,11 @@ demonstrations. Differs from them: no values of actions are learned, and each
 action is drawn from the present observation alone.
 """
 
+from typing import Any
+
 import numpy as np
+
+from keras_pixel.data.discretizer import Discretizer
 
 
 class Policy:
@@ -56,7 +60,7 @@ class Policy:
     (5, 2)
     """
 
-    def __init__(self, model, discretizer=None):
+    def __init__(self, model: Any, discretizer: Discretizer | None = None):
         shape = tuple(getattr(model, "image_shape", ()))
         if len(shape) != 3 or (shape[0], shape[2]) != (1, 1):
             raise ValueError(
@@ -97,10 +101,10 @@ class Policy:
         self._observed_rank = len(model.inputs[1].shape) - 1
 
     @property
-    def discretizer(self):
+    def discretizer(self) -> Discretizer:
         return self.model.discretizer
 
-    def levels(self, actions):
+    def levels(self, actions: Any) -> np.ndarray:
         """Actions as images, which the model is trained on.
 
         Args:
@@ -120,7 +124,13 @@ class Policy:
             )
         return self.discretizer.transform(actions)[:, None, :, None]
 
-    def act(self, observation, seed=None, temperature=1.0, batch_size=64):
+    def act(
+        self,
+        observation: Any,
+        seed: int | np.random.Generator | None = None,
+        temperature: float = 1.0,
+        batch_size: int = 64,
+    ) -> np.ndarray:
         """Draw actions.
 
         The first call for a batch size compiles the sampler, which can take
@@ -155,7 +165,13 @@ class Policy:
         actions = self.discretizer.inverse_transform(drawn[:, 0, :, 0])
         return actions[0] if single else actions
 
-    def log_prob(self, observation, action, density=False, batch_size=64):
+    def log_prob(
+        self,
+        observation: Any,
+        action: Any,
+        density: bool = False,
+        batch_size: int = 64,
+    ) -> Any:
         """Log-probability of actions.
 
         Args:
@@ -190,7 +206,9 @@ class Policy:
             found = self._density(found, actions, images[:, 0, :, 0])
         return found[0] if single else found
 
-    def _density(self, log_prob, actions, levels):
+    def _density(
+        self, log_prob: np.ndarray, actions: np.ndarray, levels: np.ndarray
+    ) -> np.ndarray:
         dims = np.arange(self.num_dims)
         widths = np.diff(self._edges)[dims, levels]  # (batch, num_dims)
         if not (widths > 0).all():
@@ -203,7 +221,7 @@ class Policy:
         found = log_prob - np.log(widths).sum(axis=1)
         return np.where(inside, found, -np.inf).astype("float32")
 
-    def _checked(self, observation, count):
+    def _checked(self, observation: Any, count: int | None) -> np.ndarray:
         return self.model.conditions.check_context(
             observation, count, name="observation"
         )

@@ -10,10 +10,14 @@ import dataclasses
 import pathlib
 import random
 import warnings
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from keras_pixel import files
+from keras_pixel.checks import check_images
 from keras_pixel.checks import check_size
 from keras_pixel.tasks import results
 
@@ -103,7 +107,7 @@ class ProbeResult:
             )
         return "\n".join(lines) + "\n"
 
-    def plot(self, path=None):
+    def plot(self, path: files.PathLike | None = None) -> Any:
         """Draw test accuracy against depth.
 
         Args:
@@ -152,7 +156,7 @@ class ProbeResult:
             "best": dataclasses.asdict(self.best),
         }
 
-    def save(self, folder) -> pathlib.Path:
+    def save(self, folder: files.PathLike) -> pathlib.Path:
         """Write `probe.json`, `table.md` and, with matplotlib, `probe.png`.
 
         Args:
@@ -170,18 +174,18 @@ class ProbeResult:
 
 
 def probe(
-    model,
-    train_data,
-    test_data,
-    layers=None,
-    pooling="mean",
-    num_train=None,
-    num_test=None,
-    random_weights=True,
-    seed=0,
-    batch_size=32,
-    progress=None,
-):
+    model: Any,
+    train_data: Any,
+    test_data: Any,
+    layers: Sequence[str | int] | None = None,
+    pooling: Any = "mean",
+    num_train: int | None = None,
+    num_test: int | None = None,
+    random_weights: bool = True,
+    seed: int = 0,
+    batch_size: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> ProbeResult:
     """Classify images by hidden states of a model, layer by layer.
 
     Each layer's features are pooled over the pixels and standardised, and a
@@ -218,6 +222,7 @@ def probe(
 
     Raises:
         ImportError: if scikit-learn is not installed.
+        TypeError: if the data are neither, or the images are not integers.
         ValueError: if there are no labels, fewer than two classes, too few
             images, or no such layer or pooling, and for a model that must be
             told labels or another condition.
@@ -225,6 +230,7 @@ def probe(
     _import_sklearn()
     _check_told_nothing(model)
     seed = check_size("seed", seed, 0)
+    batch_size = check_size("batch_size", batch_size)
     if pooling is None:
         raise ValueError(
             '`pooling` must be "mean", "max" or (rows, columns). Received: '
@@ -233,14 +239,17 @@ def probe(
     names = _layer_names(model, layers, pooling)
     train = _chosen("train_data", train_data, num_train, seed)
     test = _chosen("test_data", test_data, num_test, seed)
+    for images, _ in (train, test):
+        # Before minutes are spent on the pixels.
+        check_images(images, model.image_shape, model.num_levels, dtype=None)
     order = np.random.default_rng(seed).permutation(len(train[1]))
     held_out = max(1, int(HELD_OUT * len(order)))
     fitted, held = order[held_out:], order[:held_out]
     if len(np.unique(train[1][fitted])) < 2:
         raise ValueError(
             "`train_data` must hold images of at least two classes. "
-            f"Received: labels {np.unique(train[1]).tolist()} of "
-            f"{len(order)} images. Give more of them."
+            f"Received: labels {np.unique(train[1][fitted]).tolist()} of the "
+            f"{len(fitted)} images that are not held out. Give more of them."
         )
     networks = {"trained": model}
     if random_weights:
@@ -248,7 +257,12 @@ def probe(
     done, total = 0, len(networks) * (len(train[1]) + len(test[1]))
     found: dict[str, list[Probe]] = {name: [] for name in ["pixels", *names]}
 
-    def classify(layer, weights, train_features, test_features):
+    def classify(
+        layer: str,
+        weights: str,
+        train_features: np.ndarray,
+        test_features: np.ndarray,
+    ) -> None:
         accuracies = {
             strength: _accuracy(
                 (train_features[fitted], train[1][fitted]),
@@ -312,7 +326,7 @@ def probe(
     )
 
 
-def _import_sklearn():
+def _import_sklearn() -> Any:
     try:
         import sklearn
     except ImportError as error:
@@ -323,7 +337,7 @@ def _import_sklearn():
     return sklearn
 
 
-def _check_told_nothing(model):
+def _check_told_nothing(model: Any) -> None:
     """Raise ValueError for a model whose hidden layers know what it is told."""
     conditions = model.conditions
     told = [
@@ -342,7 +356,11 @@ def _check_told_nothing(model):
         )
 
 
-def _accuracy(train, test, strength):
+def _accuracy(
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    strength: float,
+) -> float:
     """Share of `test` that a classifier fitted to `train` gets right."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -360,7 +378,9 @@ def _accuracy(train, test, strength):
     return float(classifier.score(*test))
 
 
-def _layer_names(model, layers, pooling):
+def _layer_names(
+    model: Any, layers: Sequence[str | int] | None, pooling: Any
+) -> list[str]:
     known = model.feature_layers
     if layers is None:
         if not known:
@@ -382,12 +402,20 @@ def _layer_names(model, layers, pooling):
     )
 
 
-def _chosen(name, data, number, seed):
+def _chosen(
+    name: str, data: Any, number: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels, as many as wanted, drawn by the seed."""
     if isinstance(data, tuple) and len(data) == 2:
         images, labels = data
+    elif hasattr(data, "images") and hasattr(data, "labels"):
+        images, labels = data.images, data.labels
     else:
-        images, labels = getattr(data, "images", None), data.labels
+        raise TypeError(
+            f"`{name}` must be `ImageData` with labels, or a pair (images, "
+            f"labels). Received: {type(data).__name__}. Load it with "
+            "`load_data(…, labels=True)`."
+        )
     if labels is None or len(labels) != len(images):
         raise ValueError(
             f"`{name}` must have one label for each image. Received: "
@@ -395,6 +423,12 @@ def _chosen(name, data, number, seed):
             f"{len(images)} images. Load it with `labels=True`."
         )
     labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "biuSU":
+        raise ValueError(
+            f"`{name}` must have labels that are class ids or names, one for "
+            f"each image. Received: labels of shape {labels.shape}, "
+            f"{labels.dtype}. Convert them, as by `labels.argmax(-1)`."
+        )
     count = "num_train" if name == "train_data" else "num_test"
     if number is None:
         number = len(labels)
@@ -404,7 +438,7 @@ def _chosen(name, data, number, seed):
     return np.asarray(images[order]), labels[order]
 
 
-def _with_random_weights(model, seed):
+def _with_random_weights(model: Any, seed: int) -> Any:
     """The same network as when its training began."""
     # What Keras seeds its initializers by.
     former = random.getstate()

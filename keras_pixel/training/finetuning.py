@@ -17,6 +17,7 @@ from keras_pixel.data.sources import open_source
 from keras_pixel.layers.lora import num_parameters
 from keras_pixel.presets import folders
 from keras_pixel.training import building
+from keras_pixel.training.devices import Devices
 from keras_pixel.training.evaluation import evaluate
 from keras_pixel.training.lora import enable_lora
 from keras_pixel.training.recipe import Recipe
@@ -97,6 +98,7 @@ def finetune(
     download=False,
     resume=True,
     progress=True,
+    devices=None,
 ):
     """Train a preset further on other images, and save it as a preset.
 
@@ -142,6 +144,8 @@ def finetune(
         precision: as in `Recipe`. Defaults to `"float32"`.
         seed: int. Decides the held-out images and the order of the others.
         data_dir, download, resume, progress: as in `train`.
+        devices: as in `train`, of one process: int, how many devices share
+            each batch, or "all". Defaults to `None`, one. Needs JAX.
 
     Returns:
         `FinetuneResult`.
@@ -163,6 +167,7 @@ def finetune(
     output_dir = Path(output_dir).expanduser()
     epochs = check_size("epochs", epochs)
     batch_size = check_size("batch_size", batch_size)
+    Devices(devices, batch_size)  # refused before anything is written
     folder = _preset_of(model, output_dir)
     source = presets.load(folder)
     config = _new_config(source, image_shape, num_levels)
@@ -234,7 +239,12 @@ def finetune(
     if lora_rank is not None:
         enable_lora(started, recipe.lora_rank, skip=remade)
     result = train(
-        recipe, output_dir, resume=resume, progress=progress, **options
+        recipe,
+        output_dir,
+        resume=resume,
+        progress=progress,
+        devices=devices,
+        **options,
     )
     if result is None:  # interrupted
         return None

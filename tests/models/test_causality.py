@@ -106,6 +106,14 @@ def test_channel_that_sees_nothing_is_refused():
         check_causality(model)
 
 
+def test_model_whose_relus_are_all_off_is_refused():
+    def dead(x):
+        return keras.layers.ReLU()(first()(x) - 1e3)
+
+    with pytest.raises(ValueError, match="sees nothing.*ReLUs that are 0"):
+        check_causality(graph(dead))
+
+
 def test_model_that_mixes_images_is_refused():
     def mix(x):
         x = first()(x)

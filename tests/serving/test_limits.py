@@ -235,9 +235,10 @@ def lengths(tmp_path_factory):
     )
     servable = Servable(folder)
 
-    def ask(name, *files):
+    def ask(name, *files, timeout=None):
         inputs = {name: np.array(files, object)}
-        return servable.predict(name, inputs)["length"].tolist()
+        outputs = servable.predict(name, inputs, timeout=timeout)
+        return outputs["length"].tolist()
 
     return ask
 
@@ -258,6 +259,15 @@ def example(data):
     value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
     features = tf.train.Features(feature={"image": value})
     return tf.train.Example(features=features).SerializeToString()
+
+
+def test_what_is_too_late_already_is_not_begun(lengths):
+    """TensorFlow takes 0 for no limit at all."""
+    assert lengths("image_bytes", b"", timeout=60) == [0]
+    for timeout in (0, -0.0001, -1):
+        with pytest.raises(RequestError, match="answered in time") as caught:
+            lengths("image_bytes", b"", timeout=timeout)
+        assert caught.value.code == "DEADLINE_EXCEEDED"
 
 
 def test_pictures_that_would_fill_the_memory_are_refused(lengths, tmp_path):

@@ -321,6 +321,14 @@ def test_other_probabilities_are_noticed(binary, file, monkeypatch):
         tasks.decompress(binary, file)
 
 
+def test_a_code_of_no_symbol_is_noticed(binary, file):
+    header, streams = compression_file.read(file)
+    ones = [b"\xff" * len(stream) for stream in streams]
+    compression_file.write(file, header, ones)
+    with pytest.raises(ValueError, match="images 0 to 3 .*other prob"):
+        tasks.decompress(binary, file)
+
+
 def test_forged_header_is_refused(file):
     header, streams = compression_file.read(file)
     for change in (

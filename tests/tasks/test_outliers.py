@@ -147,6 +147,30 @@ def test_one_call_does_it_all():
     assert result.data.is_outlier.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("score", ["typicality", "likelihood"])
+def test_one_call_scores_each_image_once(score):
+    scored = []
+
+    class Counting(Told):
+        def log_prob(self, images, **arguments):
+            scored.extend(images[:, 0, 0, 0])
+            return super().log_prob(images, **arguments)
+
+    tasks.find_outliers(Counting(), flat(3), flat(0, 1, 2), score)
+    assert scored == [0, 1, 2, 3]
+
+
+def test_one_call_refuses_before_it_scores():
+    class Silent(Told):
+        def log_prob(self, images, **arguments):
+            raise AssertionError
+
+    with pytest.raises(ValueError, match="threshold_perc"):
+        tasks.find_outliers(
+            Silent(), flat(3), flat(0), "typicality", threshold_perc=100
+        )
+
+
 def test_table():
     detector = tasks.OutlierDetector(Told(), "likelihood", threshold=1.5)
     assert detector.predict(flat(0, 3)).table() == (

@@ -1,6 +1,7 @@
 """Linear probes: right where the answer is known, honest about the test."""
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -235,3 +236,34 @@ def test_baselines_have_no_hidden_layers():
             pictures(20, 0),
             pictures(20, 1),
         )
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (
+            pictures(20, 0)[0],
+            TypeError,
+            "`train_data` must be `ImageData`.*Received: ndarray",
+        ),
+        (
+            (pictures(20, 0)[0], np.eye(2)[pictures(20, 0)[1]]),
+            ValueError,
+            r"labels of shape \(20, 2\), float64",
+        ),
+        ((pictures(20, 0)[0] + 4, pictures(20, 0)[1]), ValueError, "from 4 to"),
+        (
+            (pictures(20, 0)[0][:, 1:], pictures(20, 0)[1]),
+            ValueError,
+            r"images.shape=\(20, 3, 4, 1\)",
+        ),
+    ],
+    ids=["no_labels", "one_hot", "levels", "shape"],
+)
+def test_wrong_data_are_refused_before_anything_is_fitted(
+    model, monkeypatch, data, error, words
+):
+    module = sys.modules[tasks.probe.__module__]
+    monkeypatch.setattr(module, "_accuracy", None)
+    with pytest.raises(error, match=words):
+        tasks.probe(model, data, pictures(20, 1))

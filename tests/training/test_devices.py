@@ -10,12 +10,15 @@ import keras
 import numpy as np
 import pytest
 
+import keras_pixel
+from keras_pixel.training import finetune
 from keras_pixel.training import join_processes
 from keras_pixel.training import train
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.devices import Devices
 from tests.support.imports import ROOT
 from tests.support.programs import command
+from tests.support.training import tiny_recipe
 
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="needs JAX"
@@ -24,51 +27,21 @@ needs_jax = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    images = np.random.default_rng(0).integers(0, 4, (60, 4, 4, 1), "uint8")
-    images[:, :, ::2] = 3
-    source = tmp_path_factory.mktemp("data") / "images.npy"
-    np.save(source, images)
-    return {
-        "name": "tiny",
-        "model": {
-            "class_name": "PixelCNN",
-            "config": {
-                "image_shape": [4, 4, 1],
-                "num_levels": 4,
-                "filters": 4,
-                "num_blocks": 1,
-                "head_filters": 4,
-                "first_kernel_size": 3,
-                "dropout": 0.3,
-            },
-        },
-        "data": {
-            "source": str(source),
-            "validation": 11,
-            "test": 9,
-            "values": "levels",
-            "flip": True,
-        },
-        "optimizer": {"name": "adam", "learning_rate": 0.02},
-        "batch_size": 8,
-        "accumulation_steps": 2,
-        "steps": 8,
-        "ema_momentum": 0.8,
-        "clip_norm": 1.0,
-        "seed": 5,
-        "log_every": 2,
-        "checkpoint_every": 4,
-        "evaluate_every": 4,
-        "patience": 2,
-        "publish": "best",
-    }
+    return tiny_recipe(
+        tmp_path_factory.mktemp("data"),
+        batch_size=8,
+        steps=8,
+        evaluate_every=4,
+        patience=2,
+        publish="best",
+    )
 
 
-def start(*arguments, num_devices=1):
+def start(*arguments, num_devices=1, program="train_on_devices.py"):
     flag = f"--xla_force_host_platform_device_count={num_devices}"
     variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": flag}
     return subprocess.Popen(
-        command("train_on_devices.py", *arguments),
+        command(program, *arguments),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
@@ -79,7 +52,7 @@ def start(*arguments, num_devices=1):
 
 def outputs(*processes):
     try:
-        found = [process.communicate(timeout=120) for process in processes]
+        found = [process.communicate(timeout=300) for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -140,6 +113,24 @@ def test_devices_and_processes_train_as_one(recipe, tmp_path):
     assert len(history.splitlines()) == 1 + 4
 
 
+@needs_jax
+def test_devices_finetune_as_one(recipe, tmp_path):
+    model = keras_pixel.PixelCNN(**recipe["model"]["config"])
+    preset = model.save_preset(tmp_path / "preset")
+    one, two = tmp_path / "one", tmp_path / "two"
+    (printed,) = outputs(
+        start(
+            *(preset, recipe["data"]["source"], f"{one},{two}", "None,2"),
+            num_devices=2,
+            program="finetune_on_devices.py",
+        )
+    )
+    steps = printed.split()
+    assert steps[0] == steps[1]
+    assert newest(one)[1]["step"] == 6
+    assert_close(newest(two), newest(one))
+
+
 def test_a_signal_to_one_process_stops_all_at_the_end_of_a_window(
     recipe, tmp_path, monkeypatch
 ):
@@ -173,4 +164,8 @@ def test_devices_are_checked_before_anything_is_made(recipe, tmp_path):
         train(recipe, tmp_path / "run", devices=2)
     with pytest.raises(ValueError, match="JAX backend only"):
         join_processes("127.0.0.1:1234", 2, 0)
+    model = keras_pixel.PixelCNN(**recipe["model"]["config"])
+    images = np.load(recipe["data"]["source"])
+    with pytest.raises(ValueError, match="JAX backend only"):
+        finetune(model, images, tmp_path / "run", devices=2)
     assert not (tmp_path / "run").exists()

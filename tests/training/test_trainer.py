@@ -18,50 +18,21 @@ from keras_pixel.training.bookkeeping import Bookkeeping
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
 from tests.support.programs import run_program
+from tests.support.training import tiny_recipe
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    images = np.random.default_rng(0).integers(0, 4, (60, 4, 4, 1), "uint8")
-    images[:, :, ::2] = 3
-    source = tmp_path_factory.mktemp("data") / "images.npy"
-    np.save(source, images)
-    return {
-        "name": "tiny",
-        "model": {
-            "class_name": "PixelCNN",
-            "config": {
-                "image_shape": [4, 4, 1],
-                "num_levels": 4,
-                "filters": 4,
-                "num_blocks": 1,
-                "head_filters": 4,
-                "first_kernel_size": 3,
-                "dropout": 0.3,
-            },
-        },
-        "data": {
-            "source": str(source),
-            "validation": 11,
-            "test": 9,
-            "values": "levels",
-            "flip": True,
-        },
-        "optimizer": {"name": "adam", "learning_rate": 0.02},
-        "schedule": {"warmup_steps": 3, "decay": "cosine"},
-        "batch_size": 7,
-        "accumulation_steps": 2,
-        "steps": 16,
-        "ema_momentum": 0.8,
-        "clip_norm": 1.0,
-        "seed": 5,
-        "log_every": 2,
-        "checkpoint_every": 4,
-        "evaluate_every": 8,
-        "sample_every": 16,
-    }
+    return tiny_recipe(
+        tmp_path_factory.mktemp("data"),
+        schedule={"warmup_steps": 3, "decay": "cosine"},
+        batch_size=7,
+        steps=16,
+        evaluate_every=8,
+        sample_every=16,
+    )
 
 
 @pytest.fixture(scope="module")
