@@ -64,7 +64,10 @@ def test_no_requirement_brings_another_framework(setup_cfg):
     # Peers that a benchmark runs beside the package: only if asked for.
     peers = extras.pop("benchmark").split()
     assert peers == ["scikit-image", "torch", "transformers"]
-    assert "benchmark" not in "".join(extras.values())
+    # Its models come as tasks of KerasHub to those who have it.
+    assert extras.pop("kerashub").split() == ["keras-hub"]
+    others = "".join(extras.values())
+    assert "benchmark" not in others and "kerashub" not in others
     extras = extras.values()
     lines = "\n".join([setup_cfg["options"]["install_requires"], *extras])
     names = {requirement_name(line) for line in lines.split("\n") if line}
