@@ -14,6 +14,7 @@ class ExportFormat(enum.StrEnum):
     saved_model = "saved_model"
     onnx = "onnx"
     tf_serving = "tf_serving"
+    triton = "triton"
 
 
 def export(
@@ -27,7 +28,7 @@ def export(
     xla: Annotated[
         bool,
         typer.Option(
-            "--xla", help="Compile the sampler with XLA. Not for onnx."
+            "--xla", help="Compile the sampler with XLA. Not for ONNX."
         ),
     ] = False,
     with_pictures: Annotated[
@@ -37,7 +38,9 @@ def export(
     resize: options.ResizeOption = None,
     version: Annotated[
         int | None,
-        typer.Option(min=1, help="For tf_serving. [one more than the last]"),
+        typer.Option(
+            min=1, help="For tf_serving, triton. [one more than the last]"
+        ),
     ] = None,
     step_batch_size: Annotated[
         int | None,
@@ -48,7 +51,7 @@ def export(
     """Write a model for use without this package, and check it."""
     _check(export_format, xla, with_pictures, resize, version, step_batch_size)
     of_pictures = {"pictures": with_pictures, "resize": resize}
-    if export_format is ExportFormat.tf_serving:
+    if export_format in (ExportFormat.tf_serving, ExportFormat.triton):
         files.local_path(to)
     else:
         files.check_new_folder(to)
@@ -63,6 +66,9 @@ def export(
         written = exporters.onnx(
             loaded, to, step_batch_size=step_batch_size or 16
         )
+    elif export_format is ExportFormat.triton:
+        exporters.triton(loaded, to, version=version)
+        written = to
     else:
         (written,) = exporters.tf_serving(
             loaded, to, version=version, xla=xla, **of_pictures
@@ -82,7 +88,7 @@ def _check(
         "--xla": (xla, ("saved_model", "tf_serving")),
         "--pictures": (with_pictures, ("saved_model", "tf_serving")),
         "--resize": (resize, ("saved_model", "tf_serving")),
-        "--version": (version, ("tf_serving",)),
+        "--version": (version, ("tf_serving", "triton")),
         "--step-batch-size": (step_batch_size, ("onnx",)),
     }
     for option, (value, allowed) in formats.items():

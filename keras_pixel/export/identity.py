@@ -116,7 +116,7 @@ def check_next_version(name, model, latest):
             "The next version of a served model must be of the same preset "
             "and architecture, as a running server replaces one by the other. "
             f"Received: a version of {name!r} with {received}. Serve it under "
-            "a name of its own: `tf_serving({name: model}, folder)`."
+            "a name of its own: give `{name: model}` in place of the model."
         )
 
 

@@ -65,21 +65,17 @@ def onnx(model, folder, step_batch_size=16):
     step_batch_size = check_size("step_batch_size", step_batch_size)
     check_packages()
     with atomic_folder(folder) as temporary:
-        metadata = {
-            "model": model.name,
-            "image_shape": list(model.image_shape),
-            "num_levels": model.num_levels,
-            **describe_conditions(model),
-        }
-        _write(model, temporary, metadata)
+        write_graphs(model, temporary)
         if model.sampler.is_decodable:
+            metadata = _metadata(model)
             write_steps(model, temporary, metadata, step_batch_size)
         checks.report_ties(folder, check_onnx(model, temporary))
     return pathlib.Path(folder)
 
 
-def _write(model, folder, metadata):
-    graphs = Graphs(model)
+def write_graphs(model, folder):
+    """Write `log_prob.onnx` and `sample.onnx`."""
+    graphs, metadata = Graphs(model), _metadata(model)
     signatures = graphs.signatures()
     _, scored = signatures["serving_default"]
     convert(
@@ -93,6 +89,15 @@ def _write(model, folder, metadata):
     convert(sample, specs, folder / "sample.onnx", metadata, optimize=False)
 
 
+def _metadata(model):
+    return {
+        "model": model.name,
+        "image_shape": list(model.image_shape),
+        "num_levels": model.num_levels,
+        **describe_conditions(model),
+    }
+
+
 def check_onnx(model, folder):
     """Run ONNX files and compare them with Keras.
 
@@ -102,6 +107,14 @@ def check_onnx(model, folder):
     Raises:
         ExportError: if they give something else than Keras.
     """
+    ties = check_graphs(model, folder)
+    if model.sampler.is_decodable:
+        ties += check_steps(model, folder)
+    return ties
+
+
+def check_graphs(model, folder):
+    """`check_onnx` for `log_prob.onnx` and `sample.onnx` alone."""
     batch = checks.small_batch(model)
     told = checks.conditions(model, batch)
     run = session(folder / "log_prob.onnx")
@@ -109,9 +122,6 @@ def check_onnx(model, folder):
     noise, temperature = batch["noise"], batch["temperature"]
     run = session(folder / "sample.onnx")
     drawn = run(noise=noise, temperature=temperature, **told)["images"]
-    ties = checks.check_drawn(
+    return checks.check_drawn(
         model, drawn, noise, temperature, conditions=told.values()
     )
-    if model.sampler.is_decodable:
-        ties += check_steps(model, folder)
-    return ties

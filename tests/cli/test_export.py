@@ -25,8 +25,12 @@ def run(*args):
             ["--format", "onnx", "--step-batch-size", "2"],
             ["out/log_prob.onnx", "out/sample.onnx", "out/step.onnx"],
         ),
+        (
+            ["--format", "triton", "--version", "3"],
+            ["out/tiny_log_prob/3/model.onnx", "out/tiny_sample/config.pbtxt"],
+        ),
     ],
-    ids=["saved_model", "onnx"],
+    ids=["saved_model", "onnx", "triton"],
 )
 def test_formats(preset, tmp_path, capsys, arguments, files):
     output = str(tmp_path / "out")
@@ -40,7 +44,7 @@ def test_formats(preset, tmp_path, capsys, arguments, files):
     ("arguments", "words"),
     [
         (["--format", "onnx", "--xla"], "`--xla` applies to --format saved"),
-        (["--version", "3"], "`--version` applies to --format tf_serving"),
+        (["--version", "3"], "`--version` applies to --format tf_serving or"),
         (["--step-batch-size", "3"], "applies to --format onnx only"),
         (["--format", "onnx", "--pictures"], "`--pictures` applies to"),
     ],
@@ -58,7 +62,9 @@ def test_what_exists_is_not_overwritten(preset, tmp_path, capsys):
     assert "written once and never overwritten" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", ["saved_model", "tf_serving", "onnx"])
+@pytest.mark.parametrize(
+    "form", ["saved_model", "tf_serving", "triton", "onnx"]
+)
 def test_address_is_refused_before_the_work(
     tmp_path, monkeypatch, capsys, form
 ):
