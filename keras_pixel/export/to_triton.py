@@ -10,6 +10,9 @@ from keras_pixel.export.conversion import check_packages
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import check_next_version
 from keras_pixel.export.identity import write_identity
+from keras_pixel.export.precision import TOLERANCES
+from keras_pixel.export.precision import check_precision
+from keras_pixel.export.precision import in_precision
 from keras_pixel.export.to_onnx import check_graphs
 from keras_pixel.export.to_onnx import write_graphs
 from keras_pixel.export.versions import check_models
@@ -26,7 +29,9 @@ MODEL_FILE = "model.onnx"
 GRAPHS = {"log_prob": 0, "sample": 1}
 
 
-def triton(models, folder, version=None, max_batch_size=32):
+def triton(
+    models, folder, version=None, max_batch_size=32, precision="float32"
+):
     """Write models as a model repository of the Triton Inference Server.
 
     The folder gets two models of ONNX Runtime for each: NAME_log_prob and
@@ -51,6 +56,7 @@ def triton(models, folder, version=None, max_batch_size=32):
             for each model.
         max_batch_size: int. Rows that are computed together at most; a
             request may have as many. Defaults to `32`.
+        precision: see `onnx`.
 
     Returns:
         Dict from the names of the models in Triton to `pathlib.Path` of the
@@ -76,6 +82,7 @@ def triton(models, folder, version=None, max_batch_size=32):
             "as several requests."
         )
     check_models(models)
+    check_precision(precision)
     check_packages()
     places = {}
     for name, model in models.items():
@@ -93,7 +100,8 @@ def triton(models, folder, version=None, max_batch_size=32):
             for key, place in places.items()
         }
         for name, model in models.items():
-            _write(model, {graph: new[name, graph] for graph in GRAPHS}, folder)
+            parts = {graph: new[name, graph] for graph in GRAPHS}
+            _write(model, parts, folder, precision)
         # The server reads it before the version, which comes last.
         for (name, graph), place in places.items():
             triton_config.write_config(
@@ -108,11 +116,12 @@ def triton(models, folder, version=None, max_batch_size=32):
     return found
 
 
-def _write(model, places, folder):
+def _write(model, places, folder, precision):
     """Write the graphs of one model into folders, and check them."""
-    together = places["log_prob"]
-    write_graphs(model, together)
-    checks.report_ties(folder, check_graphs(model, together))
+    together, tolerances = places["log_prob"], TOLERANCES[precision]
+    write_graphs(in_precision(model, precision), together, precision)
+    ties = check_graphs(model, together, tolerances)
+    checks.report_ties(folder, ties, tolerances)
     for graph, place in places.items():
         (together / f"{graph}.onnx").rename(place / MODEL_FILE)
         write_identity(model, place)
