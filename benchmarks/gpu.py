@@ -234,17 +234,24 @@ def devices(**row):
 
     return {
         "backend": keras.backend.backend(),
-        "gpus": keras.distribution.list_devices("gpu"),
+        "gpus": _gpus(),
     }
+
+
+def _gpus():
+    import keras
+
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # of JAX, where there is none
+        return []
 
 
 def run_keras(preset, precision, device, batch_size, repeats, results, **row):
     """Score and draw in Keras."""
-    import keras
-
     import keras_pixel
 
-    if device == "gpu" and not keras.distribution.list_devices("gpu"):
+    if device == "gpu" and not _gpus():
         raise RuntimeError("The row is of a GPU, but Keras sees none.")
     _allow_tf32(precision == "tf32")
     model = keras_pixel.load(preset, dtype=POLICIES[precision])
