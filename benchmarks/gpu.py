@@ -272,12 +272,17 @@ def run_onnx(
     """Score and draw in ONNX Runtime, step by step where the model can."""
     import onnxruntime
 
-    import keras_pixel
     from benchmarks.export import load_runner
 
-    model = keras_pixel.load(preset)
-    images, noise, told = inputs(model, batch_size)
     path = pathlib.Path(folder)
+    # Without Keras, which would take memory of the GPU.
+    with np.load(_inputs_file(path)) as arrays:
+        images, noise = arrays["images"], arrays["noise"]
+        told = {
+            name: int(arrays[name])
+            for name in arrays
+            if name not in ("images", "noise")
+        }
     provider = {"cpu": "CPU", "gpu": "CUDA"}[device] + "ExecutionProvider"
     score = onnxruntime.InferenceSession(
         str(path / "log_prob.onnx"), providers=[provider], enable_fallback=0
@@ -306,16 +311,20 @@ def run_onnx(
 
 
 def export_onnx(preset, precision, batch_size, folder, **row):
-    """Write the ONNX files of a preset."""
+    """Write the ONNX files of a preset, and what they are to compute."""
     import keras_pixel
 
+    model = keras_pixel.load(preset)
     keras_pixel.export.onnx(
-        keras_pixel.load(preset),
-        folder,
-        step_batch_size=batch_size,
-        precision=precision,
+        model, folder, step_batch_size=batch_size, precision=precision
     )
+    images, noise, told = inputs(model, batch_size)
+    np.savez(_inputs_file(folder), images=images, noise=noise, **told)
     return {}
+
+
+def _inputs_file(folder):
+    return pathlib.Path(f"{folder}.npz")
 
 
 def check(preset, precision, batch_size, results, **row):

@@ -102,12 +102,14 @@ def _fold_casts(graph):
     weights = {x.name: x for x in graph.initializer}
     kept = []
     for node in graph.node:
-        weight = weights.get(node.input[0]) if node.op_type == "Cast" else None
-        to = helper.get_node_attr_value(node, "to") if weight else None
-        if to != TensorProto.FLOAT16:
+        if (
+            node.op_type != "Cast"
+            or node.input[0] not in weights
+            or helper.get_node_attr_value(node, "to") != TensorProto.FLOAT16
+        ):
             kept.append(node)
             continue
-        array = numpy_helper.to_array(weight).astype("float16")
+        array = numpy_helper.to_array(weights[node.input[0]]).astype("float16")
         graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
     if len(kept) == len(graph.node):
         return

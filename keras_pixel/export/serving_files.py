@@ -202,8 +202,8 @@ sed "s|{MOUNT}/|$PWD/|" models.config > models.local.config
 
 A server older than the TensorFlow that wrote the models may not load them: pin
 the image's tag to one you have tried. For a GPU take the image
-`tensorflow/serving:latest-gpu` and add `--gpus all`; two servers on one GPU need
-the variable `TF_FORCE_GPU_ALLOW_GROWTH=true`, or the first takes all its memory.
+`tensorflow/serving:latest-gpu` and add `--gpus all`; for two servers on one GPU
+set `TF_FORCE_GPU_ALLOW_GROWTH=true`, or the first takes all its memory.
 `tensorflow_model_server` listens on all interfaces; the containers' ports are
 bound to this machine.
 

@@ -1,6 +1,7 @@
 """What all models share: likelihood, sampling, features, presets."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -813,7 +814,7 @@ class PixelModel(TrainableModel):
         """
         from keras_pixel import export
 
-        formats = {
+        formats: dict[str, Callable] = {
             "tf_saved_model": export.saved_model,
             "onnx": export.onnx,
             "triton": export.triton,

@@ -47,6 +47,7 @@ def test_formats(preset, tmp_path, capsys, arguments, files):
         (["--version", "3"], "`--version` applies to --format tf_serving or"),
         (["--step-batch-size", "3"], "applies to --format onnx only"),
         (["--format", "onnx", "--pictures"], "`--pictures` applies to"),
+        (["--precision", "float16"], "`--precision` applies to --format onnx"),
     ],
 )
 def test_options_of_another_format_are_refused(
@@ -101,3 +102,34 @@ def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):
         "pictures": True,
         "resize": "resize",
     }
+
+
+@pytest.mark.parametrize(
+    ("form", "arguments", "expected"),
+    [
+        ("onnx", [], {"step_batch_size": 16}),
+        ("triton", ["--version", "3"], {"version": 3}),
+    ],
+)
+def test_precision_is_handed_on_and_said(
+    preset, monkeypatch, capsys, form, arguments, expected
+):
+    received = {}
+
+    def write(model, folder, **kwargs):
+        received.update(name=model.name, folder=folder, **kwargs)
+        return folder
+
+    monkeypatch.setattr(f"keras_pixel.export.{form}", write)
+    arguments = ["--format", form, "--precision", "float16", *arguments]
+    assert run(preset, "--to", "out", *arguments) == 0
+    assert received == {
+        "name": "tiny",
+        "folder": "out",
+        "precision": "float16",
+        **expected,
+    }
+    said = capsys.readouterr().out
+    assert said == (
+        "out: gives the same results as Keras, up to the rounding of float16\n"
+    )
