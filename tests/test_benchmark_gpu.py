@@ -99,6 +99,13 @@ def test_onnx_runtime_has_rows_too(preset):
     assert {row[-1] for row in rows} == {"yes"}
 
 
+@pytest.mark.gpu
+def test_a_gpu_is_right(preset):
+    done = run("--presets", preset, "--batch-size", "4", "--repeats", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {row[2] for row in table(done.stdout)} == set(gpu.POLICIES)
+
+
 @pytest.mark.parametrize("found", [{"gpus": []}, {"error": "no driver"}])
 def test_no_gpu_is_said_and_has_a_status_of_its_own(monkeypatch, capsys, found):
     rows = []
