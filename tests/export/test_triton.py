@@ -39,13 +39,13 @@ def repository(told_model, tmp_path_factory):
 def quick(repository, monkeypatch):
     """Copies the ONNX files: their conversion takes seconds."""
 
-    def copy(model, folder):
+    def copy(model, folder, precision):
         for graph in to_triton.GRAPHS:
             source = repository / f"tiny_{graph}" / "1" / "model.onnx"
             (folder / f"{graph}.onnx").write_bytes(source.read_bytes())
 
     monkeypatch.setattr(to_triton, "write_graphs", copy)
-    monkeypatch.setattr(to_triton, "check_graphs", lambda model, folder: 0)
+    monkeypatch.setattr(to_triton, "check_graphs", lambda *arguments: 0)
 
 
 def listed(folder):
@@ -214,7 +214,7 @@ def test_next_version_of_another_model_is_refused(quick, tmp_path):
 def test_failure_leaves_nothing_behind(
     quick, told_model, tmp_path, monkeypatch
 ):
-    def fail(model, folder):
+    def fail(model, folder, tolerances):
         raise RuntimeError("differs")
 
     monkeypatch.setattr(to_triton, "check_graphs", fail)
