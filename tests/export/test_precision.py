@@ -16,6 +16,7 @@ from keras_pixel.export.conversion import session
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.precision import TOLERANCES
 from keras_pixel.export.precision import in_precision
+from keras_pixel.layers.lora import enable_lora
 from tests.support import catalogue
 
 FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
@@ -133,7 +134,7 @@ def test_what_cannot_be_is_refused(tmp_path):
 
     model = catalogue.MODELS[0].make()
     own = keras_pixel.PixelModel(
-        model.inputs, model.outputs, num_levels=model.num_levels
+        model.inputs, model.outputs[0], num_levels=model.num_levels
     )
     refuse(own, "a graph of one's own")
     for case in catalogue.MODELS:
@@ -142,7 +143,7 @@ def test_what_cannot_be_is_refused(tmp_path):
     wide = catalogue.MODELS[0].make()
     wide.weights[0].assign(np.full(wide.weights[0].shape, 1e5))
     refuse(wide, "range of float16.*weight of 1e.05")
-    model.enable_lora(2)
+    enable_lora(model, 2)
     refuse(model, "LoRA")
     assert list(tmp_path.iterdir()) == []
 
