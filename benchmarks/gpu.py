@@ -32,6 +32,8 @@ import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -375,7 +377,7 @@ def inputs(model, batch_size):
 def _timed(score, draw, batch_size, repeats, results):
     """Speeds in images/s; the results are kept for `check`."""
     # The first call compiles.
-    arrays = {"log_prob": np.asarray(score())}
+    arrays: dict[str, Any] = {"log_prob": np.asarray(score())}
     if draw is not None:
         arrays["drawn"] = np.asarray(draw())
     np.savez(results, **arrays)
@@ -402,7 +404,7 @@ def _allow_tf32(allowed):
         tf.config.experimental.enable_tensor_float_32_execution(allowed)
 
 
-KINDS = {
+KINDS: dict[str, Callable] = {
     "devices": devices,
     "keras": run_keras,
     "onnx": run_onnx,

@@ -65,7 +65,7 @@ def in_precision(model, precision):
         return model
     config = model.get_config()
     reason = None
-    if "layers" in config:
+    if "graph" in config:
         reason = "a graph of one's own, whose layers have dtypes already"
     elif any(
         getattr(x, "lora_enabled", False) for x in model._flatten_layers()
