@@ -6,9 +6,10 @@
 Two presets learn other images: `pixelcnn_mnist` scikit-learn's 8×8 digits,
 enlarged to 28×28 in two levels, and `wavefront_pixelcnn_cifar10` tiles of 32×32
 of the photographs that scikit-image brings (three to learn from, one to
-validate on, another to measure on). Each learns 20, 200 and all of them, once
-from the preset's weights and once from weights at random, with the same steps
-(so in the same time), at a fifth of the preset's learning rate and at all of
+validate on, another to measure on). Each learns 20, 200 and all of them, from
+the preset's weights, whole and by products of rank 8 (LoRA), and from weights
+at random, with the same steps (so in about the same time). The preset goes on
+at a fifth of its learning rate; products, and weights at random, take all of
 it. Of each training the best weights by validation are measured on held-out
 images; those of the preset are among them. Needs the extra `benchmark`.
 """
@@ -30,6 +31,7 @@ PRESETS = {
     "digits": "pixelcnn_mnist",
     "photographs": "wavefront_pixelcnn_cifar10",
 }
+COLUMNS = ("before", "after", "with_lora", "from_scratch")
 # Passes over the images, by their number; more would be spent in vain.
 EPOCHS = {20: 30, 200: 10, None: 4}
 PHOTOGRAPHS = {
@@ -51,7 +53,7 @@ def main():
         print(json.dumps(measure(**json.loads(arguments.row))))
         return
     header = ["images of", "to learn", "steps", "seconds", "the preset"]
-    header += ["fine-tuned", "from scratch"]
+    header += ["fine-tuned", "with LoRA", "from scratch"]
     lines = []
     for name in arguments.sets.split(","):
         for count in EPOCHS:
@@ -60,7 +62,7 @@ def main():
             result = run_row(MODULE, row, arguments.timeout)
             lines.append(format_row(name, result))
             print(" | ".join(lines[-1]), flush=True)
-    about = "Bits/dim of held-out images; the preset as it is, and after both."
+    about = "Bits/dim of held-out images; the preset as it is, and after each."
     text = f"{about}\n\n{markdown(header, lines)}"
     print(text)
     if not arguments.no_write:
@@ -69,18 +71,18 @@ def main():
 
 def format_row(name, result):
     if "error" in result:
-        return [name, result["error"], *[""] * 5]
+        return [name, result["error"], *[""] * 6]
     return [
         f"{name}, {result['num_test']} held out",
         f"{result['num_train']:,}",
         f"{result['steps']:,}",
         f"{result['seconds']:,.0f}",
-        *(f"{result[x]:.3f}" for x in ("before", "after", "from_scratch")),
+        *(f"{result[x]:.3f}" for x in COLUMNS),
     ]
 
 
 def measure(name, count, precision):
-    """Fine-tune, then train from scratch for as long."""
+    """Fine-tune, whole and with LoRA, then train from scratch for as long."""
     from keras_pixel import load
     from keras_pixel.training import Recipe
     from keras_pixel.training import evaluate
@@ -94,17 +96,15 @@ def measure(name, count, precision):
         parts = {"digits": digits, "photographs": photographs}[name]()
         parts["x_train"] = parts["x_train"][:count]
         np.savez(path, **parts)
-        arguments = {"precision": precision, "progress": False}
-        tuned = finetune(
-            PRESETS[name],
-            path,
-            folder / "tuned",
-            epochs=epochs,
-            patience=epochs,
-            **arguments,
-        )
+        arguments = {"epochs": epochs, "patience": epochs}
+        arguments |= {"precision": precision, "progress": False}
+        preset = PRESETS[name]
+        tuned = finetune(preset, path, folder / "tuned", **arguments)
         fields = Recipe.from_json(folder / "tuned" / "recipe.json").to_dict()
         fields["optimizer"]["learning_rate"] *= 5
+        arguments["learning_rate"] = fields["optimizer"]["learning_rate"]
+        arguments["lora_rank"] = 8
+        products = finetune(preset, path, folder / "products", **arguments)
         fields.update(initial_weights=None, warm_start=False)
         fields["data"]["source"] = str(path)
         recipe = Recipe(**fields)
@@ -118,6 +118,7 @@ def measure(name, count, precision):
             "seconds": tuned.seconds,
             "before": tuned.before,
             "after": tuned.after,
+            "with_lora": products.after,
             "from_scratch": value,
         }
 

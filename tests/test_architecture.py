@@ -98,6 +98,8 @@ ALLOWED = {
     ),
     # A page is handed presets, and turns levels into pictures.
     "demo": (("presets", "data"), ("gradio", "numpy", "PIL")),
+    # Imported by its users alone, who have KerasHub.
+    "kerashub": (("models", "presets"), ("keras", "keras_hub", "numpy")),
     "cli": (ALL, ("keras", "numpy", "PIL", "rich", "typer")),
     "__main__": (("cli",), ()),
     "__init__": (ALL, ("keras",)),
