@@ -43,8 +43,14 @@ def peak_bytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def run_row(module, row, timeout):
+def run_row(module, row, timeout, env=None):
     """Run one row of a table in a process of its own; return its results.
+
+    Args:
+        module: name of the module that takes `--row`.
+        row: dict of JSON values.
+        timeout: seconds.
+        env: dict of variables that its environment has more.
 
     A row that fails or takes too long is reported by `{"error": …}`.
     """
@@ -55,7 +61,7 @@ def run_row(module, row, timeout):
             capture_output=True,
             text=True,
             timeout=timeout,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {})},
         )
     except subprocess.TimeoutExpired:
         return {"error": f"more than {timeout} s"}

@@ -6,14 +6,18 @@ Needs numpy and onnxruntime (or onnxruntime-gpu), nothing else. The states stay
 where the graphs run: on a GPU if ONNX Runtime has CUDA. Only noise and levels,
 a few bytes a pixel, are moved.
 
-Each state has two places. A graph reads one and writes the other, so all
-addresses are known before the first call, and calls alternate between few
-bindings that are made once.
+Each state has two places. A graph reads one and writes the other: it may read a
+state's old values after it has begun to write the new ones, and a call that is
+run twice, as when it is captured, must give the same. All addresses are known
+before the first call, and calls alternate between few bindings that are made
+once. On a GPU each binding is captured as a CUDA graph, where ONNX Runtime can:
+then a call is one launch. That was never run on a GPU, see README.md.
 """
 
 import argparse
 import json
 import pathlib
+import warnings
 
 import numpy as np
 import onnxruntime
@@ -35,19 +39,23 @@ class StepSampler:
     Args:
         folder: folder that `keras_pixel.export.onnx` wrote.
         device: "cpu", "cuda", or `None` for CUDA where it is.
+        cuda_graph: bool. Whether calls are captured as CUDA graphs. A graph
+            that ONNX Runtime refuses to capture is run operation by
+            operation, and a warning says so. Defaults to `True`; without
+            meaning on a CPU.
     """
 
-    def __init__(self, folder, device=None):
+    def __init__(self, folder, device=None, cuda_graph=True):
         folder = pathlib.Path(folder)
         if device is None:
             available = onnxruntime.get_available_providers()
             has_cuda = "CUDAExecutionProvider" in available
             device = "cuda" if has_cuda else "cpu"
         self.device = device
-        self.step = _Graph(folder / "step.onnx", device)
+        self.step = _Graph(folder / "step.onnx", device, cuda_graph)
         self.row = None
         if (folder / "row.onnx").exists():
-            self.row = _Graph(folder / "row.onnx", device)
+            self.row = _Graph(folder / "row.onnx", device, cuda_graph)
         metadata = self.step.session.get_modelmeta().custom_metadata_map
         metadata = {key: json.loads(x) for key, x in metadata.items()}
         self.image_shape = tuple(metadata["image_shape"])
@@ -261,35 +269,65 @@ class StepSampler:
             rest = np.repeat(x[:1], self.batch_size - count, 0)
             return np.concatenate([x, rest])
 
-        noise, given = fill_up(noise), fill_up(given)
+        noise = self._by_call(fill_up(noise))
+        given = self._by_call(fill_up(given))
         for name, places in self._states.items():
-            first = np.full_like(places[0].numpy(), self._fills[name])
-            places[0].update_inplace(first)
+            self._fill(places[0], self._fills[name])
         for name, value in {"temperature": temperature, **told}.items():
             self._put(name, fill_up(value))
-        calls = {"step": 0, "row": 0}
-        row, column, is_pixel = self._places  # (num_steps, lanes)
-        steps = self.steps_per_call
-        levels = np.zeros(noise.shape, "uint8")
+        self._runs = {"step": 0, "row": 0}
+        drawn = np.zeros(given.shape, "uint8")
         for call in range(self.num_calls):
-            part = slice(call * steps, (call + 1) * steps)
-            here = slice(None), row[part], column[part]
-            # (steps_per_call, lanes, batch, channels)
-            self._put("noise", np.moveaxis(noise[here], 0, 2))
-            self._put("given", np.moveaxis(given[here], 0, 2))
-            self._put("call", np.array(call, "int32"))
-            if self.row is not None and call % self.image_shape[1] == 0:
-                if "row" in self._inputs:
-                    self._put("row", np.array(calls["row"], "int32"))
-                self._run("row", calls)
-            self._run("step", calls)
-            drawn = np.moveaxis(self._levels.numpy(), 2, 0)
-            kept = is_pixel[part]
-            levels[:, row[part][kept], column[part][kept]] = drawn[:, kept]
-        return levels[:count]
+            self._advance(call, noise[call], given[call])
+            drawn[call] = self._read_levels()
+        # (num_steps, lanes, batch, channels)
+        drawn = drawn.reshape(-1, *drawn.shape[2:])
+        row, column, is_pixel = self._places
+        images = np.zeros((self.batch_size, *self.image_shape), "uint8")
+        images[:, row[is_pixel], column[is_pixel]] = np.moveaxis(
+            drawn[is_pixel], 1, 0
+        )
+        return images[:count]
+
+    def _by_call(self, values):
+        """Values `(batch, height, width, channels)` as the calls take them.
+
+        Returns:
+            Array `(num_calls, steps_per_call, lanes, batch, channels)`.
+        """
+        row, column, _ = self._places  # (num_steps, lanes)
+        values = np.moveaxis(values[:, row, column], 0, 2)
+        shape = (self.num_calls, self.steps_per_call, *values.shape[1:])
+        return np.ascontiguousarray(values).reshape(shape)
+
+    def _advance(self, call, noise, given):
+        """One call, and the row's before it: moves no buffer, makes none."""
+        self._put("noise", noise)
+        self._put("given", given)
+        self._put("call", self._numbers[call])
+        if self.row is not None and call % self.image_shape[1] == 0:
+            if "row" in self._inputs:
+                self._put("row", self._numbers[self._runs["row"]])
+            self._run("row")
+        self._run("step")
+
+    def _read_levels(self):
+        """Levels of the last call, in an array that the next one changes."""
+        if self.device == "cpu":
+            return self._drawn  # The graph wrote there.
+        if hasattr(onnxruntime, "copy_tensors"):  # from version 1.23 on
+            onnxruntime.copy_tensors([self._levels], [self._levels_on_host])
+        else:
+            np.copyto(self._drawn, self._levels.numpy())
+        return self._drawn
+
+    @staticmethod
+    def _fill(place, number):
+        dtype = DTYPES[place.data_type()]
+        place.update_inplace(np.full(place.shape(), number, dtype))
 
     def _put(self, name, value):
-        self._inputs[name].update_inplace(np.ascontiguousarray(value))
+        self._inputs[name].update_inplace(value)
 
     def _allocate(self):
         """Places for all that goes in and out of the graphs."""
@@ -313,30 +351,40 @@ class StepSampler:
                 elif name not in self._fills:
                     self._inputs[name] = graph.zeros(name)
         self._levels = self.step.zeros("levels")
+        self._drawn = np.zeros(self._levels.shape(), "int32")
+        self._levels_on_host = onnxruntime.OrtValue.ortvalue_from_numpy(
+            self._drawn
+        )
+        if self.device == "cpu":
+            self._levels = self._levels_on_host
+        # Numbers of calls and rows, each as a scalar.
+        self._numbers = [
+            np.array(number, "int32") for number in range(self.num_calls)
+        ]
         self._logits = self.step.zeros("logits")
         self._bindings = {}
 
-    def _run(self, name, calls):
-        """Run a graph; what it changes is written to the other places.
-
-        Args:
-            name: "step" or "row".
-            calls: dict of the calls of each graph so far, which is changed.
-        """
-        parities = calls["step"] % 2, calls["row"] % 2
+    def _run(self, name):
+        """Run a graph; what it changes is written to the other places."""
+        parities = self._runs["step"] % 2, self._runs["row"] % 2
         if (name, parities) not in self._bindings:
-            self._bindings[name, parities] = self._bind(name, calls)
+            options = onnxruntime.RunOptions()
+            # What is captured holds addresses: one CUDA graph for each
+            # binding. 0 is ONNX Runtime's own.
+            number = 1 + 2 * parities[0] + parities[1]
+            options.add_run_config_entry("gpu_graph_id", str(number))
+            self._bindings[name, parities] = self._bind(name), options
         graph = self.step if name == "step" else self.row
-        graph.session.run_with_iobinding(self._bindings[name, parities])
-        calls[name] += 1
+        graph.session.run_with_iobinding(*self._bindings[name, parities])
+        self._runs[name] += 1
 
-    def _bind(self, name, calls):
+    def _bind(self, name):
         graph = self.step if name == "step" else self.row
         binding = graph.session.io_binding()
 
         def place(state):
             changes = sum(
-                calls[x]
+                self._runs[x]
                 for x, changed in self._changes.items()
                 if state in changed
             )
@@ -394,16 +442,25 @@ def _range_of(values):
 class _Graph:
     """A session with its binding and the shapes of what goes in and out."""
 
-    def __init__(self, path, device):
-        options = onnxruntime.SessionOptions()
-        # The operations of one pixel are too small to be shared by threads.
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        provider = {"cpu": "CPU", "cuda": "CUDA"}[device]
+    def __init__(self, path, device, cuda_graph):
         self.device = device
-        self.session = onnxruntime.InferenceSession(
-            str(path), options, providers=[f"{provider}ExecutionProvider"]
-        )
+        # Is a call one launch?
+        self.is_captured = device == "cuda" and cuda_graph
+        if self.is_captured:
+            try:
+                self.session = _session(
+                    path, device, {"enable_cuda_graph": "1"}
+                )
+            except Exception as error:
+                # Each reason has its own class, of which few are public.
+                self.is_captured = False
+                warnings.warn(
+                    f"{path.name} is not captured as a CUDA graph: "
+                    f"{str(error)[:300]}",
+                    stacklevel=3,
+                )
+        if not self.is_captured:
+            self.session = _session(path, device, {})
         self.inputs = {x.name: x for x in self.session.get_inputs()}
         self.outputs = {x.name: x for x in self.session.get_outputs()}
 
@@ -411,6 +468,21 @@ class _Graph:
         value = self.inputs.get(name) or self.outputs[name]
         array = np.zeros(value.shape, DTYPES[value.type])
         return onnxruntime.OrtValue.ortvalue_from_numpy(array, self.device, 0)
+
+
+def _session(path, device, provider_options):
+    options = onnxruntime.SessionOptions()
+    # The operations of one pixel are too small to be shared by threads.
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    provider = {"cpu": "CPU", "cuda": "CUDA"}[device] + "ExecutionProvider"
+    return onnxruntime.InferenceSession(
+        str(path),
+        options,
+        providers=[(provider, provider_options)],
+        # On another device the bindings would be wrong.
+        enable_fallback=0,
+    )
 
 
 def main():
@@ -422,13 +494,20 @@ def main():
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--device", choices=("cpu", "cuda"))
     parser.add_argument(
+        "--no-cuda-graph",
+        action="store_true",
+        help="run operation by operation on a GPU",
+    )
+    parser.add_argument(
         "--label", type=int, help="class id, for a model of labels"
     )
     parser.add_argument(
         "--order", type=int, default=0, help="index of the order of drawing"
     )
     arguments = parser.parse_args()
-    sampler = StepSampler(arguments.folder, arguments.device)
+    sampler = StepSampler(
+        arguments.folder, arguments.device, not arguments.no_cuda_graph
+    )
     random = np.random.default_rng(arguments.seed)
     shape = (arguments.count, *sampler.image_shape)
     noise = random.random(shape, "float32")

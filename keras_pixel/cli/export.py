@@ -2,6 +2,7 @@
 
 import enum
 from typing import Annotated
+from typing import Any
 
 import typer
 
@@ -14,6 +15,12 @@ class ExportFormat(enum.StrEnum):
     saved_model = "saved_model"
     onnx = "onnx"
     tf_serving = "tf_serving"
+    triton = "triton"
+
+
+class Precision(enum.StrEnum):
+    float32 = "float32"
+    float16 = "float16"
 
 
 def export(
@@ -27,7 +34,7 @@ def export(
     xla: Annotated[
         bool,
         typer.Option(
-            "--xla", help="Compile the sampler with XLA. Not for onnx."
+            "--xla", help="Compile the sampler with XLA. Not for ONNX."
         ),
     ] = False,
     with_pictures: Annotated[
@@ -37,18 +44,34 @@ def export(
     resize: options.ResizeOption = None,
     version: Annotated[
         int | None,
-        typer.Option(min=1, help="For tf_serving. [one more than the last]"),
+        typer.Option(
+            min=1, help="For tf_serving, triton. [one more than the last]"
+        ),
     ] = None,
     step_batch_size: Annotated[
         int | None,
         typer.Option(min=1, help="For onnx: batch of step.onnx. [16]"),
     ] = None,
+    precision: Annotated[
+        Precision,
+        typer.Option(help="Of weights and hidden layers, for onnx, triton."),
+    ] = Precision.float32,
     image_shape: options.Shape = None,
 ) -> None:
     """Write a model for use without this package, and check it."""
-    _check(export_format, xla, with_pictures, resize, version, step_batch_size)
+    _check(
+        export_format,
+        {
+            "--xla": xla,
+            "--pictures": with_pictures,
+            "--resize": resize,
+            "--version": version,
+            "--step-batch-size": step_batch_size,
+            "--precision": precision is not Precision.float32,
+        },
+    )
     of_pictures = {"pictures": with_pictures, "resize": resize}
-    if export_format is ExportFormat.tf_serving:
+    if export_format in (ExportFormat.tf_serving, ExportFormat.triton):
         files.local_path(to)
     else:
         files.check_new_folder(to)
@@ -61,33 +84,37 @@ def export(
         written = exporters.saved_model(loaded, to, xla=xla, **of_pictures)
     elif export_format is ExportFormat.onnx:
         written = exporters.onnx(
-            loaded, to, step_batch_size=step_batch_size or 16
+            loaded,
+            to,
+            step_batch_size=step_batch_size or 16,
+            precision=precision.value,
         )
+    elif export_format is ExportFormat.triton:
+        exporters.triton(loaded, to, version=version, precision=precision.value)
+        written = to
     else:
         (written,) = exporters.tf_serving(
             loaded, to, version=version, xla=xla, **of_pictures
         ).values()
-    print(f"{written}: gives the same results as Keras")
+    same = "gives the same results as Keras"
+    if precision is not Precision.float32:
+        same += f", up to the rounding of {precision.value}"
+    print(f"{written}: {same}")
 
 
-def _check(
-    export_format: ExportFormat,
-    xla: bool,
-    with_pictures: bool,
-    resize: str | None,
-    version: int | None,
-    step_batch_size: int | None,
-) -> None:
+def _check(export_format: ExportFormat, given: dict[str, Any]) -> None:
     formats = {
-        "--xla": (xla, ("saved_model", "tf_serving")),
-        "--pictures": (with_pictures, ("saved_model", "tf_serving")),
-        "--resize": (resize, ("saved_model", "tf_serving")),
-        "--version": (version, ("tf_serving",)),
-        "--step-batch-size": (step_batch_size, ("onnx",)),
+        "--xla": ("saved_model", "tf_serving"),
+        "--pictures": ("saved_model", "tf_serving"),
+        "--resize": ("saved_model", "tf_serving"),
+        "--version": ("tf_serving", "triton"),
+        "--step-batch-size": ("onnx",),
+        "--precision": ("onnx", "triton"),
     }
-    for option, (value, allowed) in formats.items():
-        if value and export_format not in allowed:
+    for option, value in given.items():
+        if value and export_format not in formats[option]:
             raise ValueError(
-                f"`{option}` applies to --format {' or '.join(allowed)} only. "
+                f"`{option}` applies to --format "
+                f"{' or '.join(formats[option])} only. "
                 f"Received: --format {export_format.value}. Leave it out."
             )

@@ -8,37 +8,35 @@ from keras import tree
 
 from keras_pixel.compiled import call_model
 from keras_pixel.export.graphs import condition_specs
+from keras_pixel.export.precision import TOLERANCES
 from keras_pixel.levels import nats_to_bits_per_dim
 
-# A level may differ where the cumulative probability lies this close to the
-# noise: one float rounds the other way there.
-TIE = 1e-5
-SCORE_TOLERANCE = 1e-5
-LOGITS_TOLERANCE = 1e-4
+FLOAT32 = TOLERANCES["float32"]
 
 
 class ExportError(RuntimeError):
     """What was exported does not give what Keras gives."""
 
 
-def check_scores(model, batch, log_prob, bits_per_dim):
+def check_scores(model, batch, log_prob, bits_per_dim, tolerances=FLOAT32):
     """Compare scores with those of Keras.
 
     Args:
         model: `PixelModel`.
         batch: see `small_batch`.
         log_prob, bits_per_dim: arrays `(batch,)`.
+        tolerances: `Tolerances`. Defaults to those of float32.
 
     Raises:
-        ExportError: if they differ by more than a relative 1e-5.
+        ExportError: if they differ by more than `tolerances` says.
     """
     levels = batch["images"].astype("int32")
     parameters = call_model(model, levels, conditions(model, batch).values())
     expected = model.pixel_distribution.log_prob(parameters, levels)
     expected = np.asarray(expected).sum(axis=(1, 2, 3))
-    check_close("log_prob", log_prob, expected, SCORE_TOLERANCE)
+    check_close("log_prob", log_prob, expected, tolerances.scores)
     expected = nats_to_bits_per_dim(-expected, math.prod(model.image_shape))
-    check_close("bits_per_dim", bits_per_dim, expected, SCORE_TOLERANCE)
+    check_close("bits_per_dim", bits_per_dim, expected, tolerances.scores)
 
 
 def check_close(name, received, expected, tolerance):
@@ -63,7 +61,15 @@ def check_close(name, received, expected, tolerance):
         )
 
 
-def check_drawn(model, images, noise, temperature, known=None, conditions=()):
+def check_drawn(
+    model,
+    images,
+    noise,
+    temperature,
+    known=None,
+    conditions=(),
+    tolerances=FLOAT32,
+):
     """Check that images are those that `noise` makes, by Keras.
 
     One forward pass of Keras says, given the sub-pixels before it, which
@@ -77,13 +83,41 @@ def check_drawn(model, images, noise, temperature, known=None, conditions=()):
         known: bool array `(batch, height, width)` of pixels not drawn, or
             `None`.
         conditions: arrays, the model's inputs after the images.
+        tolerances: `Tolerances`. Defaults to those of float32.
 
     Returns:
-        Number of sub-pixels that differ because the cumulative probability
-        is within 1e-5 of the noise.
+        Number of sub-pixels that differ as `tolerances` allow: in float32
+        because the cumulative probability is within 1e-5 of the noise.
 
     Raises:
         ExportError: if a level differs for another reason.
+    """
+    differs, is_tie = differing(
+        model, images, noise, temperature, conditions, tolerances
+    )
+    if known is not None:
+        differs &= ~np.asarray(known, bool)[..., None]
+    if (differs & ~is_tie).any():
+        raise ExportError(
+            "The exported sampler must draw what Keras draws from the same "
+            f"noise. Received: {int((differs & ~is_tie).sum())} of "
+            f"{differs.size} sub-pixels differ."
+        )
+    return int(differs.sum())
+
+
+def differing(
+    model, images, noise, temperature, conditions=(), tolerances=FLOAT32
+):
+    """Which sub-pixels are not those that `noise` makes, by Keras.
+
+    Args:
+        model, images, noise, temperature, conditions, tolerances: see
+            `check_drawn`.
+
+    Returns:
+        Two bool arrays of the shape of `images`: which differ; and where it
+        is within `tolerances`.
     """
     images = np.asarray(images)
     parameters = call_model(model, images.astype("int32"), conditions)
@@ -96,20 +130,15 @@ def check_drawn(model, images, noise, temperature, known=None, conditions=()):
         )
         return np.asarray(drawn)
 
-    differs = levels_for(0.0) != images
-    if known is not None:
-        differs &= ~np.asarray(known, bool)[..., None]
-    is_tie = (levels_for(-TIE) <= images) & (images <= levels_for(TIE))
-    if (differs & ~is_tie).any():
-        raise ExportError(
-            "The exported sampler must draw what Keras draws from the same "
-            f"noise. Received: {int((differs & ~is_tie).sum())} of "
-            f"{images.size} sub-pixels differ."
-        )
-    return int(differs.sum())
+    off = int(tolerances.levels * model.num_levels)
+    lowest, highest = (
+        levels_for(sign * tolerances.tie) + sign * off for sign in (-1, 1)
+    )
+    is_tie = (lowest <= images) & (images <= highest)
+    return levels_for(0.0) != images, is_tie
 
 
-def report_ties(path, count):
+def report_ties(path, count, tolerances=FLOAT32):
     """Log how many levels differ because of a tie.
 
     From such a level on the rest of the image may be another one.
@@ -119,7 +148,7 @@ def report_ties(path, count):
         "by a tie: the cumulative probability is within %g of the noise",
         path,
         count,
-        TIE,
+        tolerances.tie,
     )
 
 

@@ -79,6 +79,7 @@ def convert(function, specs, path, metadata, optimize=True, first=()):
         )
         proto = converted.make_model("keras_pixel")
     _check_operations(proto)
+    _fold_casts(proto.graph)
     _order_outputs(proto.graph, first)
     _name_batch_axes(proto.graph)
     # tf2onnx names a second set of operations, used or not.
@@ -90,6 +91,45 @@ def convert(function, specs, path, metadata, optimize=True, first=()):
     )
     onnx.checker.check_model(proto)
     onnx.save_model(proto, str(path))
+
+
+def _fold_casts(graph):
+    """Store weights in the dtype to which all that read them cast them."""
+    from onnx import TensorProto
+    from onnx import helper
+    from onnx import numpy_helper
+
+    weights = {x.name: x for x in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if (
+            node.op_type != "Cast"
+            or node.input[0] not in weights
+            or helper.get_node_attr_value(node, "to") != TensorProto.FLOAT16
+        ):
+            kept.append(node)
+            continue
+        array = numpy_helper.to_array(weights[node.input[0]]).astype("float16")
+        graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
+    if len(kept) == len(graph.node):
+        return
+    del graph.node[:]
+    graph.node.extend(kept)
+    read = _names_read(graph)
+    used = [x for x in graph.initializer if x.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(used)
+
+
+def _names_read(graph):
+    """Names that a graph reads, those of the graphs inside it too."""
+    names = {output.name for output in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                names |= _names_read(attribute.g)
+    return names
 
 
 def _order_outputs(graph, first):
@@ -163,12 +203,15 @@ def _check_operations(proto):
 
 def _convert_erfc(graph, node, name, arguments):
     """1 - erf (part of `gelu`), for which tf2onnx has no rule."""
+    import onnx
+
     shapes, dtypes = node.output_shapes, node.output_dtypes
     graph.remove_node(node.name)
     erf = graph.make_node(
         "Erf", node.input, name=f"{name}_erf", shapes=shapes, dtypes=dtypes
     )
-    one = graph.make_const(f"{name}_one", np.array(1, "float32"))
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(dtypes[0])
+    one = graph.make_const(f"{name}_one", np.array(1, dtype))
     graph.make_node(
         "Sub",
         [one.output[0], erf.output[0]],

@@ -33,7 +33,7 @@ def identity(model):
         "num_levels": model.num_levels,
         "num_parameters": num_parameters(model),
         # The config of a graph of one's own numbers its layers anew each time.
-        "arguments": None if "layers" in config else _plain(config),
+        "arguments": None if "graph" in config else _plain(config),
         **describe_conditions(model),
     }
     # By its class: what has no JSON has an address in its text.
@@ -116,7 +116,7 @@ def check_next_version(name, model, latest):
             "The next version of a served model must be of the same preset "
             "and architecture, as a running server replaces one by the other. "
             f"Received: a version of {name!r} with {received}. Serve it under "
-            "a name of its own: `tf_serving({name: model}, folder)`."
+            "a name of its own: give `{name: model}` in place of the model."
         )
 
 

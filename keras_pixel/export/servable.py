@@ -371,10 +371,11 @@ def uses_xla(folder):
     )
 
 
-def find_versions(folder):
+def find_versions(folder, file="saved_model.pb"):
     """Versions in a model's folder: number to `pathlib.Path`, ascending.
 
-    As TF-Serving does, folders whose name is no number are passed over.
+    As TF-Serving does, folders whose name is no number are passed over, and
+    so are those without `file`.
     """
     folders = (path for path in pathlib.Path(folder).iterdir() if path.is_dir())
     found = {
@@ -382,7 +383,7 @@ def find_versions(folder):
         for path in folders
         if path.name.isascii()
         and path.name.isdigit()
-        and (path / "saved_model.pb").is_file()
+        and (path / file).is_file()
     }
     return dict(sorted(found.items()))
 

@@ -202,8 +202,10 @@ sed "s|{MOUNT}/|$PWD/|" models.config > models.local.config
 
 A server older than the TensorFlow that wrote the models may not load them: pin
 the image's tag to one you have tried. For a GPU take the image
-`tensorflow/serving:latest-gpu` and add `--gpus all`. `tensorflow_model_server`
-listens on all interfaces; the containers' ports are bound to this machine.
+`tensorflow/serving:latest-gpu` and add `--gpus all`; for two servers on one GPU
+set `TF_FORCE_GPU_ALLOW_GROWTH=true`, or the first takes all its memory.
+`tensorflow_model_server` listens on all interfaces; the containers' ports are
+bound to this machine.
 
 Drawing images takes long, so `compose.yaml` starts a second server for it, with
 REST at {REST_PORT + 10} and gRPC at {GRPC_PORT + 10}. REST requests may take

@@ -17,6 +17,7 @@ from keras_pixel.sampling.stepper import Stepper
 
 _DTYPES = {
     "tensor(float)": "float32",
+    "tensor(float16)": "float16",
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
 }
@@ -105,11 +106,16 @@ def _fill(state):
     return values[0].item()
 
 
-def check_steps(model, folder):
+def check_steps(model, folder, tolerances=checks.FLOAT32):
     """Draw images step by step with ONNX Runtime and compare with Keras.
 
     Both what is drawn is compared and the logits that it is drawn by: the
     levels alone could be right by luck.
+
+    Args:
+        model: `PixelModel`, in float32.
+        folder: `pathlib.Path` of the files.
+        tolerances: `Tolerances`. Defaults to those of float32.
 
     Returns:
         Number of sub-pixels that differ because of a tie.
@@ -177,7 +183,12 @@ def check_steps(model, folder):
         for name in ("levels", "logits")
     )
     expected = np.asarray(call_model(model, images, told.values()))
-    checks.check_close("logits", logits, expected, checks.LOGITS_TOLERANCE)
+    checks.check_close("logits", logits, expected, tolerances.logits)
     return checks.check_drawn(
-        model, images, noise, temperature, conditions=told.values()
+        model,
+        images,
+        noise,
+        temperature,
+        conditions=told.values(),
+        tolerances=tolerances,
     )

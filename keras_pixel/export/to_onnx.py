@@ -10,12 +10,15 @@ from keras_pixel.export.conversion import session
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import describe_conditions
+from keras_pixel.export.precision import TOLERANCES
+from keras_pixel.export.precision import check_precision
+from keras_pixel.export.precision import in_precision
 from keras_pixel.export.step_graphs import check_steps
 from keras_pixel.export.step_graphs import write_steps
 from keras_pixel.files import atomic_folder
 
 
-def onnx(model, folder, step_batch_size=16):
+def onnx(model, folder, step_batch_size=16, precision="float32"):
     """Write a model, its sampler included, as ONNX files.
 
     They use ONNX's own operations only (opset 17) and no random numbers:
@@ -40,48 +43,65 @@ def onnx(model, folder, step_batch_size=16):
     and `condition`, as the signatures of `saved_model` do; the metadata say
     of which classes and shape.
 
+    With `precision="float16"` weights, hidden layers and states are float16;
+    inputs, the head, probabilities and scores stay float32. The files have
+    half the size. It is for GPUs: ONNX Runtime computes most of it in float32
+    on a CPU.
+
     Before they are put in their place they are run with ONNX Runtime and
-    compared with Keras; ties are counted as by `saved_model`.
+    compared with Keras; ties are counted as by `saved_model`. In float16 they
+    are compared with Keras in float32: scores within a relative 0.005, logits
+    within 0.02 of the largest, and levels where the cumulative probability
+    lies farther than 0.02 from the noise, to 1/128 of their number.
 
     Args:
         model: `PixelModel`.
         folder: folder to write; it must not exist, or be empty.
         step_batch_size: int. Batch size of `step.onnx` and `row.onnx`.
             Defaults to `16`.
+        precision: "float32" or "float16". Defaults to `"float32"`.
 
     Returns:
         `pathlib.Path` of the folder.
 
     Raises:
         TypeError: if `model` is no `PixelModel`.
-        ValueError: if `step_batch_size` is no positive integer.
+        ValueError: if `step_batch_size` is no positive integer, or there is
+            no such `precision`.
         ImportError: if a package is missing, naming the extra.
-        NotImplementedError: if the model does not convert.
+        NotImplementedError: if the model does not convert; and in float16 if
+            it is a baseline, a graph of one's own or has LoRA.
         RuntimeError: if Keras runs on another backend, or what was written
             does not give what Keras gives (`ExportError`).
         FileExistsError: if there is something at `folder`.
     """
     check_exportable(model)
     step_batch_size = check_size("step_batch_size", step_batch_size)
+    check_precision(precision)
     check_packages()
+    lowered = in_precision(model, precision)
+    tolerances = TOLERANCES[precision]
     with atomic_folder(folder) as temporary:
-        metadata = {
-            "model": model.name,
-            "image_shape": list(model.image_shape),
-            "num_levels": model.num_levels,
-            **describe_conditions(model),
-        }
-        _write(model, temporary, metadata)
+        write_graphs(lowered, temporary, precision)
         if model.sampler.is_decodable:
-            write_steps(model, temporary, metadata, step_batch_size)
-        checks.report_ties(folder, check_onnx(model, temporary))
+            metadata = _metadata(lowered, precision)
+            write_steps(lowered, temporary, metadata, step_batch_size)
+        ties = check_onnx(model, temporary, tolerances)
+        checks.report_ties(folder, ties, tolerances)
     return pathlib.Path(folder)
 
 
-def _write(model, folder, metadata):
-    graphs = Graphs(model)
-    signatures = graphs.signatures()
-    _, scored = signatures["serving_default"]
+def write_graphs(model, folder, precision="float32"):
+    """Write `log_prob.onnx` and `sample.onnx` of a model in a precision."""
+    graphs, metadata = Graphs(model), _metadata(model, precision)
+    write_scores(graphs, folder, metadata)
+    sample, specs = graphs.signatures()["sample_from_noise"]
+    convert(sample, specs, folder / "sample.onnx", metadata, optimize=False)
+
+
+def write_scores(graphs, folder, metadata):
+    """Write `log_prob.onnx` alone."""
+    _, scored = graphs.signatures()["serving_default"]
     convert(
         graphs.score_by_operations,
         scored,
@@ -89,12 +109,25 @@ def _write(model, folder, metadata):
         {**metadata, "units": {"log_prob": "nats", "bits_per_dim": "bits"}},
         first=("log_prob", "bits_per_dim"),
     )
-    sample, specs = signatures["sample_from_noise"]
-    convert(sample, specs, folder / "sample.onnx", metadata, optimize=False)
 
 
-def check_onnx(model, folder):
+def _metadata(model, precision):
+    return {
+        "model": model.name,
+        "image_shape": list(model.image_shape),
+        "num_levels": model.num_levels,
+        "precision": precision,
+        **describe_conditions(model),
+    }
+
+
+def check_onnx(model, folder, tolerances=checks.FLOAT32):
     """Run ONNX files and compare them with Keras.
+
+    Args:
+        model: `PixelModel`, in float32.
+        folder: `pathlib.Path` of the files.
+        tolerances: `Tolerances`. Defaults to those of float32.
 
     Returns:
         Number of sub-pixels that differ because of a tie.
@@ -102,16 +135,27 @@ def check_onnx(model, folder):
     Raises:
         ExportError: if they give something else than Keras.
     """
+    ties = check_graphs(model, folder, tolerances)
+    if model.sampler.is_decodable:
+        ties += check_steps(model, folder, tolerances)
+    return ties
+
+
+def check_graphs(model, folder, tolerances=checks.FLOAT32):
+    """`check_onnx` for `log_prob.onnx` and `sample.onnx` alone."""
     batch = checks.small_batch(model)
     told = checks.conditions(model, batch)
     run = session(folder / "log_prob.onnx")
-    checks.check_scores(model, batch, **run(images=batch["images"], **told))
+    scores = run(images=batch["images"], **told)
+    checks.check_scores(model, batch, **scores, tolerances=tolerances)
     noise, temperature = batch["noise"], batch["temperature"]
     run = session(folder / "sample.onnx")
     drawn = run(noise=noise, temperature=temperature, **told)["images"]
-    ties = checks.check_drawn(
-        model, drawn, noise, temperature, conditions=told.values()
+    return checks.check_drawn(
+        model,
+        drawn,
+        noise,
+        temperature,
+        conditions=told.values(),
+        tolerances=tolerances,
     )
-    if model.sampler.is_decodable:
-        ties += check_steps(model, folder)
-    return ties

@@ -184,14 +184,14 @@ def check_saved_model(model, folder):
         model.pixel_distribution.level_logits(
             call_model(model, levels, told.values())
         ),
-        checks.LOGITS_TOLERANCE,
+        checks.FLOAT32.logits,
     )
     if model.feature_layers:
         checks.check_close(
             "features",
             run("features", "images")["features"],
             model.feature_model()([levels, *told.values()], training=False),
-            checks.LOGITS_TOLERANCE,
+            checks.FLOAT32.logits,
         )
 
     def count_ties(drawn, noise, known=None):
@@ -222,7 +222,7 @@ def _check_pictures(model, run, batch):
     batch["image_bytes"] = png_files(batch["images"], model.num_levels)
     found = run("score_encoded", "image_bytes")
     for name, expected in run("serving_default", "images").items():
-        checks.check_close(name, found[name], expected, checks.SCORE_TOLERANCE)
+        checks.check_close(name, found[name], expected, checks.FLOAT32.scores)
     inputs = ("seed", "temperature")
     for name, given in (
         ("sample", inputs),

@@ -1,7 +1,6 @@
 """A folder of models that TF-Serving serves as it is."""
 
 import contextlib
-import re
 
 from keras_pixel.checks import check_size
 from keras_pixel.export import serving_files
@@ -17,6 +16,10 @@ from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
 from keras_pixel.export.to_saved_model import tensorflow_writes
+from keras_pixel.export.versions import check_models
+from keras_pixel.export.versions import latest
+from keras_pixel.export.versions import new_version
+from keras_pixel.export.versions import removed_if_empty
 from keras_pixel.files import atomic_folder
 from keras_pixel.files import local_path
 
@@ -74,36 +77,23 @@ def tf_serving(
         models = {models.name: models}
     folder = local_path(folder)
     batch_sizes = _checked_batch_sizes(batch_sizes)
-    _check_models(models)
+    check_models(models)
     _check_installed()
     places = {
-        name: folder / name / str(_new_version(folder / name, version))
+        name: folder / name / str(new_version(folder / name, version))
         for name in models
     }
     for name, model in models.items():
-        check_next_version(name, model, _latest(folder / name))
-    new_folders = [
-        path
-        for path in (*(folder / name for name in models), folder)
-        if not path.exists()
-    ]
-    try:
-        with contextlib.ExitStack() as stack:
-            for name, model in models.items():
-                place = stack.enter_context(atomic_folder(places[name]))
-                saved_model(model, place, xla, pictures, resize)
-                with tensorflow_writes(place):
-                    warmup.write_warmup(
-                        place, name, model.num_levels, batch_sizes
-                    )
-                write_identity(model, place)
-                _check_warmup(place)
-    except BaseException:
-        for path in new_folders:
-            # One that somebody else put something in stays.
-            with contextlib.suppress(OSError):
-                path.rmdir()
-        raise
+        check_next_version(name, model, latest(folder / name))
+    parents = [folder / name for name in models]
+    with removed_if_empty(*parents, folder), contextlib.ExitStack() as stack:
+        for name, model in models.items():
+            place = stack.enter_context(atomic_folder(places[name]))
+            saved_model(model, place, xla, pictures, resize)
+            with tensorflow_writes(place):
+                warmup.write_warmup(place, name, model.num_levels, batch_sizes)
+            write_identity(model, place)
+            _check_warmup(place)
     _write_files(folder, batch_sizes)
     return places
 
@@ -125,27 +115,8 @@ def _write_files(folder, batch_sizes):
         for path in found.values()
         for version in find_versions(path).values()
     )
-    told = {name: read_identity(_latest(path)) for name, path in found.items()}
+    told = {name: read_identity(latest(path)) for name, path in found.items()}
     serving_files.write_serving_files(folder, told, batch_sizes, xla)
-
-
-def _check_models(models):
-    if not models:
-        raise ValueError("`models` must have a model. Received: models={}")
-    for name, model in models.items():
-        check_exportable(model)
-        # The name stands in paths, addresses and models.config.
-        if (
-            not isinstance(name, str)
-            or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name)
-            or name.isdigit()
-        ):
-            raise ValueError(
-                "A model's name must be of letters, digits, '_', '-' and '.', "
-                "and not of digits alone. "
-                f"Received: {name!r}. Give another one by "
-                "`tf_serving({name: model}, folder)`."
-            )
 
 
 def _checked_batch_sizes(batch_sizes):
@@ -167,30 +138,6 @@ def _checked_batch_sizes(batch_sizes):
             f"Received: {len(sizes)} batch sizes."
         )
     return sizes
-
-
-def _latest(folder):
-    """Folder of the highest version, or `None`."""
-    return [None, *_versions(folder).values()][-1]
-
-
-def _versions(folder):
-    return find_versions(folder) if folder.is_dir() else {}
-
-
-def _new_version(folder, version):
-    taken = _versions(folder)
-    if version is None:
-        return max(taken, default=0) + 1
-    version = check_size("version", version)
-    path = folder / str(version)
-    if version in taken or path.exists():
-        raise FileExistsError(
-            "A version is never overwritten. "
-            f"Received: version={version}, which exists: {str(path)!r}. Leave "
-            "`version` out to write the next one."
-        )
-    return version
 
 
 def _check_installed():

@@ -1,5 +1,7 @@
 """What leaves the process: exports, preset folders, uploads."""
 
+from collections.abc import Callable
+
 from keras_pixel import presets
 
 
@@ -11,16 +13,20 @@ class PublishableModel:
 
         Args:
             filepath: folder to write.
-            format: "tf_saved_model" or "onnx".
-            **kwargs: arguments of `keras_pixel.export.saved_model` or
-                `keras_pixel.export.onnx`.
+            format: "tf_saved_model", "onnx" or "triton".
+            **kwargs: arguments of `keras_pixel.export.saved_model`,
+                `keras_pixel.export.onnx` or `keras_pixel.export.triton`.
 
         Raises:
             ValueError: if there is no such format.
         """
         from keras_pixel import export
 
-        formats = {"tf_saved_model": export.saved_model, "onnx": export.onnx}
+        formats: dict[str, Callable] = {
+            "tf_saved_model": export.saved_model,
+            "onnx": export.onnx,
+            "triton": export.triton,
+        }
         if format not in formats:
             raise ValueError(
                 f"`format` must be one of {list(formats)}. "

@@ -25,8 +25,12 @@ def run(*args):
             ["--format", "onnx", "--step-batch-size", "2"],
             ["out/log_prob.onnx", "out/sample.onnx", "out/step.onnx"],
         ),
+        (
+            ["--format", "triton", "--version", "3"],
+            ["out/tiny_log_prob/3/model.onnx", "out/tiny_sample/config.pbtxt"],
+        ),
     ],
-    ids=["saved_model", "onnx"],
+    ids=["saved_model", "onnx", "triton"],
 )
 def test_formats(preset, tmp_path, capsys, arguments, files):
     output = str(tmp_path / "out")
@@ -40,9 +44,10 @@ def test_formats(preset, tmp_path, capsys, arguments, files):
     ("arguments", "words"),
     [
         (["--format", "onnx", "--xla"], "`--xla` applies to --format saved"),
-        (["--version", "3"], "`--version` applies to --format tf_serving"),
+        (["--version", "3"], "`--version` applies to --format tf_serving or"),
         (["--step-batch-size", "3"], "applies to --format onnx only"),
         (["--format", "onnx", "--pictures"], "`--pictures` applies to"),
+        (["--precision", "float16"], "`--precision` applies to --format onnx"),
     ],
 )
 def test_options_of_another_format_are_refused(
@@ -58,7 +63,9 @@ def test_what_exists_is_not_overwritten(preset, tmp_path, capsys):
     assert "written once and never overwritten" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", ["saved_model", "tf_serving", "onnx"])
+@pytest.mark.parametrize(
+    "form", ["saved_model", "tf_serving", "triton", "onnx"]
+)
 def test_address_is_refused_before_the_work(
     tmp_path, monkeypatch, capsys, form
 ):
@@ -95,3 +102,34 @@ def test_tf_serving_gets_the_presets_name(preset, tmp_path, monkeypatch):
         "pictures": True,
         "resize": "resize",
     }
+
+
+@pytest.mark.parametrize(
+    ("form", "arguments", "expected"),
+    [
+        ("onnx", [], {"step_batch_size": 16}),
+        ("triton", ["--version", "3"], {"version": 3}),
+    ],
+)
+def test_precision_is_handed_on_and_said(
+    preset, monkeypatch, capsys, form, arguments, expected
+):
+    received = {}
+
+    def write(model, folder, **kwargs):
+        received.update(name=model.name, folder=folder, **kwargs)
+        return folder
+
+    monkeypatch.setattr(f"keras_pixel.export.{form}", write)
+    arguments = ["--format", form, "--precision", "float16", *arguments]
+    assert run(preset, "--to", "out", *arguments) == 0
+    assert received == {
+        "name": "tiny",
+        "folder": "out",
+        "precision": "float16",
+        **expected,
+    }
+    said = capsys.readouterr().out
+    assert said == (
+        "out: gives the same results as Keras, up to the rounding of float16\n"
+    )

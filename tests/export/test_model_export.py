@@ -9,8 +9,9 @@ import pytest
         ({}, "saved_model"),
         ({"format": "tf_saved_model", "xla": True}, "saved_model"),
         ({"format": "onnx", "step_batch_size": 2}, "onnx"),
+        ({"format": "triton", "version": 2}, "triton"),
     ],
-    ids=["default", "saved_model", "onnx"],
+    ids=["default", "saved_model", "onnx", "triton"],
 )
 def test_it_writes_the_same_as_the_package(
     model, monkeypatch, arguments, function
