@@ -20,14 +20,14 @@ class Limits:
     request_timeout: float
     read_timeout: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("max_request_bytes", "max_requests", "max_connections"):
             check_size(name, getattr(self, name))
         for name in ("request_timeout", "read_timeout"):
             check_number(name, getattr(self, name), above=0)
 
     @property
-    def num_calls(self):
+    def num_calls(self) -> int:
         """Calls at once: all that is accepted, and some that are answered
         without a place in a queue."""
         return 2 * self.max_requests + 8

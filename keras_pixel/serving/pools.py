@@ -3,9 +3,20 @@
 import concurrent.futures
 import threading
 import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import TypeVar
+
+import numpy as np
 
 from keras_pixel.export.servable import DRAWING_SIGNATURES
 from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import Servable
+
+# What a call returns.
+Result = TypeVar("Result")
 
 
 class Pools:
@@ -24,7 +35,7 @@ class Pools:
         json: a third one, which reads and writes JSON.
     """
 
-    def __init__(self, num_threads, max_requests):
+    def __init__(self, num_threads: int, max_requests: int):
         self.scores, self.drawing = (
             Pool(name, num_threads, max_requests)
             for name in ("scores", "drawing")
@@ -33,8 +44,13 @@ class Pools:
         self.json = Pool("json", 2, 4 * max_requests)
 
     def submit(
-        self, servable, signature_name, inputs, timeout, output_filter=()
-    ):
+        self,
+        servable: Servable,
+        signature_name: str,
+        inputs: Mapping[str, np.ndarray],
+        timeout: float,
+        output_filter: Sequence[str] = (),
+    ) -> concurrent.futures.Future[dict[str, np.ndarray]]:
         """Run `Servable.predict` when its turn comes.
 
         Args:
@@ -52,7 +68,7 @@ class Pools:
         """
         end = time.monotonic() + timeout
 
-        def predict():
+        def predict() -> dict[str, np.ndarray]:
             left = end - time.monotonic()
             if left <= 0:
                 raise too_late(timeout)
@@ -63,7 +79,7 @@ class Pools:
         is_drawing = signature_name in DRAWING_SIGNATURES
         return (self.drawing if is_drawing else self.scores).submit(predict)
 
-    def shutdown(self):
+    def shutdown(self) -> None:
         """End the threads; waiting requests are never computed."""
         for pool in (self.scores, self.drawing, self.json):
             pool.shutdown()
@@ -81,12 +97,15 @@ class Pool:
         max_requests: int. Calls that are accepted, running and waiting.
     """
 
-    def __init__(self, name, num_threads, max_requests):
+    def __init__(self, name: str, num_threads: int, max_requests: int):
         self.name = name
         self.num_running = 0
         self._max_requests = max_requests
         self._is_closed = False
-        self._waiting = {}  # function by its future, in the order of arrival
+        # Function by its future, in the order of arrival.
+        self._waiting: dict[
+            concurrent.futures.Future[Any], Callable[[], Any]
+        ] = {}
         self._changed = threading.Condition()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}_{i}", daemon=True)
@@ -96,10 +115,12 @@ class Pool:
             thread.start()
 
     @property
-    def num_waiting(self):
+    def num_waiting(self) -> int:
         return len(self._waiting)
 
-    def submit(self, function, is_begun=False):
+    def submit(
+        self, function: Callable[[], Result], is_begun: bool = False
+    ) -> concurrent.futures.Future[Result]:
         """Call a function in a thread of the pool.
 
         Args:
@@ -113,7 +134,7 @@ class Pool:
         Raises:
             RequestError: if the pool is full, or shut down.
         """
-        future: concurrent.futures.Future = concurrent.futures.Future()
+        future: concurrent.futures.Future[Result] = concurrent.futures.Future()
         with self._changed:
             if self._is_closed:
                 raise RequestError(
@@ -134,7 +155,7 @@ class Pool:
         future.add_done_callback(self._forget)
         return future
 
-    def shutdown(self):
+    def shutdown(self) -> None:
         """Cancel what is waiting, and end when the rest is computed."""
         with self._changed:
             self._is_closed = True
@@ -145,12 +166,12 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def _forget(self, future):
+    def _forget(self, future: concurrent.futures.Future[Any]) -> None:
         if future.cancelled():
             with self._changed:
                 self._waiting.pop(future, None)
 
-    def _work(self):
+    def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._is_closed)
@@ -168,7 +189,7 @@ class Pool:
                     self.num_running -= 1
 
 
-def too_late(timeout):
+def too_late(timeout: float) -> RequestError:
     """The error of a request that took longer than `timeout` seconds."""
     return RequestError(
         "DEADLINE_EXCEEDED",
@@ -178,7 +199,9 @@ def too_late(timeout):
     )
 
 
-def _settle(future, function):
+def _settle(
+    future: concurrent.futures.Future[Result], function: Callable[[], Result]
+) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
