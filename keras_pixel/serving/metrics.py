@@ -2,12 +2,15 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import prometheus_client
 from prometheus_client import exposition
 
 from keras_pixel.export.servable import DEFAULT_SIGNATURE
+from keras_pixel.serving.pools import Pools
 
 CONTENT_TYPE = exposition.CONTENT_TYPE_PLAIN_0_0_4
 # From a small score to a long drawing, in seconds.
@@ -34,7 +37,7 @@ class Call:
     signature: str = ""
     num_images: int = 0
 
-    def is_of(self, signature, inputs):
+    def is_of(self, signature: str, inputs: Mapping[str, np.ndarray]) -> None:
         """Note a valid request: its signature and arrays."""
         self.signature = signature or DEFAULT_SIGNATURE
         self.num_images = max(
@@ -52,7 +55,7 @@ class Metrics:
         pools: `Pools`, whose queues are shown.
     """
 
-    def __init__(self, pools):
+    def __init__(self, pools: Pools):
         self._registry = prometheus_client.CollectorRegistry()
         kept: dict[str, Any] = {
             "namespace": "keras_pixel",
@@ -99,7 +102,9 @@ class Metrics:
             )
         prometheus_client.ProcessCollector(registry=self._registry)
 
-    def count(self, protocol, call, status, seconds):
+    def count(
+        self, protocol: str, call: Call, status: str, seconds: float
+    ) -> None:
         """Count a request that was answered.
 
         Args:
@@ -114,6 +119,6 @@ class Metrics:
         if status == "OK" and call.num_images:
             self._images.labels(call.model, call.signature).inc(call.num_images)
 
-    def text(self):
+    def text(self) -> bytes:
         """All of it in Prometheus' text format, bytes."""
         return prometheus_client.generate_latest(self._registry)

@@ -5,6 +5,7 @@ import pathlib
 import sys
 import threading
 import weakref
+from collections.abc import Iterable
 
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import Servable
@@ -12,6 +13,7 @@ from keras_pixel.export.servable import find_models
 from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import invalid
 from keras_pixel.export.warmup import replay_warmup
+from keras_pixel.files import PathLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Version:
     state: str
     servable: Servable | None = None
     error: Exception | None = None
-    contents: tuple = ()
-    retired: weakref.ref | None = None
+    contents: tuple[tuple[str, int, int], ...] = ()
+    retired: weakref.ref[Servable] | None = None
 
 
 class ModelRepository:
@@ -55,7 +57,11 @@ class ModelRepository:
     """
 
     def __init__(
-        self, folder, max_batch_size=None, max_bytes=None, num_threads=4
+        self,
+        folder: PathLike,
+        max_batch_size: int | None = None,
+        max_bytes: int | None = None,
+        num_threads: int = 4,
     ):
         self.folder = folder
         self._limits = (max_batch_size, max_bytes, num_threads)
@@ -63,7 +69,7 @@ class ModelRepository:
         self._models: dict[str, dict[int, Version]] = {}
         self._lock = threading.Lock()
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Load what is new in the folder, and drop what is gone.
 
         Raises:
@@ -76,23 +82,23 @@ class ModelRepository:
                 self._refresh_model(name, find_versions(path))
             self._models = {name: self._models[name] for name in found}
 
-    def check(self):
+    def check(self) -> None:
         """Raise why a model has no version that is served, if one has none."""
         for versions in self._models.values():
             if not _available(versions):
                 errors = [x.error for x in versions.values() if x.error]
                 raise errors[-1]
 
-    def names(self):
+    def names(self) -> list[str]:
         """Names of the models."""
         return sorted(self._models)
 
-    def names_without_version(self):
+    def names_without_version(self) -> list[str]:
         """Names of the models of which no version is served."""
         models = self._models.items()
         return sorted(name for name, found in models if not _available(found))
 
-    def versions(self, name):
+    def versions(self, name: str) -> dict[int, Version]:
         """Return every version of a model, number to `Version`, ascending.
 
         Raises:
@@ -106,7 +112,9 @@ class ModelRepository:
             )
         return dict(sorted(self._models[name].items()))
 
-    def find(self, name, version=None, label=""):
+    def find(
+        self, name: str, version: int | None = None, label: str | None = ""
+    ) -> tuple[int, Version]:
         """Return the number and `Version` asked for, loaded or not.
 
         Raises:
@@ -118,7 +126,9 @@ class ModelRepository:
             raise _no_version(name, version, versions)
         return version, versions[version]
 
-    def servable(self, name, version=None, label=""):
+    def servable(
+        self, name: str, version: int | None = None, label: str | None = ""
+    ) -> tuple[int, Servable]:
         """Return number and `Servable` of a version, by default the latest.
 
         Raises:
@@ -134,7 +144,9 @@ class ModelRepository:
             raise _no_version(name, version, available, error)
         return version, available[version]
 
-    def _refresh_model(self, name, folders):
+    def _refresh_model(
+        self, name: str, folders: dict[int, pathlib.Path]
+    ) -> None:
         serving = None
         for number in sorted(folders, reverse=True):
             folder = folders[number]
@@ -161,7 +173,9 @@ class ModelRepository:
         del version
         self._models = {**self._models, name: versions}
 
-    def _load(self, name, number, folder, old):
+    def _load(
+        self, name: str, number: int, folder: pathlib.Path, old: Version | None
+    ) -> Version:
         contents = _contents(folder)
         if old is not None and old.error and old.contents == contents:
             return old
@@ -183,12 +197,12 @@ class ModelRepository:
         self._set(name, number, version)
         return version
 
-    def _set(self, name, number, version):
+    def _set(self, name: str, number: int, version: Version) -> None:
         versions = {**self._models.get(name, {}), number: version}
         self._models = {**self._models, name: versions}
 
 
-def _available(versions):
+def _available(versions: dict[int, Version]) -> dict[int, Servable]:
     return {
         number: version.servable
         for number, version in versions.items()
@@ -196,7 +210,7 @@ def _available(versions):
     }
 
 
-def _check_label(label):
+def _check_label(label: str | None) -> None:
     if label:
         raise invalid(
             "This development server does not know version labels. "
@@ -204,7 +218,12 @@ def _check_label(label):
         )
 
 
-def _no_version(name, version, served, error=None):
+def _no_version(
+    name: str,
+    version: int | None,
+    served: Iterable[int],
+    error: Exception | None = None,
+) -> RequestError:
     reason = "" if error is None else f", which cannot be loaded: {error}"
     return RequestError(
         "NOT_FOUND",
@@ -213,7 +232,7 @@ def _no_version(name, version, served, error=None):
     )
 
 
-def _without_frames(error):
+def _without_frames(error: Exception) -> Exception:
     """The error without what its frames hold: a model, half loaded."""
     one: BaseException | None = error
     while one is not None:
@@ -222,7 +241,7 @@ def _without_frames(error):
     return error
 
 
-def _contents(folder):
+def _contents(folder: pathlib.Path) -> tuple[tuple[str, int, int], ...]:
     try:
         return tuple(
             (str(path), stat.st_size, stat.st_mtime_ns)
