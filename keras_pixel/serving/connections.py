@@ -2,8 +2,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from collections.abc import Awaitable
+from collections.abc import Callable
 
 from aiohttp import web
+
+from keras_pixel.serving.limits import Limits
 
 
 class Connections(web.Server):
@@ -19,7 +24,11 @@ class Connections(web.Server):
         limits: `Limits`.
     """
 
-    def __init__(self, handler, limits):
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        limits: Limits,
+    ):
         super().__init__(
             handler,
             handler_cancellation=True,
@@ -29,14 +38,16 @@ class Connections(web.Server):
             access_log=None,
         )
         self._max_connections = limits.max_connections
-        self._transports = {}
+        self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
 
     @property
-    def num_open(self):
+    def num_open(self) -> int:
         """How many connections there are."""
         return len(self._transports)
 
-    def connection_made(self, handler, transport):
+    def connection_made(
+        self, handler: web.RequestHandler, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(handler, transport)
         if len(self._transports) >= self._max_connections:
             transport.abort()
@@ -46,11 +57,13 @@ class Connections(web.Server):
         # `send`.
         transport.set_write_buffer_limits(0)
 
-    def connection_lost(self, handler, exc=None):
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
 
-    async def abort(self):
+    async def abort(self) -> None:
         """End the connections that are left."""
         while self._transports:
             for transport in self._transports.values():
@@ -58,7 +71,9 @@ class Connections(web.Server):
             await asyncio.sleep(0)
 
 
-async def send(request, response, timeout):
+async def send(
+    request: web.BaseRequest, response: web.StreamResponse, timeout: float
+) -> web.StreamResponse:
     """Send a whole response, or end the connection.
 
     Args:
@@ -77,7 +92,9 @@ async def send(request, response, timeout):
 
 
 @contextlib.asynccontextmanager
-async def patience(request, timeout):
+async def patience(
+    request: web.BaseRequest, timeout: float
+) -> AsyncIterator[None]:
     """Context in which a client must take what it is sent.
 
     Args:

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import invalid
+from keras_pixel.serving.limits import Limits
 
 # All bodies being read take at most this many times the longest request.
 _BODIES = 8
@@ -19,15 +21,15 @@ class Bodies:
         limits: `Limits`.
     """
 
-    def __init__(self, limits):
+    def __init__(self, limits: Limits):
         self.max_request_bytes = limits.max_request_bytes
         self.timeout = limits.read_timeout
         self._num_bytes = 0
-        self._tasks = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
     @contextlib.asynccontextmanager
-    async def read(self, request):
+    async def read(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
         """Yield the body, whose bytes count until it has been answered.
 
         Raises:
@@ -59,13 +61,13 @@ class Bodies:
         finally:
             self._num_bytes -= len(body)
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop waiting for requests that are being sent."""
         self._is_stopping = True
         for task in self._tasks:
             task.cancel()
 
-    async def _fill(self, body, request):
+    async def _fill(self, body: bytearray, request: web.BaseRequest) -> None:
         limit = self.max_request_bytes
         too_long = RequestError(
             "OUT_OF_RANGE",
