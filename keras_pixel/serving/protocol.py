@@ -1,6 +1,10 @@
 """Answers that REST and gRPC share, as the official messages."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from keras_pixel.export.servable import RequestError
+from keras_pixel.serving.repository import ModelRepository
 
 SIGNATURE_DEF = "signature_def"
 # gRPC sends an error in a header, of at most 8 KiB with every character of
@@ -8,7 +12,7 @@ SIGNATURE_DEF = "signature_def"
 MAX_ERROR_LENGTH = 500
 
 
-def shortened(text):
+def shortened(text: str) -> str:
     """Shorten an error's text in the middle, if it quotes too much."""
     if len(text) <= MAX_ERROR_LENGTH:
         return text
@@ -16,7 +20,12 @@ def shortened(text):
     return f"{text[: half - 3]} … {text[-half:]}"
 
 
-def status_response(repository, name, version=None, label=""):
+def status_response(
+    repository: ModelRepository,
+    name: str,
+    version: int | None = None,
+    label: str | None = "",
+) -> Any:
     """Make a GetModelStatusResponse of all versions or the one asked for."""
     from tensorflow_serving.apis import get_model_status_pb2
 
@@ -38,7 +47,12 @@ def status_response(repository, name, version=None, label=""):
     return response
 
 
-def metadata_response(repository, name, version=None, label=""):
+def metadata_response(
+    repository: ModelRepository,
+    name: str,
+    version: int | None = None,
+    label: str | None = "",
+) -> Any:
     """Make a GetModelMetadataResponse with the signatures of a version."""
     from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -53,7 +67,7 @@ def metadata_response(repository, name, version=None, label=""):
     return response
 
 
-def status_json(response):
+def status_json(response: Any) -> dict[str, Any]:
     """Return the JSON of a GetModelStatusResponse."""
     from google.protobuf import json_format
 
@@ -64,7 +78,7 @@ def status_json(response):
     )
 
 
-def models_json(repository):
+def models_json(repository: ModelRepository) -> dict[str, Any]:
     """Return the status of every model: TF-Serving has no such list."""
     return {
         "models": [
@@ -74,7 +88,7 @@ def models_json(repository):
     }
 
 
-def metadata_json(response):
+def metadata_json(response: Any) -> dict[str, Any]:
     """Return a GetModelMetadataResponse's JSON as TF-Serving writes it."""
     from google.protobuf import json_format
     from tensorflow_serving.apis import get_model_metadata_pb2
@@ -92,7 +106,7 @@ def metadata_json(response):
     return {"model_spec": spec, "metadata": {SIGNATURE_DEF: metadata}}
 
 
-def check_metadata_fields(fields):
+def check_metadata_fields(fields: Iterable[str]) -> None:
     """Raise `RequestError` where TF-Serving does."""
     if set(fields) != {SIGNATURE_DEF}:
         raise RequestError(

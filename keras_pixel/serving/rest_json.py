@@ -5,13 +5,16 @@ import binascii
 import json
 import math
 import reprlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import TensorSpec
 from keras_pixel.export.servable import invalid
 
-_LEAVES = {
+_LEAVES: dict[str, tuple[set[type], str]] = {
     "b": ({bool}, "true or false"),
     "f": ({float, int}, "numbers"),
     "i": ({int}, "integers"),
@@ -23,7 +26,7 @@ _MAX_DEPTH = 32
 _JSON_SIZES = {"b": 6, "f": 22, "i": 12, "u": 5}
 
 
-def parse_request(body):
+def parse_request(body: bytes) -> tuple[str, str, Any]:
     """Parse a predict request.
 
     Args:
@@ -49,7 +52,7 @@ def parse_request(body):
     return name, keys[0], request[keys[0]]
 
 
-def parse_object(body):
+def parse_object(body: bytes) -> dict[str, Any]:
     """Parse a request into a dict.
 
     Raises:
@@ -67,7 +70,9 @@ def parse_object(body):
     return request
 
 
-def decode_inputs(style, value, specs):
+def decode_inputs(
+    style: str, value: Any, specs: Mapping[str, TensorSpec]
+) -> dict[str, np.ndarray]:
     """Decode the arrays of a request.
 
     Args:
@@ -93,7 +98,9 @@ def decode_inputs(style, value, specs):
     return {name: _decode(value[name], spec) for name, spec in specs.items()}
 
 
-def encode_outputs(style, outputs):
+def encode_outputs(
+    style: str, outputs: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """Encode the answer: "predictions" by row or "outputs" by name.
 
     A single output is written without its name, as in TF-Serving.
@@ -117,7 +124,11 @@ def encode_outputs(style, outputs):
     return {"predictions": predictions}
 
 
-def check_answer(inputs, outputs, max_bytes):
+def check_answer(
+    inputs: Mapping[str, np.ndarray],
+    outputs: Mapping[str, TensorSpec],
+    max_bytes: int,
+) -> None:
     """Raise `RequestError` if the answer would be too long in JSON.
 
     Args:
@@ -142,7 +153,9 @@ def check_answer(inputs, outputs, max_bytes):
         )
 
 
-def _columns(rows, specs):
+def _columns(
+    rows: Any, specs: Mapping[str, TensorSpec]
+) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not rows:
         raise invalid(
             "'instances' must be a list of rows. "
@@ -160,7 +173,7 @@ def _columns(rows, specs):
     return {name: [row[name] for row in rows] for name in specs}
 
 
-def _only_name(specs, style):
+def _only_name(specs: Mapping[str, TensorSpec], style: str) -> str:
     if len(specs) != 1:
         raise invalid(
             f"'{style}' must name its tensors, as there are several: "
@@ -170,11 +183,11 @@ def _only_name(specs, style):
     return name
 
 
-def _is_object(value):
+def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and set(value) != {"b64"}
 
 
-def _decode(value, spec):
+def _decode(value: Any, spec: TensorSpec) -> np.ndarray:
     _check_depth(value, spec)
     if spec.dtype == object:
         return _decode_strings(value, spec)
@@ -216,7 +229,7 @@ def _decode(value, spec):
         return array.astype(spec.dtype)
 
 
-def _check_depth(value, spec):
+def _check_depth(value: Any, spec: TensorSpec) -> None:
     """Raise `RequestError` if lists are nested deeper than the tensor."""
     most = _MAX_DEPTH if spec.shape is None else len(spec.shape)
     depth, lists = 0, [value]
@@ -233,7 +246,7 @@ def _check_depth(value, spec):
         ]
 
 
-def _leaf_types(value):
+def _leaf_types(value: Any) -> set[type]:
     """Types of all values in nested lists."""
     found = set()
     waiting = [value]
@@ -249,8 +262,8 @@ def _leaf_types(value):
     return found
 
 
-def _decode_strings(value, spec):
-    def decode(one):
+def _decode_strings(value: Any, spec: TensorSpec) -> np.ndarray:
+    def decode(one: Any) -> list[Any] | bytes:
         if isinstance(one, list):
             return [decode(inner) for inner in one]
         if isinstance(one, str):
@@ -276,20 +289,20 @@ def _decode_strings(value, spec):
     return array
 
 
-def _encode(name, value):
+def _encode(name: str, value: np.ndarray) -> Any:
     if value.dtype != object:
         return value.tolist()
     if name.endswith("_bytes"):
 
-        def encode(one):
+        def encode(one: bytes) -> dict[str, str] | str:
             return {"b64": base64.b64encode(one).decode("ascii")}
 
     else:
 
-        def encode(one):
+        def encode(one: bytes) -> dict[str, str] | str:
             return one.decode("utf-8", errors="replace")
 
-    def nested(one):
+    def nested(one: Any) -> Any:
         if isinstance(one, list):
             return [nested(inner) for inner in one]
         return encode(one)
@@ -297,7 +310,7 @@ def _encode(name, value):
     return nested(value.tolist())
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     """The beginning of a value, whatever its size and depth."""
     shown = reprlib.Repr()
     shown.maxstring = shown.maxother = shown.maxlong = 40
