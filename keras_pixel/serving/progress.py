@@ -5,10 +5,14 @@ after each part; its images are those of the SavedModel's `sample`.
 """
 
 import asyncio
+import concurrent.futures
 import functools
 import json
 import time
 import weakref
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from aiohttp import web
@@ -17,10 +21,15 @@ from keras_pixel.checks import check_size
 from keras_pixel.export import checks
 from keras_pixel.export.graphs import noise_of_seeds
 from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import Servable
 from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
 from keras_pixel.serving import rest_json
 from keras_pixel.serving.connections import patience
+from keras_pixel.serving.limits import Limits
+from keras_pixel.serving.metrics import Call
+from keras_pixel.serving.pools import Pools
+from keras_pixel.serving.pools import Result
 from keras_pixel.serving.pools import too_late
 
 # Each keeps the states of its sampler.
@@ -40,15 +49,22 @@ class Progress:
         limits: `Limits`.
     """
 
-    def __init__(self, models, pools, limits):
+    def __init__(self, models: Mapping[str, Any], pools: Pools, limits: Limits):
         self.models = models
         self.pools = pools
         self.limits = limits
         self._num_streams = 0
         # Versions that compute what the Keras model does.
-        self._same: weakref.WeakSet = weakref.WeakSet()
+        self._same: weakref.WeakSet[Servable] = weakref.WeakSet()
 
-    async def stream(self, request, body, call, servable, headers):
+    async def stream(
+        self,
+        request: web.BaseRequest,
+        body: bytes,
+        call: Call,
+        servable: Servable,
+        headers: Mapping[str, str],
+    ) -> web.StreamResponse:
         """Answer with a line of JSON for each part.
 
         Args:
@@ -83,7 +99,14 @@ class Progress:
         finally:
             self._num_streams -= 1
 
-    async def _send(self, request, body, call, servable, headers):
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        body: bytes,
+        call: Call,
+        servable: Servable,
+        headers: Mapping[str, str],
+    ) -> web.StreamResponse:
         end = time.monotonic() + self.limits.request_timeout
         inputs, num_updates = await self._wait(
             end, self.pools.json.submit(lambda: _parse(body, servable))
@@ -118,14 +141,22 @@ class Progress:
             if line.startswith('{"error"'):
                 return response
 
-    async def _wait(self, end, future):
+    async def _wait(
+        self, end: float, future: concurrent.futures.Future[Result]
+    ) -> Result:
         try:
             async with asyncio.timeout(max(0, end - time.monotonic())):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             raise too_late(self.limits.request_timeout) from error
 
-    def _begin(self, model, servable, inputs, num_updates):
+    def _begin(
+        self,
+        model: Any,
+        servable: Servable,
+        inputs: Mapping[str, np.ndarray],
+        num_updates: int,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The updates of a model that computes what the version does."""
         if servable not in self._same:
             batch = checks.small_batch(model)
@@ -153,7 +184,9 @@ class Progress:
             raise invalid(str(error)) from error
 
 
-def _parse(body, servable):
+def _parse(
+    body: bytes, servable: Servable
+) -> tuple[dict[str, np.ndarray], int]:
     """Arrays and number of updates of a request for `sample`."""
     request = rest_json.parse_object(body)
     unknown = sorted(set(request) - {"inputs", "num_updates"})
@@ -177,7 +210,7 @@ def _parse(body, servable):
     return inputs, number
 
 
-def _line(updates):
+def _line(updates: Iterator[tuple[np.ndarray, np.ndarray]]) -> str | None:
     """The next update as a line of JSON, or `None` after the last."""
     update = next(updates, None)
     if update is None:

@@ -6,17 +6,28 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 from aiohttp import web
 
 from keras_pixel.export.servable import RequestError
+from keras_pixel.export.servable import Servable
 from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
 from keras_pixel.serving import rest_json
 from keras_pixel.serving.connections import send
+from keras_pixel.serving.limits import Limits
 from keras_pixel.serving.metrics import CONTENT_TYPE
 from keras_pixel.serving.metrics import Call
+from keras_pixel.serving.metrics import Metrics
+from keras_pixel.serving.pools import Pools
+from keras_pixel.serving.pools import Result
 from keras_pixel.serving.pools import too_late
+from keras_pixel.serving.progress import Progress
+from keras_pixel.serving.repository import ModelRepository
 from keras_pixel.serving.rest_bodies import Bodies
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
@@ -58,7 +69,14 @@ class RestService:
         limits: `Limits`.
     """
 
-    def __init__(self, repository, pools, metrics, progress, limits):
+    def __init__(
+        self,
+        repository: ModelRepository,
+        pools: Pools,
+        metrics: Metrics,
+        progress: Progress,
+        limits: Limits,
+    ):
         self.repository = repository
         self.pools = pools
         self.metrics = metrics
@@ -67,12 +85,12 @@ class RestService:
         self._bodies = Bodies(limits)
         self._is_stopping = False
 
-    def stop(self):
+    def stop(self) -> None:
         """Be ready no more, nor wait for requests that are being sent."""
         self._is_stopping = True
         self._bodies.stop()
 
-    async def handle(self, request):
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request.
 
         Args:
@@ -103,7 +121,9 @@ class RestService:
             self.metrics.count("rest", call, status, seconds)
         return await send(request, response, self.limits.read_timeout)
 
-    async def _answer(self, request, call):
+    async def _answer(
+        self, request: web.BaseRequest, call: Call
+    ) -> web.StreamResponse:
         method, path = request.method, request.path
         if method == "GET" and path in _PAGES:
             return self._page(path, call)
@@ -144,7 +164,7 @@ class RestService:
         call.model = name
         return _json(protocol.status_json(found))
 
-    def _page(self, path, call):
+    def _page(self, path: str, call: Call) -> web.Response:
         call.method = _PAGES[path]
         if path == METRICS_PATH:
             return web.Response(
@@ -164,7 +184,14 @@ class RestService:
                 )
         return _json({"status": "ok"})
 
-    async def _predict(self, request, call, name, version, label):
+    async def _predict(
+        self,
+        request: web.BaseRequest,
+        call: Call,
+        name: str,
+        version: int | None,
+        label: str | None,
+    ) -> web.Response:
         _, servable = self.repository.servable(name, version, label)
         call.model = name
         timeout = self.limits.request_timeout
@@ -187,7 +214,9 @@ class RestService:
                 raise too_late(timeout) from error
         return _response(200, text)
 
-    def _parse(self, servable, body):
+    def _parse(
+        self, servable: Servable, body: bytes
+    ) -> tuple[str, str, dict[str, np.ndarray]]:
         signature, style, value = rest_json.parse_request(body)
         inputs = rest_json.decode_inputs(
             style, value, servable.inputs(signature)
@@ -199,17 +228,19 @@ class RestService:
         )
         return signature, style, inputs
 
-    def _in_thread(self, function, *arguments):
+    def _in_thread(
+        self, function: Callable[..., Result], *arguments: Any
+    ) -> asyncio.Future[Result]:
         return asyncio.wrap_future(
             self.pools.json.submit(lambda: function(*arguments))
         )
 
 
-def _encode(style, outputs):
+def _encode(style: str, outputs: Mapping[str, np.ndarray]) -> str:
     return json.dumps(rest_json.encode_outputs(style, outputs))
 
 
-def _version(digits):
+def _version(digits: str) -> int:
     version = int(digits) if len(digits) <= 19 else 2**63
     if version >= 2**63:
         raise invalid(
@@ -220,7 +251,7 @@ def _version(digits):
     return version
 
 
-def _error(code, text):
+def _error(code: str, text: str) -> web.Response:
     text = json.dumps({"error": protocol.shortened(text)})
     response = _response(_HTTP_STATUS[code], text)
     if response.status == 503:
@@ -228,11 +259,11 @@ def _error(code, text):
     return response
 
 
-def _json(value):
+def _json(value: Any) -> web.Response:
     return _response(200, json.dumps(value))
 
 
-def _response(status, text):
+def _response(status: int, text: str) -> web.Response:
     return web.Response(
         status=status,
         text=text,
