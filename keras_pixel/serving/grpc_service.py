@@ -6,17 +6,43 @@ import math
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import Any
+from typing import NoReturn
+from typing import Protocol
+from typing import TypeVar
 
 import grpc
+import numpy as np
 
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import invalid
 from keras_pixel.serving import protocol
+from keras_pixel.serving.limits import Limits
 from keras_pixel.serving.metrics import Call
+from keras_pixel.serving.metrics import Metrics
+from keras_pixel.serving.pools import Pools
+from keras_pixel.serving.pools import Result
 from keras_pixel.serving.pools import too_late
+from keras_pixel.serving.repository import ModelRepository
 
 
-def make_server(repository, pools, metrics, pool, limits):
+class _Service(Protocol):
+    """A service that counts its calls."""
+
+    metrics: Metrics
+
+
+_AnyService = TypeVar("_AnyService", bound=_Service)
+
+
+def make_server(
+    repository: ModelRepository,
+    pools: Pools,
+    metrics: Metrics,
+    pool: concurrent.futures.Executor,
+    limits: Limits,
+) -> grpc.Server:
     """Make the gRPC server, without a port.
 
     Args:
@@ -60,11 +86,15 @@ def make_server(repository, pools, metrics, pool, limits):
     return server
 
 
-def _answers(method):
+def _answers(
+    method: Callable[[_AnyService, Any, grpc.ServicerContext, Call], Any],
+) -> Callable[[_AnyService, Any, grpc.ServicerContext], Any]:
     """Turn errors into gRPC statuses, and count."""
 
     @functools.wraps(method)
-    def answer(self, request, context):
+    def answer(
+        self: _AnyService, request: Any, context: grpc.ServicerContext
+    ) -> Any:
         call = Call(method.__name__)
         begun = time.monotonic()
         code, message = grpc.StatusCode.OK, ""
@@ -88,14 +118,22 @@ def _answers(method):
 class PredictionService:
     """PredictionService over a `ModelRepository`."""
 
-    def __init__(self, repository, pools, metrics, limits):
+    def __init__(
+        self,
+        repository: ModelRepository,
+        pools: Pools,
+        metrics: Metrics,
+        limits: Limits,
+    ):
         self.repository = repository
         self.pools = pools
         self.metrics = metrics
         self.limits = limits
 
     @_answers
-    def Predict(self, request, context, call):
+    def Predict(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> Any:
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
@@ -130,7 +168,9 @@ class PredictionService:
         return response
 
     @_answers
-    def GetModelMetadata(self, request, context, call):
+    def GetModelMetadata(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> Any:
         protocol.check_metadata_fields(request.metadata_field)
         address = _address(request.model_spec)
         response = protocol.metadata_response(self.repository, *address)
@@ -138,38 +178,52 @@ class PredictionService:
         return response
 
     @_answers
-    def Classify(self, request, context, call):
+    def Classify(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> NoReturn:
         raise _unimplemented("Classify")
 
     @_answers
-    def Regress(self, request, context, call):
+    def Regress(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> NoReturn:
         raise _unimplemented("Regress")
 
     @_answers
-    def MultiInference(self, request, context, call):
+    def MultiInference(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> NoReturn:
         raise _unimplemented("MultiInference")
 
 
 class ModelService:
     """ModelService over a `ModelRepository`."""
 
-    def __init__(self, repository, metrics):
+    def __init__(self, repository: ModelRepository, metrics: Metrics):
         self.repository = repository
         self.metrics = metrics
 
     @_answers
-    def GetModelStatus(self, request, context, call):
+    def GetModelStatus(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> Any:
         address = _address(request.model_spec)
         response = protocol.status_response(self.repository, *address)
         call.model = address[0]
         return response
 
     @_answers
-    def HandleReloadConfigRequest(self, request, context, call):
+    def HandleReloadConfigRequest(
+        self, request: Any, context: grpc.ServicerContext, call: Call
+    ) -> NoReturn:
         raise _unimplemented("HandleReloadConfigRequest")
 
 
-def _wait(future, timeout, context):
+def _wait(
+    future: concurrent.futures.Future[Result],
+    timeout: float,
+    context: grpc.ServicerContext,
+) -> Result:
     """Return a future's result, which nobody waits for in vain."""
     # It gives up its place in the queue when the client goes away.
     if not context.add_callback(future.cancel):
@@ -188,7 +242,7 @@ def _wait(future, timeout, context):
         ) from error
 
 
-def _address(spec):
+def _address(spec: Any) -> tuple[str, int | None, str]:
     """Return name, version (or `None`) and label of a ModelSpec."""
     if not spec.name:
         raise invalid("`model_spec` must have a name. Received: none.")
@@ -196,7 +250,7 @@ def _address(spec):
     return spec.name, version, spec.version_label
 
 
-def _declared(name, proto):
+def _declared(name: str, proto: Any) -> tuple[type, tuple[int, ...]]:
     """Return dtype and shape of a TensorProto."""
 
     dtypes = {x.as_datatype_enum: x for x in _plain_dtypes()}
@@ -215,7 +269,7 @@ def _declared(name, proto):
     return dtype, shape
 
 
-def _plain_dtypes():
+def _plain_dtypes() -> tuple[Any, ...]:
     """What arrays hold: no references, resources and variants."""
     import tensorflow as tf
 
@@ -226,7 +280,7 @@ def _plain_dtypes():
     return (*signed, *unsigned, *floats, *others)
 
 
-def _decode(name, proto):
+def _decode(name: str, proto: Any) -> np.ndarray:
     """Return the array of a TensorProto, whose values must fill its shape.
 
     A single value may stand for the whole tensor, as in constants of graphs.
@@ -243,7 +297,7 @@ def _decode(name, proto):
         ) from error
 
 
-def _unimplemented(method):
+def _unimplemented(method: str) -> RequestError:
     return RequestError(
         "UNIMPLEMENTED",
         f"This development server has no {method}. Use Predict.",
