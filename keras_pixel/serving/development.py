@@ -5,13 +5,19 @@ import concurrent.futures
 import socket
 import sys
 import threading
+from collections.abc import Coroutine
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
+from typing import Self
 
 from keras_pixel.checks import check_number
 from keras_pixel.checks import check_size
 from keras_pixel.export.serving_files import read_max_batch_size
+from keras_pixel.files import PathLike
 from keras_pixel.serving.limits import Limits
 from keras_pixel.serving.pools import Pools
+from keras_pixel.serving.pools import Result
 from keras_pixel.serving.repository import ModelRepository
 
 MEBIBYTE = 2**20
@@ -78,20 +84,20 @@ class DevelopmentServer:
 
     def __init__(
         self,
-        folder,
-        host="127.0.0.1",
-        rest_port=8501,
-        grpc_port=8500,
-        max_request_bytes=64 * MEBIBYTE,
-        max_batch_size=None,
-        max_requests=64,
-        max_connections=512,
-        num_threads=4,
-        request_timeout=600,
-        read_timeout=60,
-        poll_seconds=1,
-        stop_timeout=60,
-        models=None,
+        folder: PathLike,
+        host: str = "127.0.0.1",
+        rest_port: int = 8501,
+        grpc_port: int = 8500,
+        max_request_bytes: int = 64 * MEBIBYTE,
+        max_batch_size: int | None = None,
+        max_requests: int = 64,
+        max_connections: int = 512,
+        num_threads: int = 4,
+        request_timeout: float = 600,
+        read_timeout: float = 60,
+        poll_seconds: float = 1,
+        stop_timeout: float = 60,
+        models: Mapping[str, Any] | None = None,
     ):
         for name, port in (("rest_port", rest_port), ("grpc_port", grpc_port)):
             # 0 is any free one.
@@ -119,13 +125,13 @@ class DevelopmentServer:
         self._num_threads = num_threads
         self._poll_seconds = poll_seconds
         self._stop_timeout = stop_timeout
-        self._grpc = None
+        self._grpc: Any = None
         self._rest: Any = None
-        self._listener = None
+        self._listener: socket.socket | None = None
         self._loop: Any = None
         self._stopping = threading.Event()
 
-    def start(self):
+    def start(self) -> Self:
         """Load the latest version of every model, and start to listen.
 
         Returns:
@@ -181,7 +187,7 @@ class DevelopmentServer:
         ).start()
         return self
 
-    def stop(self):
+    def stop(self) -> None:
         """Accept no more requests, and end when the others are answered."""
         if self._loop is None or self._grpc is None:
             return
@@ -198,13 +204,13 @@ class DevelopmentServer:
         self.pools.shutdown()
         self._loop = self._grpc = self._rest = self._listener = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def _watch(self, stopping):
+    def _watch(self, stopping: threading.Event) -> None:
         """Look for new versions until the server stops."""
         problem = None
         while not stopping.wait(self._poll_seconds):
@@ -217,7 +223,7 @@ class DevelopmentServer:
                     print(error, file=sys.stderr, flush=True)
                 problem = str(error)
 
-    def _bind_grpc(self, server):
+    def _bind_grpc(self, server: Any) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
         address = f"{host}:{self.grpc_port}"
         try:
@@ -228,7 +234,9 @@ class DevelopmentServer:
                 f"machine. Received: {address}. Choose another port."
             ) from error
 
-    async def _start_rest(self, rest, progress, connections):
+    async def _start_rest(
+        self, rest: ModuleType, progress: ModuleType, connections: ModuleType
+    ) -> None:
         from aiohttp import web
 
         self._service = rest.RestService(
@@ -259,7 +267,7 @@ class DevelopmentServer:
         await web.SockSite(self._rest, self._listener).start()
         self.rest_port = self._rest.addresses[0][1]
 
-    async def _stop_rest(self):
+    async def _stop_rest(self) -> None:
         if self._listener is not None:
             # asyncio loses connections that are accepted while it closes what
             # they came by: none is accepted, those that are come first.
@@ -271,11 +279,13 @@ class DevelopmentServer:
         await self.connections.abort()
 
 
-def _run(coroutine, loop):
+def _run(
+    coroutine: Coroutine[Any, Any, Result], loop: asyncio.AbstractEventLoop
+) -> Result:
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
 
-def _import_services():
+def _import_services() -> tuple[ModuleType, ...]:
     """Import the modules that need the extra `serve`."""
     try:
         import tensorflow_serving.apis  # noqa: F401

@@ -4,11 +4,13 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+from typing import Self
 
 from keras_pixel.export import serving_files
 from keras_pixel.export.servable import find_models
 from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import uses_xla
+from keras_pixel.files import PathLike
 
 PROGRAM = "tensorflow_model_server"
 
@@ -28,7 +30,13 @@ class ModelServer:
         FileNotFoundError: if there is no such program or folder.
     """
 
-    def __init__(self, folder, host="0.0.0.0", rest_port=8501, grpc_port=8500):
+    def __init__(
+        self,
+        folder: PathLike,
+        host: str = "0.0.0.0",
+        rest_port: int = 8501,
+        grpc_port: int = 8500,
+    ):
         self.folder = pathlib.Path(folder).resolve()
         self.models = find_models(self.folder)
         self.rest_port = rest_port
@@ -50,7 +58,7 @@ class ModelServer:
             )
         self._program = program
 
-    def command(self, config):
+    def command(self, config: PathLike) -> list[str]:
         """Return the program and its arguments.
 
         Args:
@@ -70,7 +78,7 @@ class ModelServer:
             *(flag for flag in flags if self._has_file_of(flag)),
         ]
 
-    def start(self):
+    def start(self) -> Self:
         """Start the program.
 
         Returns:
@@ -105,6 +113,6 @@ class ModelServer:
             )
         return self._process
 
-    def _has_file_of(self, flag):
+    def _has_file_of(self, flag: str) -> bool:
         key, _, value = flag.partition("=")
         return not key.endswith("_file") or pathlib.Path(value).is_file()
