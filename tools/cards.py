@@ -6,6 +6,8 @@ Nothing here is written by hand twice: a card and the tables say what
 
 import json
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ZOO = ROOT / "zoo"
@@ -86,7 +88,7 @@ PAPERS = {
 }
 
 
-def paper(model, dataset):
+def paper(model: Any, dataset: str) -> dict[str, Any] | None:
     """The paper's figure for a model's architecture, or `None`."""
     names = [type(model).__name__]
     for kind in ("variant", "attention"):
@@ -95,7 +97,7 @@ def paper(model, dataset):
     return PAPERS.get((" ".join(names), dataset))
 
 
-def read_all(zoo=None):
+def read_all(zoo: pathlib.Path | None = None) -> dict[str, dict[str, Any]]:
     """Metadata of every preset in the zoo: name -> dict, sorted."""
     return {
         path.parent.name: json.loads(path.read_text(encoding="utf-8"))
@@ -103,31 +105,31 @@ def read_all(zoo=None):
     }
 
 
-def number(value, unit):
+def number(value: float, unit: str) -> str:
     return f"{value:.{DIGITS[unit]}f}"
 
 
-def headline(metadata):
+def headline(metadata: dict[str, Any]) -> tuple[float, str]:
     """The measured number by which presets are compared, and its unit."""
     unit = metadata["measured"]["headline"]
     return metadata["measured"][unit], unit
 
 
-def is_baseline(metadata):
+def is_baseline(metadata: dict[str, Any]) -> bool:
     """Whether the weights are computed, and there is no recipe."""
     return "closed_form" in metadata["training"]
 
 
-def is_example(metadata):
+def is_example(metadata: dict[str, Any]) -> bool:
     """Whether an example of this project trained it, without a recipe."""
     return "example" in metadata["training"]
 
 
-def shape_text(metadata):
+def shape_text(metadata: dict[str, Any]) -> str:
     return "×".join(str(size) for size in metadata["image_shape"])
 
 
-def card(metadata):
+def card(metadata: dict[str, Any]) -> str:
     """The text of a preset's README.md."""
     name = metadata["name"]
     sections = {
@@ -156,7 +158,7 @@ def card(metadata):
     return "\n".join(lines) + "\n"
 
 
-def _of_samples(metadata):
+def _of_samples(metadata: dict[str, Any]) -> str:
     samples, classes = metadata["samples"], metadata.get("num_classes")
     count, seed = samples["num_images"], samples["seed"]
     if "caption" in samples:
@@ -180,7 +182,7 @@ def _of_samples(metadata):
     )
 
 
-def _use(metadata):
+def _use(metadata: dict[str, Any]) -> list[str]:
     if "usage" in metadata:
         return ["```python", *metadata["usage"], "```"]
     shape = ", ".join(str(size) for size in metadata["image_shape"])
@@ -213,7 +215,7 @@ def _use(metadata):
     ]
 
 
-def _numbers(metadata):
+def _numbers(metadata: dict[str, Any]) -> list[str]:
     measured, dataset = metadata["measured"], metadata["dataset"]
     _, unit = headline(metadata)
     told = ", condition=observations" if dataset.get("condition") else ""
@@ -296,7 +298,7 @@ def _numbers(metadata):
     return lines
 
 
-def _of_probe(probe):
+def _of_probe(probe: dict[str, Any]) -> list[str]:
     random = probe["accuracy_of_random_weights"]
     beside = f"the pixels themselves {100 * probe['accuracy_of_pixels']:.1f} %"
     if random is not None:
@@ -310,7 +312,7 @@ def _of_probe(probe):
     ]
 
 
-def _training(metadata):
+def _training(metadata: dict[str, Any]) -> list[str]:
     training, versions = metadata["training"], metadata["versions"]
     if is_baseline(metadata):
         return [
@@ -355,7 +357,7 @@ def _training(metadata):
     ]
 
 
-def _limits(metadata):
+def _limits(metadata: dict[str, Any]) -> list[str]:
     note = metadata["dataset"].get("note")
     return [
         f"It models {_noun(metadata)} of {metadata['dataset']['name']} at "
@@ -366,15 +368,15 @@ def _limits(metadata):
     ]
 
 
-def _noun(metadata):
+def _noun(metadata: dict[str, Any]) -> str:
     return metadata["dataset"].get("noun", "images")
 
 
-def _unit(metadata, unit):
+def _unit(metadata: dict[str, Any], unit: str) -> str:
     return UNITS[unit].replace("image", _noun(metadata).removesuffix("s"))
 
 
-def _licence(metadata):
+def _licence(metadata: dict[str, Any]) -> list[str]:
     if "licence" in metadata["dataset"]:
         return [
             f"Weights, card and samples: {metadata['licence']}. "
@@ -387,7 +389,7 @@ def _licence(metadata):
     ]
 
 
-def table(presets, prefix=""):
+def table(presets: Mapping[str, dict[str, Any]], prefix: str = "") -> str:
     """The table of all presets, in Markdown.
 
     Args:
@@ -421,7 +423,7 @@ def table(presets, prefix=""):
     return "\n".join(lines) + "\n"
 
 
-def with_table(text, new_table):
+def with_table(text: str, new_table: str) -> str:
     """The text of a page with a new table between the two marks."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(

@@ -9,11 +9,15 @@ Run it from the root of a checkout after a preset has been published.
 import argparse
 import hashlib
 import json
+import pathlib
+from collections.abc import Mapping
 
 from tools import cards
 
 
-def pages(root=None, zoo=None):
+def pages(
+    root: pathlib.Path | None = None, zoo: pathlib.Path | None = None
+) -> dict[pathlib.Path, str]:
     """Path -> text of every generated page."""
     root, zoo = root or cards.ROOT, zoo or cards.ZOO
     presets = cards.read_all(zoo)
@@ -27,7 +31,7 @@ def pages(root=None, zoo=None):
     return texts
 
 
-def outdated(texts):
+def outdated(texts: Mapping[pathlib.Path, str]) -> list[pathlib.Path]:
     """Paths of pages that are missing or say something else."""
     return [
         path
@@ -36,7 +40,7 @@ def outdated(texts):
     ]
 
 
-def write(texts):
+def write(texts: Mapping[pathlib.Path, str]) -> list[pathlib.Path]:
     """Writes what is outdated; a card's hash in the metadata follows."""
     written = outdated(texts)
     for path in written:
@@ -54,7 +58,7 @@ def write(texts):
     return written
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
