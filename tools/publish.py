@@ -20,6 +20,10 @@ import pathlib
 import re
 import sys
 import tempfile
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,10 +32,14 @@ from keras_pixel import presets
 from keras_pixel import tasks
 from keras_pixel import training
 from keras_pixel.cli import output
+from keras_pixel.data import ImageData
 from keras_pixel.training import building
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.history import History
 from tools import cards
+
+# What is measured: a test split, or its arrays by name.
+TestImages = ImageData | dict[str, np.ndarray]
 
 # Rounding the weights may cost less than this, in bits/dim.
 TOLERANCE = 0.002
@@ -43,7 +51,7 @@ NOTES = {
 }
 
 
-def parse_arguments(args=None):
+def parse_arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path, help="a training's folder")
     parser.add_argument("name", help="<model>[_<size>]_<dataset>")
@@ -51,7 +59,9 @@ def parse_arguments(args=None):
     return parser.parse_args(args)
 
 
-def make_parser(description, needed=True):
+def make_parser(
+    description: str, needed: bool = True
+) -> argparse.ArgumentParser:
     """A parser with what measuring and writing a preset need."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--hardware", required=needed, help='"2 CPU cores"')
@@ -71,7 +81,9 @@ def make_parser(description, needed=True):
     return parser
 
 
-def trained_model(run, recipe):
+def trained_model(
+    run: pathlib.Path, recipe: training.Recipe
+) -> tuple[Any, int]:
     """The published weights of a training, and the step they are from."""
     best = run / "checkpoints" / "best.npz"
     if (run / "preset").is_dir():
@@ -90,7 +102,13 @@ def trained_model(run, recipe):
     return model, metadata["step"]
 
 
-def measure(title, model, data, batch_size, num_images=None):
+def measure(
+    title: str,
+    model: Any,
+    data: TestImages,
+    batch_size: int,
+    num_images: int | None = None,
+) -> dict[str, Any]:
     total = min(len(data), num_images or len(data))
     with output.progress(title, total) as done:
         result = training.evaluate(
@@ -100,19 +118,21 @@ def measure(title, model, data, batch_size, num_images=None):
     return result
 
 
-def rounded(model):
+def rounded(model: Any) -> Any:
     """The same model, its weights rounded to float16."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rounded"
         return presets.load(presets.save_preset(model, path, dtype="float16"))
 
 
-def hours_until(run, step):
+def hours_until(run: pathlib.Path, step: int) -> float:
     rows = [r for r in History(run / "history.csv").rows if r["step"] <= step]
     return rows[-1]["seconds"] / 3600 if rows else 0.0
 
 
-def refuse_worse(old, measured, force):
+def refuse_worse(
+    old: dict[str, Any] | None, measured: dict[str, Any], force: bool
+) -> None:
     """Keeps the published number, unless the new one is lower."""
     if old is None or force:
         return
@@ -125,7 +145,9 @@ def refuse_worse(old, measured, force):
         )
 
 
-def dataset_entry(name, data, note):
+def dataset_entry(
+    name: str, data: ImageData, note: str | None
+) -> dict[str, Any]:
     official = OFFICIAL_TEST_IMAGES.get(name, len(data))
     notes = [NOTES.get(name), note]
     if len(data) < official:
@@ -142,7 +164,9 @@ def dataset_entry(name, data, note):
     }
 
 
-def training_entry(arguments, recipe, step):
+def training_entry(
+    arguments: argparse.Namespace, recipe: training.Recipe, step: int
+) -> dict[str, Any]:
     hours = arguments.hours
     if hours is None:
         hours = hours_until(arguments.run, step)
@@ -162,7 +186,9 @@ def training_entry(arguments, recipe, step):
     }
 
 
-def accuracy_entry(arguments, model, data):
+def accuracy_entry(
+    arguments: argparse.Namespace, model: Any, data: ImageData
+) -> dict[str, Any]:
     """How well a model that is told labels tells classes apart."""
     if model.num_classes is None or arguments.no_classify:
         return {}
@@ -179,7 +205,9 @@ def accuracy_entry(arguments, model, data):
     }
 
 
-def orders_entry(arguments, model, data):
+def orders_entry(
+    arguments: argparse.Namespace, model: Any, data: ImageData
+) -> dict[str, Any]:
     """What the mean over a model's orders brings."""
     if len(model.orders) < 2:
         return {}
@@ -197,7 +225,7 @@ def orders_entry(arguments, model, data):
     }
 
 
-def sample_sheet(model, count, seed):
+def sample_sheet(model: Any, count: int, seed: int) -> bytes:
     """A picture of samples as PNG bytes; whatever comes is shown."""
     columns = max(1, round(count**0.5))
     told: dict[str, np.ndarray] = {}
@@ -216,7 +244,7 @@ def sample_sheet(model, count, seed):
     return file.getvalue()
 
 
-def check_size(folder, metadata):
+def check_size(folder: pathlib.Path, metadata: dict[str, Any]) -> None:
     total = sum(entry["bytes"] for entry in metadata["files"].values())
     if total > MAX_BYTES:
         raise ValueError(
@@ -225,7 +253,7 @@ def check_size(folder, metadata):
         )
 
 
-def publish(arguments, zoo):
+def publish(arguments: argparse.Namespace, zoo: pathlib.Path) -> pathlib.Path:
     """Measures a training and writes its preset; returns the folder."""
     check_name(arguments.name)
     recipe_path = arguments.run / "recipe.json"
@@ -241,7 +269,7 @@ def publish(arguments, zoo):
     return write_preset(arguments, zoo, model, data, source, known, files)
 
 
-def check_name(name):
+def check_name(name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", name):
         raise ValueError(
             "`name` must be like pixelcnn_mnist: small letters, digits and _. "
@@ -249,7 +277,15 @@ def check_name(name):
         )
 
 
-def write_preset(arguments, zoo, model, data, source, known, files):
+def write_preset(
+    arguments: argparse.Namespace,
+    zoo: pathlib.Path,
+    model: Any,
+    data: ImageData,
+    source: str,
+    known: dict[str, Any],
+    files: Mapping[str, bytes],
+) -> pathlib.Path:
     """Measures a model on test images and writes its preset.
 
     Args:
@@ -284,7 +320,9 @@ def write_preset(arguments, zoo, model, data, source, known, files):
     return store(arguments, zoo, model, dtype, known, files, sheet)
 
 
-def measure_rounded(arguments, model, data):
+def measure_rounded(
+    arguments: argparse.Namespace, model: Any, data: TestImages
+) -> tuple[Any, str, dict[str, Any]]:
     """Measures a model, its weights rounded if that costs next to nothing.
 
     Args:
@@ -323,7 +361,15 @@ def measure_rounded(arguments, model, data):
     return model, dtype, measured
 
 
-def store(arguments, zoo, model, dtype, known, files, picture):
+def store(
+    arguments: argparse.Namespace,
+    zoo: pathlib.Path,
+    model: Any,
+    dtype: str,
+    known: dict[str, Any],
+    files: Mapping[str, bytes],
+    picture: Callable[[], bytes],
+) -> pathlib.Path:
     """Writes a measured model as a preset, unless the published is better.
 
     Args:
@@ -364,7 +410,7 @@ def store(arguments, zoo, model, dtype, known, files, picture):
     )
 
 
-def main(args=None):
+def main(args: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(args)
     keras.config.set_dtype_policy("float32")
     try:

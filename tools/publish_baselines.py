@@ -8,8 +8,11 @@ and floor were chosen on the first 1,000 validation images. Then run `python -m
 tools.generate_tables`.
 """
 
+import argparse
+import pathlib
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -56,7 +59,7 @@ BASELINES: dict[str, tuple[Any, str, dict[str, Any], str]] = {
 }
 
 
-def parse_arguments(args=None):
+def parse_arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = publish.make_parser(__doc__.splitlines()[0])
     parser.add_argument(
         "--only", choices=BASELINES, action="append", help="one, or several"
@@ -64,12 +67,14 @@ def parse_arguments(args=None):
     return parser.parse_args(args)
 
 
-def compute(name, arguments, zoo):
+def compute(
+    name: str, arguments: argparse.Namespace, zoo: pathlib.Path
+) -> pathlib.Path:
     """Computes, measures and writes one baseline; returns the folder."""
     model_class, source, options, description = BASELINES[name]
     num_levels = options.get("num_levels", 256)
 
-    def split(which):
+    def split(which: str) -> data.ImageData:
         return data.load_data(
             source,
             which,
@@ -98,7 +103,7 @@ def compute(name, arguments, zoo):
     )
 
 
-def main(args=None):
+def main(args: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(args)
     keras.config.set_dtype_policy("float32")
     try:
