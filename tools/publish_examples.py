@@ -9,11 +9,14 @@ the first command trains, measures held-out data and writes the preset as
 matplotlib, `pip install ".[plot]"`. Then run `python -m tools.generate_tables`.
 """
 
+import argparse
 import io
+import pathlib
 import platform
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -70,11 +73,11 @@ class Docstrings:
         "temperature of 0.7; none left out.",
     }
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.train_bytes, self.test_bytes = text_bytes.docstrings(self.modules)
         self.texts = sequences.windows(self.test_bytes, self.length)
 
-    def train(self):
+    def train(self) -> Any:
         keras.utils.set_random_seed(_SEED)
         model = sequences.dilated_network(
             self.length, self.filters, text_bytes.DILATIONS
@@ -84,16 +87,16 @@ class Docstrings:
         )
         return model
 
-    def trained_on(self):
+    def trained_on(self) -> str:
         return (
             f"{len(self.train_bytes):,} bytes of the other modules, in texts "
             "from anywhere"
         )
 
-    def test_data(self):
+    def test_data(self) -> dict[str, np.ndarray]:
         return {"images": self.texts}
 
-    def dataset(self):
+    def dataset(self) -> dict[str, str]:
         version = platform.python_version()
         return {
             "noun": "texts",
@@ -113,7 +116,7 @@ class Docstrings:
             "what is drawn may repeat pieces of them.",
         }
 
-    def beside(self, model):
+    def beside(self, model: Any) -> dict[str, str]:
         """Rows of the card, next to the likelihood."""
         single = sequences.unigram_bits(self.train_bytes, self.texts)
         lzma = text_bytes.lzma_bits(self.train_bytes, self.test_bytes)
@@ -122,7 +125,7 @@ class Docstrings:
             "bits per byte, LZMA after the training texts": f"{lzma:.3f}",
         }
 
-    def draw(self, model, figure):
+    def draw(self, model: Any, figure: Any) -> None:
         texts = text_bytes.complete(model, text_bytes.PROMPTS, _SEED)
         for axes, text in zip(figure.subplots(2, 2).flat, texts, strict=True):
             text = "".join(
@@ -176,7 +179,7 @@ class Obstacle:
         "left out: blue reached the goal, orange hit the obstacle or a wall.",
     }
 
-    def __init__(self):
+    def __init__(self) -> None:
         _, self.observations, self.actions = policy_obstacle.demonstrations(
             self.demonstrations, seed=_SEED
         )
@@ -185,7 +188,7 @@ class Obstacle:
             policy_obstacle.demonstrations(self.demonstrations, seed=_SEED + 1)
         )
 
-    def train(self):
+    def train(self) -> Any:
         policy = policy_obstacle.autoregressive_policy(self.units)
         policies.train(
             policy.model,
@@ -198,13 +201,13 @@ class Obstacle:
         )
         return policy.model
 
-    def trained_on(self):
+    def trained_on(self) -> str:
         return (
             f"{len(self.actions):,} actions of {self.demonstrations:,} "
             f"demonstrations, of seed {_SEED}"
         )
 
-    def test_data(self):
+    def test_data(self) -> dict[str, np.ndarray]:
         return {
             "images": policy_obstacle.discretizer().transform(
                 self.test_actions
@@ -212,7 +215,7 @@ class Obstacle:
             "condition": self.test_observations,
         }
 
-    def dataset(self):
+    def dataset(self) -> dict[str, str]:
         return {
             "noun": "actions",
             "condition": "observations",
@@ -225,7 +228,7 @@ class Obstacle:
             "part of this project.",
         }
 
-    def beside(self, model):
+    def beside(self, model: Any) -> dict[str, str]:
         """Rows of the card, next to the likelihood."""
         outcomes = self._drive(model)[1]
         return {
@@ -233,26 +236,27 @@ class Obstacle:
             for name, count in policy_obstacle.count(outcomes).items()
         }
 
-    def draw(self, model, figure):
+    def draw(self, model: Any, figure: Any) -> None:
         policy_obstacle.draw_trajectories(
             figure.subplots(), "pixellstm_obstacle", *self._drive(model)
         )
 
-    def _drive(self, model):
+    def _drive(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
         """Trajectories and outcomes of the same episodes as in the example."""
         random = np.random.default_rng(_SEED)
         starts = policy_obstacle.starts(self.episodes, random)
         return policy_obstacle.drive(tasks.Policy(model).act, starts, random)
 
 
+Example = Docstrings | Obstacle
 # Name of the preset: what is published under it.
-EXAMPLES: dict[str, Any] = {
+EXAMPLES: dict[str, type[Example]] = {
     "pixellstm_obstacle": Obstacle,
     "wavenet_docstrings": Docstrings,
 }
 
 
-def parse_arguments(args=None):
+def parse_arguments(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser = publish.make_parser(__doc__.splitlines()[0], needed=False)
     parser.add_argument("name", choices=EXAMPLES)
     parser.add_argument(
@@ -266,7 +270,9 @@ def parse_arguments(args=None):
     return arguments
 
 
-def evaluate(arguments, zoo):
+def evaluate(
+    arguments: argparse.Namespace, zoo: pathlib.Path
+) -> dict[str, Any]:
     """Measures a published preset once more."""
     one = EXAMPLES[arguments.name]()
     model = keras_pixel.load(zoo / arguments.name)
@@ -276,7 +282,7 @@ def evaluate(arguments, zoo):
     return {**result, **one.beside(model)}
 
 
-def compute(arguments, zoo):
+def compute(arguments: argparse.Namespace, zoo: pathlib.Path) -> pathlib.Path:
     """Trains, measures and writes one preset; returns the folder."""
     one = EXAMPLES[arguments.name]()
     start = time.perf_counter()
@@ -318,7 +324,7 @@ def compute(arguments, zoo):
     )
 
 
-def picture(one, model):
+def picture(one: Example, model: Any) -> bytes:
     """What a model draws, as PNG bytes."""
     figure = sequences.figure((7, 4))
     if figure is None:
@@ -332,7 +338,7 @@ def picture(one, model):
     return file.getvalue()
 
 
-def main(args=None):
+def main(args: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(args)
     keras.config.set_dtype_policy("float32")
     try:

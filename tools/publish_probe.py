@@ -10,12 +10,14 @@ which writes the card. Publishing other weights drops the numbers again.
 import argparse
 import json
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from keras_pixel import files
 from tools import cards
 
 
-def entry(found, data, hardware):
+def entry(found: dict[str, Any], data: str, hardware: str) -> dict[str, Any]:
     """What the metadata say of a probe.
 
     Args:
@@ -54,7 +56,9 @@ def entry(found, data, hardware):
     }
 
 
-def publish(folder, data, hardware, zoo):
+def publish(
+    folder: pathlib.Path, data: str, hardware: str, zoo: pathlib.Path
+) -> pathlib.Path:
     """Writes the metadata of the preset that was probed; returns its path."""
     text = (folder / "probe.json").read_text(encoding="utf-8")
     found = json.loads(text)
@@ -66,7 +70,7 @@ def publish(folder, data, hardware, zoo):
     return path
 
 
-def main(args=None):
+def main(args: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path, help="of the probe")
     parser.add_argument("data", help="the data set, as the probe was given it")
