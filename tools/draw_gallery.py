@@ -13,6 +13,9 @@ All by one seed, and none chosen by hand. Needs the extra `plot`.
 """
 
 import argparse
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +25,9 @@ from keras_pixel.cli.pictures import read_split
 from keras_pixel.data.pictures import to_bytes
 from keras_pixel.tasks import results
 from tools import cards
+
+# A label, and images with it; `None` leaves a place empty.
+Row = tuple[str, Sequence[np.ndarray | None] | np.ndarray]
 
 FOLDER = cards.ROOT / "docs" / "images"
 COUNT, SEED = 8, 0
@@ -45,7 +51,7 @@ MODELS = {
 }
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="folder of TFDS data sets")
     parser.add_argument("--only", default="mnist,cifar10,completions,bits")
@@ -61,20 +67,25 @@ def main():
         print(path)
 
 
-def test_images(name, model, data_dir, count):
+def test_images(
+    name: str, model: Any, data_dir: str | None, count: int
+) -> np.ndarray:
     """The first levels of a preset's test split."""
     data = read_split(None, "test", name, model, data_dir=data_dir)
     return np.asarray(data.images[:count])
 
 
-def of_models(names, data_dir):
+def of_models(names: Sequence[str], data_dir: str | None) -> list[Row]:
     """Rows `(label, images)`, 8-bit, for each model."""
     best = keras_pixel.load(names[-1])
     levels = test_images(names[-1], best, data_dir, 2 * COUNT)
     known = half_mask("top", 0.5, best.image_shape)
     shown = to_bytes(levels, best.num_levels)
     half = np.where(known[..., None], shown[COUNT:], 128)
-    rows = [("test images", [*shown]), ("", [*[None] * COUNT, *half])]
+    rows: list[Row] = [
+        ("test images", [*shown]),
+        ("", [*[None] * COUNT, *half]),
+    ]
     for name in names:
         model = keras_pixel.load(name)
         told = {}
@@ -88,12 +99,12 @@ def of_models(names, data_dir):
     return rows
 
 
-def completions(data_dir):
+def completions(data_dir: str | None) -> list[Row]:
     """Digits whose upper or left half is known, completed in three ways."""
     name = "pixelcnn_mnist"
     model = keras_pixel.load(name)
     levels = test_images(name, model, data_dir, COUNT)
-    rows = [("test images", to_bytes(levels, 2))]
+    rows: list[Row] = [("test images", to_bytes(levels, 2))]
     for side in ("top", "left"):
         known = half_mask(side, 0.5, model.image_shape)
         half = np.where(known[..., None], to_bytes(levels, 2), 128)
@@ -115,9 +126,9 @@ def completions(data_dir):
     return rows
 
 
-def bits(data_dir):
+def bits(data_dir: str | None) -> list[Row]:
     """Test images, and heat maps of the bits of their pixels."""
-    rows = []
+    rows: list[Row] = []
     for name in ("pixelcnn_mnist", "wavefront_pixelcnn_cifar10"):
         model = keras_pixel.load(name)
         levels = test_images(name, model, data_dir, 2 * COUNT)
@@ -129,7 +140,7 @@ def bits(data_dir):
     return rows
 
 
-def heat(values):
+def heat(values: np.ndarray) -> np.ndarray:
     """Values in [0, 1] as colours, 8-bit `(…, 3)`."""
     from matplotlib import colormaps
 
@@ -138,7 +149,7 @@ def heat(values):
     )
 
 
-def save(rows, path):
+def save(rows: Sequence[Row], path: pathlib.Path) -> None:
     """Write rows of images with a label each; `None` leaves a place empty."""
     columns = len(rows[0][1])
     figure = results.new_figure(1.9 + 0.42 * columns, 0.44 * len(rows) + 0.1)

@@ -20,7 +20,7 @@ PATH = cards.ROOT / "docs" / "images" / "orders_mnist.png"
 DIGITS, VARIANTS, SCALE, GAP = 4, 2, 2, 4
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="folder of TFDS data sets")
     arguments = parser.parse_args()
@@ -49,7 +49,7 @@ def main():
     print(PATH)
 
 
-def _sheet(tiles):
+def _sheet(tiles: np.ndarray) -> Image.Image:
     """Tiles `(rows, columns, height, width)` on white, digits set apart."""
     rows, columns, height, width = tiles.shape
     place = [

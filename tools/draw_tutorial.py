@@ -18,6 +18,7 @@ import pathlib
 import re
 import tempfile
 import time
+from collections.abc import Iterable
 
 from PIL import Image
 
@@ -44,7 +45,7 @@ class Step:
     picture: str
 
 
-def main():
+def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         printed = run(steps(PAGE.read_text()), pathlib.Path(folder))
@@ -57,7 +58,7 @@ def main():
     PAGE.write_text(with_printed(PAGE.read_text(), printed))
 
 
-def steps(text):
+def steps(text: str) -> list[Step]:
     """The steps of the page, in order."""
     return [
         Step(found["source"], found["printed"] or "", found["picture"])
@@ -65,7 +66,7 @@ def steps(text):
     ]
 
 
-def run(steps, folder):
+def run(steps: Iterable[Step], folder: pathlib.Path) -> list[str]:
     """Run the steps in a folder; what each has printed.
 
     Raises:
@@ -92,11 +93,11 @@ def run(steps, folder):
     return printed
 
 
-def with_printed(text, printed):
+def with_printed(text: str, printed: Iterable[str]) -> str:
     """The page with what its steps have printed."""
     outputs = iter(printed)
 
-    def replace(found):
+    def replace(found: re.Match[str]) -> str:
         output = next(outputs)
         shown = f"```text\n{output}```\n\n" if output else ""
         whole, start = found[0], found.start()

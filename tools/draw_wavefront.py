@@ -23,7 +23,7 @@ PAST, NOW, LATER = "#c9d8ec", "#f2a541", "#ffffff"
 IMAGES = ("#a9c4e4", "#b9dcc0")
 
 
-def text():
+def text() -> str:
     """The figure as the file has it."""
     body = [
         *_grid(40, 70, None, "Raster order: one pixel a step"),
@@ -39,7 +39,7 @@ def text():
     return "\n".join([head, background, *body, "</svg>"]) + "\n"
 
 
-def _grid(left, top, lag, title):
+def _grid(left: float, top: float, lag: int | None, title: str) -> list[str]:
     """The times of all pixels, and what one step draws."""
     schedule = Schedule((HEIGHT, WIDTH, 1), 1, lag)
     times = np.asarray(schedule.images(_times(schedule)))[0, ..., 0]
@@ -69,14 +69,14 @@ def _grid(left, top, lag, title):
     return drawn
 
 
-def _times(schedule):
+def _times(schedule: Schedule) -> np.ndarray:
     """The time of each step in each lane, `(num_steps, lanes, batch, 1)`."""
     time = np.arange(schedule.num_steps, dtype="int32")
     shape = (schedule.num_steps, schedule.grid.lanes, 1, 1)
     return np.broadcast_to(time[:, None, None, None], shape)
 
 
-def _lanes(left, top):
+def _lanes(left: float, top: float) -> list[str]:
     """Which row of which image each lane draws, step by step."""
     # So many images that two follow one another in the lanes.
     schedule = Schedule((HEIGHT, WIDTH, 1), 128, LAG)
@@ -108,21 +108,27 @@ def _lanes(left, top):
     return drawn
 
 
-def _box(x, y, width, height, colour):
+def _box(x: float, y: float, width: float, height: float, colour: str) -> str:
     return (
         f'<rect x="{x}" y="{y}" width="{width}" height="{height}" '
         f'fill="{colour}" stroke="#777777"/>'
     )
 
 
-def _words(x, y, words, anchor="start", weight="normal"):
+def _words(
+    x: float,
+    y: float,
+    words: object,
+    anchor: str = "start",
+    weight: str = "normal",
+) -> str:
     return (
         f'<text x="{x}" y="{y}" text-anchor="{anchor}" '
         f'font-weight="{weight}">{words}</text>'
     )
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     if not parser.parse_args().check:
