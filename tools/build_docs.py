@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 
 ROOT = pathlib.Path(__file__).parents[1]
 SOURCE = ROOT / "build" / "site_source"
@@ -34,7 +35,7 @@ PARTS = {
 WITH_INHERITED = {"PixelModel"}
 
 
-def main():
+def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     shutil.rmtree(SOURCE, ignore_errors=True)
     copy_pages()
@@ -48,7 +49,7 @@ def main():
     sys.exit(done.returncode)
 
 
-def copy_pages():
+def copy_pages() -> None:
     """Copy all pages, and their pictures, to the same places."""
     found = [*ROOT.glob("*.md")]
     for folder in FOLDERS:
@@ -63,7 +64,7 @@ def copy_pages():
         shutil.copyfile(path, place)
 
 
-def write_reference():
+def write_reference() -> None:
     """Write a page for each part of the public names."""
     folder = SOURCE / "reference"
     folder.mkdir()
@@ -84,7 +85,7 @@ def write_reference():
         (folder / f"{part}.md").write_text(text)
 
 
-def page(module, about, names):
+def page(module: str, about: str, names: Iterable[str]) -> str:
     lines = [f"# {module}", "", about, ""]
     for name in sorted(names):
         lines.append(f"::: {module}.{name}")

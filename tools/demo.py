@@ -14,6 +14,7 @@ Something else is `keras-pixel demo`: a page in the browser.
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,7 @@ from keras_pixel.data import image_sheet
 ZOO = Path(__file__).resolve().parents[1] / "zoo"
 
 
-def shipped_images(preset, model):
+def shipped_images(preset: str, model: Any) -> np.ndarray | None:
     """The images of a preset's sample sheet, or None."""
     path = ZOO / preset / "samples.png"
     if not path.is_file():
@@ -34,7 +35,7 @@ def shipped_images(preset, model):
     return cut_sheet(sheet, model.image_shape, model.num_levels)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("preset", nargs="?", default="pixelcnn_cifar10")
     parser.add_argument("--count", type=int, default=16)

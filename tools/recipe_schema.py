@@ -10,6 +10,7 @@ import argparse
 import inspect
 import json
 import re
+from typing import Any
 
 from keras_pixel.training import Recipe
 from keras_pixel.training import recipe_fields
@@ -19,7 +20,7 @@ PATH = cards.ROOT / "docs" / "recipe.schema.json"
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema():
+def schema() -> dict[str, Any]:
     """The JSON schema, described by the docstrings of the classes."""
     found = _without_titles(Recipe.model_json_schema())
     for name, node in found["$defs"].items():
@@ -30,12 +31,12 @@ def schema():
     return {"$schema": _DRAFT, "title": "A recipe of keras_pixel", **found}
 
 
-def text():
+def text() -> str:
     """The JSON schema as the file has it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def arguments_of(documented):
+def arguments_of(documented: type) -> dict[str, str]:
     """Argument -> description, from the `Args` of a class's docstring."""
     lines = (inspect.getdoc(documented) or "").splitlines()
     if "Args:" not in lines:
@@ -53,13 +54,13 @@ def arguments_of(documented):
     return found
 
 
-def _describe(node, documented):
+def _describe(node: dict[str, Any], documented: type) -> None:
     node["description"] = (inspect.getdoc(documented) or "").partition("\n")[0]
     for name, words in arguments_of(documented).items():
         node["properties"][name]["description"] = words
 
 
-def _without_titles(node):
+def _without_titles(node: Any) -> Any:
     """A JSON schema without the titles that Pydantic makes of the names."""
     if isinstance(node, list):
         return [_without_titles(inner) for inner in node]
@@ -73,7 +74,7 @@ def _without_titles(node):
     }
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@ import numpy as np
 import keras_pixel
 
 
-def main():
+def main() -> None:
     package = Path(keras_pixel.__file__)
     if not package.is_relative_to(sys.prefix):
         raise SystemExit(f"keras_pixel is not the installed one: {package}")

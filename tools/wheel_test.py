@@ -19,13 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run(*command, cwd=None):
+def run(*command: str | Path, cwd: Path | None = None) -> None:
     words = [str(part) for part in command]
     print("$", " ".join(words), flush=True)
     subprocess.run(words, cwd=cwd, check=True)
 
 
-def check_contents(wheel):
+def check_contents(wheel: Path) -> None:
     """Refuses stray top-level names and missing files of the zoo."""
     files = {name for name in zipfile.ZipFile(wheel).namelist()}
     tops = {name.split("/")[0] for name in files}
@@ -42,7 +42,7 @@ def check_contents(wheel):
     print(f"{wheel.name}: {len(files)} files, {len(wanted)} of the zoo")
 
 
-def make_environment(folder, wheel):
+def make_environment(folder: Path, wheel: Path) -> Path:
     """Returns the Python of a new environment that has the wheel."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
@@ -58,7 +58,7 @@ def make_environment(folder, wheel):
     return python
 
 
-def main():
+def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
         run(sys.executable, "-m", "build", "--outdir", folder / "dist", ROOT)
