@@ -18,6 +18,7 @@ import argparse
 import json
 import pathlib
 import tempfile
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -96,19 +97,20 @@ def measure(name, count, precision):
         parts = {"digits": digits, "photographs": photographs}[name]()
         parts["x_train"] = parts["x_train"][:count]
         np.savez(path, **parts)
-        arguments = {"epochs": epochs, "patience": epochs}
+        arguments: dict[str, Any] = {"epochs": epochs, "patience": epochs}
         arguments |= {"precision": precision, "progress": False}
         preset = PRESETS[name]
-        tuned = finetune(preset, path, folder / "tuned", **arguments)
+        # Of one process: none of the results is `None`.
+        tuned: Any = finetune(preset, path, folder / "tuned", **arguments)
         fields = Recipe.from_json(folder / "tuned" / "recipe.json").to_dict()
         fields["optimizer"]["learning_rate"] *= 5
         arguments["learning_rate"] = fields["optimizer"]["learning_rate"]
         arguments["lora_rank"] = 8
-        products = finetune(preset, path, folder / "products", **arguments)
+        products: Any = finetune(preset, path, folder / "products", **arguments)
         fields.update(initial_weights=None, warm_start=False)
         fields["data"]["source"] = str(path)
         recipe = Recipe(**fields)
-        scratch = train(recipe, folder / "scratch", progress=False)
+        scratch: Any = train(recipe, folder / "scratch", progress=False)
         held_out = recipe.load_data("test")
         value = evaluate(load(scratch.preset_dir), held_out)["bits_per_dim"]
         return {

@@ -3,10 +3,18 @@
 import collections
 import functools
 import threading
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Hashable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
+# An array or a tensor, or dicts and sequences of them.
+Nest = Any
 # Compiled functions kept for one model, those used last: each holds a graph
 # and what the compiler made of it, often tens of megabytes.
 MOST_PROGRAMS = 16
@@ -15,7 +23,7 @@ MOST_PROGRAMS = 16
 _COMPILING = threading.RLock()
 
 
-def default_jit_compile():
+def default_jit_compile() -> bool:
     """Whether whole-image passes should be compiled with XLA here.
 
     Not on TensorFlow without a GPU, where XLA makes them slower.
@@ -25,7 +33,9 @@ def default_jit_compile():
     return bool(keras.distribution.list_devices("gpu"))
 
 
-def call_model(model, images, conditions=()):
+def call_model(
+    model: Any, images: Any, conditions: Collection[Any] = ()
+) -> Any:
     """What a model gives for images, and for conditions if it has any."""
     inputs = [images, *conditions] if len(conditions) else images
     return model(inputs, training=False)
@@ -57,12 +67,12 @@ class Compiled:
 
     def __init__(
         self,
-        function,
-        model,
-        jit_compile="auto",
-        any_size=False,
-        is_fixed=False,
-    ):
+        function: Callable[[Nest], Nest],
+        model: keras.layers.Layer,
+        jit_compile: bool | str = "auto",
+        any_size: bool = False,
+        is_fixed: bool = False,
+    ) -> None:
         if jit_compile == "auto":
             jit_compile = default_jit_compile()
         self.function = function
@@ -70,15 +80,15 @@ class Compiled:
         self.jit_compile = bool(jit_compile)
         self.any_size = any_size and takes_any_size(jit_compile)
         self.is_fixed = is_fixed
-        self._run = None
-        self._seen = set()
+        self._run: Callable[[Nest], Nest] | None = None
+        self._seen: set[Hashable] = set()
 
-    def __call__(self, inputs):
+    def __call__(self, inputs: Nest) -> Nest:
         """Outputs for one batch of arrays, as a nest of NumPy arrays."""
         outputs = self.tensors(inputs)
         return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
-    def tensors(self, inputs):
+    def tensors(self, inputs: Nest) -> Nest:
         """Outputs as tensors of the backend, which another call may take."""
         if self.is_fixed and self._run is not None:
             return self._run(inputs)
@@ -96,7 +106,7 @@ class Compiled:
             self._seen.add(signature)
         return outputs
 
-    def _build(self, inputs):
+    def _build(self, inputs: Nest) -> Callable[[Nest], Nest]:
         if keras.backend.backend() == "tensorflow":
             if self.is_fixed and not self.jit_compile:
                 return self._build_fixed_for_tensorflow(inputs)
@@ -105,7 +115,7 @@ class Compiled:
             return self._build_for_jax()
         return lambda inputs: self.function(_to_tensors(inputs))
 
-    def _build_for_tensorflow(self, inputs):
+    def _build_for_tensorflow(self, inputs: Nest) -> Callable[[Nest], Nest]:
         import tensorflow as tf
 
         signature = None
@@ -124,14 +134,16 @@ class Compiled:
         )
         return lambda inputs: run(_to_tensors(inputs))
 
-    def _build_fixed_for_tensorflow(self, inputs):
+    def _build_fixed_for_tensorflow(
+        self, inputs: Nest
+    ) -> Callable[[Nest], Nest]:
         import tensorflow as tf
 
         flat = [tf.convert_to_tensor(x) for x in keras.tree.flatten(inputs)]
         # What they hold does not matter, and would be kept.
         nests = {"inputs": keras.tree.map_structure(lambda x: 0, inputs)}
 
-        def function(*flat):
+        def function(*flat: Any) -> list[Any]:
             outputs = self.function(
                 keras.tree.pack_sequence_as(nests["inputs"], list(flat))
             )
@@ -144,7 +156,7 @@ class Compiled:
         )
         dtypes = [x.dtype for x in program.outputs]
 
-        def run(inputs):
+        def run(inputs: Nest) -> Nest:
             # Called as an operation: a function would ask of each tensor
             # what it is.
             outputs = tf.raw_ops.StatefulPartitionedCall(
@@ -156,18 +168,18 @@ class Compiled:
 
         return run
 
-    def _build_for_jax(self):
+    def _build_for_jax(self) -> Callable[[Nest], Nest]:
         import jax
 
         model, variables = self.model, self.model.variables
 
         @jax.jit
-        def run(values, inputs):
+        def run(values: list[Any], inputs: Nest) -> Nest:
             mapping = list(zip(variables, values, strict=True))
             with keras.StatelessScope(state_mapping=mapping):
                 return self.function(inputs)
 
-        def with_weights(inputs):
+        def with_weights(inputs: Nest) -> Nest:
             if isinstance(model, keras.Model):
                 # In a callback of `fit` the weights are in its own hands.
                 model.jax_state_sync()
@@ -176,12 +188,12 @@ class Compiled:
         return with_weights
 
 
-def takes_any_size(jit_compile):
+def takes_any_size(jit_compile: bool | str) -> bool:
     """Whether a program serves batches of all sizes: XLA's does not."""
     return keras.backend.backend() == "tensorflow" and not jit_compile
 
 
-def _to_tensors(inputs):
+def _to_tensors(inputs: Nest) -> Nest:
     return keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
 
 
@@ -197,31 +209,35 @@ class Programs:
         most: int. Programs that are kept, those used last. Defaults to `16`.
     """
 
-    def __init__(self, model, most=MOST_PROGRAMS):
+    def __init__(
+        self, model: keras.layers.Layer, most: int = MOST_PROGRAMS
+    ) -> None:
         self.model = model
         self.most = most
         self._lock = threading.Lock()
-        self._state = []
-        self._programs = collections.OrderedDict()
+        self._state: list[Any] = []
+        self._programs: collections.OrderedDict[Hashable, Any] = (
+            collections.OrderedDict()
+        )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._programs)
 
-    def clear(self):
+    def clear(self) -> None:
         """Drop all programs."""
         with self._lock:
             self._programs.clear()
 
     def run(
         self,
-        key,
-        make_function,
-        inputs,
-        batch_size,
-        jit_compile="auto",
-        any_size=False,
-        sizes=None,
-    ):
+        key: Hashable,
+        make_function: Callable[[], Callable[[Nest], Nest]],
+        inputs: Nest,
+        batch_size: int,
+        jit_compile: bool | str = "auto",
+        any_size: bool = False,
+        sizes: Sequence[int] | None = None,
+    ) -> Iterator[Nest]:
         """Run a function over arrays, batch by batch.
 
         Where a program is compiled for one size of batch, batches are padded
@@ -266,7 +282,7 @@ class Programs:
                 lambda x, number=number: x[:number], outputs
             )
 
-    def get(self, key, make):
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """The program kept by a key, made if it is not there or stale.
 
         Args:
@@ -289,7 +305,9 @@ class Programs:
             return self._programs[key]
 
 
-def padded_size(number, batch_size, sizes=None):
+def padded_size(
+    number: int, batch_size: int, sizes: Sequence[int] | None = None
+) -> int:
     """The size that a batch is padded up to.
 
     Args:
@@ -304,10 +322,10 @@ def padded_size(number, batch_size, sizes=None):
     return min(size, batch_size)
 
 
-def pad(arrays, size):
+def pad(arrays: Nest, size: int) -> Nest:
     """A nest of arrays, each with copies of its first row up to `size`."""
 
-    def pad_one(rows):
+    def pad_one(rows: np.ndarray) -> np.ndarray:
         if len(rows) == size:
             return rows
         copies = np.repeat(rows[:1], size - len(rows), axis=0)
@@ -316,7 +334,7 @@ def pad(arrays, size):
     return keras.tree.map_structure(pad_one, arrays)
 
 
-def _state_of(model):
+def _state_of(model: keras.layers.Layer) -> list[Any]:
     """What a compiled function of a model holds fast, compared by identity.
 
     The objects themselves, and not their `id`, which is given anew.

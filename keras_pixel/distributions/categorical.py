@@ -1,10 +1,13 @@
 """A softmax over the levels: any shape of distribution, no order assumed."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_pixel.distributions.distribution import PixelDistribution
+from keras_pixel.distributions.distribution import Tensor
 
 # Levels of one block of the two-step search in `_pick`.
 _BLOCK = 16
@@ -35,22 +38,22 @@ class Categorical(PixelDistribution):
     """
 
     @property
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         return self.num_levels
 
-    def log_prob(self, parameters, images):
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         logits = ops.cast(parameters, "float32")
         levels = ops.cast(images, "int32")
         chosen = ops.take_along_axis(logits, levels[..., None], axis=-1)
         return chosen[..., 0] - ops.logsumexp(logits, axis=-1)
 
-    def level_logits(self, parameters):
+    def level_logits(self, parameters: Tensor) -> Tensor:
         return ops.cast(parameters, "float32")
 
-    def level_log_probs(self, parameters):
+    def level_log_probs(self, parameters: Tensor) -> Tensor:
         return ops.log_softmax(ops.cast(parameters, "float32"), axis=-1)
 
-    def entropy(self, parameters):
+    def entropy(self, parameters: Tensor) -> Tensor:
         log_probs = self.level_log_probs(parameters)
         # A level of probability 0 (logit -inf) adds nothing, not NaN; what is
         # NaN stays so.
@@ -60,8 +63,13 @@ class Categorical(PixelDistribution):
         return -ops.sum(terms, axis=-1)
 
     def sample_from_noise(
-        self, parameters, noise, temperature=None, top_k=None, top_p=None
-    ):
+        self,
+        parameters: Tensor,
+        noise: Tensor,
+        temperature: Tensor | None = None,
+        top_k: Tensor | None = None,
+        top_p: Tensor | None = None,
+    ) -> Tensor:
         logits = ops.cast(parameters, "float32")
         # The highest logit becomes 0: exp cannot overflow, and at any
         # temperature it stays the highest.
@@ -74,7 +82,7 @@ class Categorical(PixelDistribution):
             weights = _keep_most_probable(weights, top_k, top_p)
         return _pick(weights, noise)
 
-    def tfp(self, parameters):
+    def tfp(self, parameters: Tensor) -> Any:
         try:
             import tensorflow_probability as tfp
         except ImportError as error:
@@ -88,7 +96,9 @@ class Categorical(PixelDistribution):
         )
 
 
-def _keep_most_probable(weights, top_k, top_p):
+def _keep_most_probable(
+    weights: Tensor, top_k: Tensor | None, top_p: Tensor | None
+) -> Tensor:
     """Set to zero the levels that `top_k` and `top_p` leave out."""
     descending = ops.flip(ops.sort(weights, axis=-1), axis=-1)
     smallest = ops.zeros_like(weights[..., :1])
@@ -111,7 +121,7 @@ def _keep_most_probable(weights, top_k, top_p):
     return ops.where(weights >= smallest, weights, 0.0)
 
 
-def _pick(weights, noise):
+def _pick(weights: Tensor, noise: Tensor) -> Tensor:
     """Smallest level whose cumulative share of the weights exceeds `noise`.
 
     Two steps, over blocks of 16 levels and then inside one block, cost less
@@ -140,7 +150,7 @@ def _pick(weights, noise):
     return block * _BLOCK + level
 
 
-def _first_above(weights, ends, target):
+def _first_above(weights: Tensor, ends: Tensor, target: Tensor) -> Tensor:
     """First index of any weight whose running sum lies above the target.
 
     Running sums are rounded, and the target that is left inside a block too:

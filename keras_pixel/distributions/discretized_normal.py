@@ -1,6 +1,7 @@
 """One discretised normal for each sub-pixel: a mean and a scale."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from keras import ops
 from keras_pixel.checks import check_probability
 from keras_pixel.distributions.categorical import Categorical
 from keras_pixel.distributions.distribution import PixelDistribution
+from keras_pixel.distributions.distribution import Tensor
 from keras_pixel.levels import levels_to_floats
 
 # Instead of probability 0, where there is no floor.
@@ -53,22 +55,22 @@ class DiscretizedNormal(PixelDistribution):
     2
     """
 
-    def __init__(self, num_levels=256, floor=0.001):
+    def __init__(self, num_levels: int = 256, floor: float = 0.001) -> None:
         super().__init__(num_levels)
         self.floor = float(check_probability("floor", floor))
 
     @property
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         return 2
 
-    def log_prob(self, parameters, images):
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         return self._log_prob(parameters, ops.cast(images, "int32"))
 
-    def level_log_probs(self, parameters):
+    def level_log_probs(self, parameters: Tensor) -> Tensor:
         levels = np.arange(self.num_levels, dtype="int32")
         return self._log_prob(parameters[..., None, :], levels)
 
-    def _log_prob(self, parameters, levels):
+    def _log_prob(self, parameters: Tensor, levels: Tensor) -> Tensor:
         parameters = ops.cast(parameters, "float32")
         means, log_scales = parameters[..., 0], parameters[..., 1]
         inverse = ops.exp(-ops.clip(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE))
@@ -97,29 +99,34 @@ class DiscretizedNormal(PixelDistribution):
         total = (1.0 - self.floor) * mass + self.floor / self.num_levels
         return ops.log(ops.maximum(total, _SMALLEST))
 
-    def entropy(self, parameters):
+    def entropy(self, parameters: Tensor) -> Tensor:
         log_probs = self.level_log_probs(parameters)
         return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1)
 
     def sample_from_noise(
-        self, parameters, noise, temperature=None, top_k=None, top_p=None
-    ):
+        self,
+        parameters: Tensor,
+        noise: Tensor,
+        temperature: Tensor | None = None,
+        top_k: Tensor | None = None,
+        top_p: Tensor | None = None,
+    ) -> Tensor:
         return Categorical(self.num_levels).sample_from_noise(
             self.level_log_probs(parameters), noise, temperature, top_k, top_p
         )
 
-    def tfp(self, parameters):
+    def tfp(self, parameters: Tensor) -> Any:
         # Exact here, floor and tails included; TFP's quantised normal has no
         # floor.
         return Categorical(self.num_levels).tfp(
             self.level_log_probs(parameters)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "floor": self.floor}
 
 
-def _log_tail(x):
+def _log_tail(x: Tensor) -> Tensor:
     """Logarithm of the mass of a standard normal above `x`, at least 0.
 
     Relative error of the mass at most 1.2e-7 everywhere, which `ops.erf` has

@@ -2,11 +2,15 @@
 
 from abc import ABC
 from abc import abstractmethod
+from typing import Any
+from typing import Self
 
 from keras import ops
 
 from keras_pixel.checks import check_size
 
+# A tensor of the backend, of a graph or in memory, or a NumPy array.
+Tensor = Any
 # Instead of a logit of minus infinity.
 _LOWEST = -1e30
 
@@ -24,16 +28,16 @@ class PixelDistribution(ABC):
         ValueError: unless `num_levels` is an integer of at least 2.
     """
 
-    def __init__(self, num_levels):
+    def __init__(self, num_levels: int) -> None:
         self.num_levels = check_size("num_levels", num_levels, 2)
 
     @property
     @abstractmethod
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         """int. Parameters of one sub-pixel."""
 
     @abstractmethod
-    def log_prob(self, parameters, images):
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Log-probability of every sub-pixel.
 
         Args:
@@ -46,14 +50,14 @@ class PixelDistribution(ABC):
         """
 
     @abstractmethod
-    def level_log_probs(self, parameters):
+    def level_log_probs(self, parameters: Tensor) -> Tensor:
         """Log-probability of every level of every sub-pixel.
 
         Returns:
             float32 tensor `(..., num_levels)`, nats.
         """
 
-    def level_logits(self, parameters):
+    def level_logits(self, parameters: Tensor) -> Tensor:
         """Logits of every level of every sub-pixel.
 
         Returns:
@@ -62,7 +66,7 @@ class PixelDistribution(ABC):
         """
         return self.level_log_probs(parameters)
 
-    def block_probs(self, parameters, size):
+    def block_probs(self, parameters: Tensor, size: int) -> Tensor:
         """Probability of each block of levels that follow one another.
 
         Args:
@@ -77,7 +81,9 @@ class PixelDistribution(ABC):
         sums = ops.sum(ops.exp(logits - highest), axis=-1)
         return sums / ops.sum(sums, axis=-1, keepdims=True)
 
-    def probs_in_block(self, parameters, blocks, size):
+    def probs_in_block(
+        self, parameters: Tensor, blocks: Tensor, size: int
+    ) -> Tensor:
         """Probability of each level of a block, given that it is in it.
 
         Args:
@@ -95,7 +101,7 @@ class PixelDistribution(ABC):
         # Not NaN if no level of the block has any probability.
         return ops.softmax(ops.maximum(logits, _LOWEST), axis=-1)
 
-    def _logits_by_block(self, parameters, size):
+    def _logits_by_block(self, parameters: Tensor, size: int) -> Tensor:
         """Logits `(..., num_blocks, size)`."""
         logits = self.level_logits(parameters)
         missing = -self.num_levels % size
@@ -106,7 +112,7 @@ class PixelDistribution(ABC):
         return ops.reshape(logits, shape)
 
     @abstractmethod
-    def entropy(self, parameters):
+    def entropy(self, parameters: Tensor) -> Tensor:
         """Entropy of every sub-pixel given those before it.
 
         Returns:
@@ -115,8 +121,13 @@ class PixelDistribution(ABC):
 
     @abstractmethod
     def sample_from_noise(
-        self, parameters, noise, temperature=None, top_k=None, top_p=None
-    ):
+        self,
+        parameters: Tensor,
+        noise: Tensor,
+        temperature: Tensor | None = None,
+        top_k: Tensor | None = None,
+        top_p: Tensor | None = None,
+    ) -> Tensor:
         """Levels as a deterministic function of uniform noise.
 
         Args:
@@ -135,7 +146,7 @@ class PixelDistribution(ABC):
         """
 
     @abstractmethod
-    def tfp(self, parameters):
+    def tfp(self, parameters: Tensor) -> Any:
         """The same distribution as a TensorFlow Probability object.
 
         Returns:
@@ -143,9 +154,9 @@ class PixelDistribution(ABC):
             width, channels)`.
         """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"num_levels": self.num_levels}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)

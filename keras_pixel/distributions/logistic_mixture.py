@@ -1,5 +1,8 @@
 """A mixture of discretised logistics: few parameters, levels in order."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,6 +10,7 @@ from keras import ops
 from keras_pixel.checks import check_size
 from keras_pixel.distributions.categorical import Categorical
 from keras_pixel.distributions.distribution import PixelDistribution
+from keras_pixel.distributions.distribution import Tensor
 from keras_pixel.levels import levels_to_floats
 
 # Instead of probability 0, where there is no floor.
@@ -14,6 +18,10 @@ _SMALLEST = float(np.finfo("float32").tiny)
 # Bounds of `log_scales`, on the scale where levels lie in [-1, 1]: from a
 # logistic inside one level of 256 to one that is flat over all of them.
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7.0, 7.0
+
+
+# From the gradient of the outputs to those of two inputs.
+_Gradient = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -55,7 +63,12 @@ class LogisticMixture(PixelDistribution):
     2
     """
 
-    def __init__(self, num_levels=256, num_mixtures=10, floor=0.001):
+    def __init__(
+        self,
+        num_levels: int = 256,
+        num_mixtures: int = 10,
+        floor: float = 0.001,
+    ) -> None:
         super().__init__(num_levels)
         if not 0.0 <= floor < 1.0:
             raise ValueError(
@@ -66,14 +79,16 @@ class LogisticMixture(PixelDistribution):
         self.floor = float(floor)
 
     @property
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         return 3 * self.num_mixtures
 
-    def split(self, parameters):
+    def split(self, parameters: Tensor) -> list[Tensor]:
         """Logits, means and log scales, each `(..., num_mixtures)`."""
         return ops.split(ops.cast(parameters, "float32"), 3, axis=-1)
 
-    def component_log_probs(self, means, log_scales, images):
+    def component_log_probs(
+        self, means: Tensor, log_scales: Tensor, images: Tensor
+    ) -> Tensor:
         """Log-probability of each sub-pixel under each component.
 
         Args:
@@ -93,7 +108,7 @@ class LogisticMixture(PixelDistribution):
         # The gradient is written out, from what the forward pass has made:
         # forward and backward together take two thirds of the time.
         @ops.custom_gradient
-        def run(means, log_scales):
+        def run(means: Tensor, log_scales: Tensor) -> tuple[Tensor, _Gradient]:
             inverse = _inverse_scale(log_scales)
             centred = values - means
             # The mass between b and a is sigmoid(a) - sigmoid(b), written as
@@ -110,7 +125,7 @@ class LogisticMixture(PixelDistribution):
             total = (1.0 - self.floor) * mass + self.floor / self.num_levels
             total = ops.maximum(total, _SMALLEST)
 
-            def gradient(upstream):
+            def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
                 # Of the logarithm of each factor of the mass, in turn.
                 share = upstream * ((1.0 - self.floor) * mass / total)
                 above_top, below_bottom = 1.0 - below_top, 1.0 - above_bottom
@@ -133,14 +148,14 @@ class LogisticMixture(PixelDistribution):
 
         return run(means, log_scales)
 
-    def log_prob(self, parameters, images):
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         logits, means, log_scales = self.split(parameters)
         log_probs = self.component_log_probs(means, log_scales, images)
         return ops.logsumexp(
             ops.log_softmax(logits, axis=-1) + log_probs, axis=-1
         )
 
-    def level_log_probs(self, parameters):
+    def level_log_probs(self, parameters: Tensor) -> Tensor:
         logits, means, log_scales = self.split(parameters)
         weights = ops.exp(ops.log_softmax(logits, axis=-1))
         levels = np.arange(self.num_levels, dtype="int32")
@@ -155,14 +170,21 @@ class LogisticMixture(PixelDistribution):
             total = total + weights[..., k, None] * ops.exp(log_probs)
         return ops.log(ops.maximum(total, _SMALLEST))
 
-    def entropy(self, parameters):
+    def entropy(self, parameters: Tensor) -> Tensor:
         log_probs = self.level_log_probs(parameters)
         return -ops.sum(ops.exp(log_probs) * log_probs, axis=-1)
 
     def sample_from_noise(
-        self, parameters, noise, temperature=None, top_k=None, top_p=None
-    ):
-        def by_levels(parameters, noise, temperature):
+        self,
+        parameters: Tensor,
+        noise: Tensor,
+        temperature: Tensor | None = None,
+        top_k: Tensor | None = None,
+        top_p: Tensor | None = None,
+    ) -> Tensor:
+        def by_levels(
+            parameters: Tensor, noise: Tensor, temperature: Tensor | None
+        ) -> Tensor:
             return Categorical(self.num_levels).sample_from_noise(
                 self.level_log_probs(parameters),
                 noise,
@@ -178,7 +200,7 @@ class LogisticMixture(PixelDistribution):
         shape = ops.shape(noise)
         temperature = temperature + ops.zeros_like(noise)
 
-        def flat():
+        def flat() -> tuple[Tensor, Tensor, Tensor]:
             # Inside the branches: converters know the shapes there only then.
             return (
                 ops.reshape(parameters, (-1, self.num_parameters)),
@@ -193,23 +215,25 @@ class LogisticMixture(PixelDistribution):
         )
         return ops.reshape(levels, shape)
 
-    def block_probs(self, parameters, size):
+    def block_probs(self, parameters: Tensor, size: int) -> Tensor:
         ends = np.append(np.arange(0, self.num_levels, size), self.num_levels)
         return self._between(parameters, ops.cast(ends, "int32"))
 
-    def probs_in_block(self, parameters, blocks, size):
+    def probs_in_block(
+        self, parameters: Tensor, blocks: Tensor, size: int
+    ) -> Tensor:
         edges = ops.cast(blocks, "int32")[..., None] * size
         edges = edges + np.arange(size + 1, dtype="int32")
         return self._between(parameters, ops.minimum(edges, self.num_levels))
 
-    def _between(self, parameters, edges):
+    def _between(self, parameters: Tensor, edges: Tensor) -> Tensor:
         """Probability of the levels from each edge up to the next."""
         below = self._below(self._edge_parts(parameters), edges)
         below = ops.where(edges == 0, 0.0, below)
         below = ops.where(edges == self.num_levels, 1.0, below)
         return ops.maximum(below[..., 1:] - below[..., :-1], 0.0)
 
-    def _search(self, parameters, noise):
+    def _search(self, parameters: Tensor, noise: Tensor) -> Tensor:
         """Smallest level whose cumulative probability exceeds `noise`."""
         parts = self._edge_parts(parameters)
         noise = ops.cast(noise, "float32")
@@ -230,13 +254,15 @@ class LogisticMixture(PixelDistribution):
             level = level + step * passed
         return level
 
-    def _edge_parts(self, parameters):
+    def _edge_parts(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, means and inverse scales of the components."""
         logits, means, log_scales = self.split(parameters)
         weights = ops.exp(ops.log_softmax(logits, axis=-1))
         return weights, means, _inverse_scale(log_scales)
 
-    def _below(self, parts, edges):
+    def _below(
+        self, parts: tuple[Tensor, Tensor, Tensor], edges: Tensor
+    ) -> Tensor:
         """Cumulative probability of all levels below each edge.
 
         Args:
@@ -253,14 +279,14 @@ class LogisticMixture(PixelDistribution):
         below = ops.sum(weights[..., None, :] * below, axis=-1)
         return (1.0 - self.floor) * below + self.floor * share
 
-    def tfp(self, parameters):
+    def tfp(self, parameters: Tensor) -> Any:
         # A categorical distribution is exact here, floor and tails included,
         # and takes integers; TFP's quantised logistic has neither.
         return Categorical(self.num_levels).tfp(
             self.level_log_probs(parameters)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_mixtures": self.num_mixtures,
@@ -268,11 +294,11 @@ class LogisticMixture(PixelDistribution):
         }
 
 
-def _inverse_scale(log_scales):
+def _inverse_scale(log_scales: Tensor) -> Tensor:
     return ops.exp(-ops.clip(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE))
 
 
-def _summed_like(gradient, inputs):
+def _summed_like(gradient: Tensor, inputs: Tensor) -> Tensor:
     """The gradient of inputs that were broadcast."""
     added = len(gradient.shape) - len(inputs.shape)
     if added:

@@ -157,7 +157,7 @@ class OutlierDetector:
         mutated = mutate(images, self.model.num_levels, rate, seed=seed)
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(output_dir or temporary)
-            result = training.finetune(
+            training.finetune(
                 self.model,
                 mutated,
                 folder,
@@ -168,7 +168,7 @@ class OutlierDetector:
                 seed=seed,
                 progress=progress,
             )
-            self.background = presets.load(result.preset_dir)
+            self.background = presets.load(folder / "preset")
         return self
 
     def infer_threshold(

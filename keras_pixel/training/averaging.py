@@ -1,5 +1,7 @@
 """A moving average of the weights that forgets its first values."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -22,12 +24,12 @@ class WarmAverage:
     gradient_accumulation_steps: int | None
 
     @property
-    def ema_momentum(self):
+    def ema_momentum(self) -> Any:
         """Momentum of the next batch; Keras asks for it at every batch."""
         step = ops.cast(self.iterations, "float32")
         momentum = ops.minimum(self._full_momentum, (1 + step) / (10 + step))
         return momentum ** (1 / (self.gradient_accumulation_steps or 1))
 
     @ema_momentum.setter
-    def ema_momentum(self, value):
+    def ema_momentum(self, value: float) -> None:
         self._full_momentum = value

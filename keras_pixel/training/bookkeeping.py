@@ -3,19 +3,32 @@
 import math
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from typing import Self
 
 import keras
 import numpy as np
 
+from keras_pixel.data import ImageData
 from keras_pixel.data import image_sheet
 from keras_pixel.data import save_picture
 from keras_pixel.levels import nats_to_bits_per_dim
+from keras_pixel.models import PixelModel
 from keras_pixel.training.building import copy_average
+from keras_pixel.training.checkpoint import Checkpoints
 from keras_pixel.training.checkpoint import load_arrays
 from keras_pixel.training.checkpoint import save_arrays
 from keras_pixel.training.curve import learning_curve
+from keras_pixel.training.devices import Devices
 from keras_pixel.training.evaluation import evaluate
+from keras_pixel.training.history import History
+from keras_pixel.training.interruption import Interruption
 from keras_pixel.training.progress import Pace
+from keras_pixel.training.progress import Progress
+from keras_pixel.training.recipe import Recipe
+from keras_pixel.training.tensorboard import TensorBoard
 
 SAMPLES = 16
 
@@ -45,19 +58,19 @@ class Bookkeeping(keras.callbacks.Callback):
 
     def __init__(
         self,
-        recipe,
-        output_dir,
-        eval_model,
-        validation,
-        checkpoints,
-        history,
-        progress,
-        tensorboard=None,
+        recipe: Recipe,
+        output_dir: Path,
+        eval_model: PixelModel,
+        validation: ImageData | None,
+        checkpoints: Checkpoints,
+        history: History,
+        progress: Progress,
+        tensorboard: TensorBoard | None = None,
         *,
-        origin,
-        stop,
-        devices,
-    ):
+        origin: dict[str, Any],
+        stop: Interruption,
+        devices: Devices,
+    ) -> None:
         super().__init__()
         self.recipe = recipe
         self.output_dir = output_dir
@@ -75,14 +88,14 @@ class Bookkeeping(keras.callbacks.Callback):
         self.best = self._read_best()
         self._draws = True
         self._lock = threading.Lock()
-        self._first_bad = None
+        self._first_bad: int | None = None
         self._epoch = 0
         self._window = recipe.log_every * recipe.accumulation_steps
         self._pace = Pace(recipe.steps)
         self.of_span(0, {})
 
     @property
-    def ended(self):
+    def ended(self) -> bool:
         """Whether the training has waited for a better evaluation in vain."""
         if self.recipe.patience is None:
             return False
@@ -95,10 +108,10 @@ class Bookkeeping(keras.callbacks.Callback):
         return bool(self.devices.of_first(ended))
 
     @property
-    def best_path(self):
+    def best_path(self) -> Path:
         return self.checkpoints.folder / "best.npz"
 
-    def evaluate_start(self, model):
+    def evaluate_start(self, model: PixelModel) -> None:
         """Measure the weights that a training starts from.
 
         They are the best unless it finds better ones.
@@ -110,7 +123,7 @@ class Bookkeeping(keras.callbacks.Callback):
             ours.assign(keras.ops.convert_to_numpy(theirs.value))
         self._evaluate(0)
 
-    def of_span(self, begun, done):
+    def of_span(self, begun: int, done: dict[str, Any]) -> Self:
         """Set where the next `fit` begins, and return the callback itself.
 
         Args:
@@ -126,10 +139,12 @@ class Bookkeeping(keras.callbacks.Callback):
         )
         return self
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._began = time.perf_counter()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: Mapping[str, Any] | None = None
+    ) -> None:
         self._epoch = epoch
         self._batches = 0
         self._window_began = time.perf_counter()
@@ -139,7 +154,7 @@ class Bookkeeping(keras.callbacks.Callback):
         if self.stop.is_set():
             self.model.stop_training = True
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         done = self._epoch * self._window + self._begun + batch
         step = done // self.recipe.accumulation_steps
         with self._lock:
@@ -151,7 +166,7 @@ class Bookkeeping(keras.callbacks.Callback):
         self._pace.begin(steps, time.perf_counter())
         self.progress.move(step + 1)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         now = time.perf_counter()
         # A signal that arrives from here on waits for the end of this method,
         # or for the beginning of the next window.
@@ -200,7 +215,7 @@ class Bookkeeping(keras.callbacks.Callback):
         if self.tensorboard is not None:
             self.tensorboard.row(row)
         self.progress.report(row, left)
-        if evaluates and self.ended:
+        if evaluates and self.best is not None and self.ended:
             self._checkpoint(step)
             self.model.stop_training = True
             self.progress.say(
@@ -215,7 +230,7 @@ class Bookkeeping(keras.callbacks.Callback):
             self._checkpoint(step)
         self._begun, self._former = 0, {}
 
-    def _of_window(self, logs):
+    def _of_window(self, logs: Mapping[str, Any]) -> dict[str, float]:
         """Means over the whole window, some of it trained in another run."""
         former = self._former.get("logs", {})
         begun = self._begun if former else 0
@@ -226,12 +241,12 @@ class Bookkeeping(keras.callbacks.Callback):
             for name, value in logs.items()
         }
 
-    def _stops_now(self, step):
+    def _stops_now(self, step: int) -> bool:
         """Whether a signal came during the evaluation."""
         alone = self.devices.num_processes == 1
         return alone and self.stop.is_set() and step < self.recipe.steps
 
-    def _save_and_stop(self, step, **more):
+    def _save_and_stop(self, step: int, **more: Any) -> None:
         self._checkpoint(step, **more)
         self.stopped = True
         self.model.stop_training = True
@@ -239,17 +254,17 @@ class Bookkeeping(keras.callbacks.Callback):
             f"Stopped and saved at step {step:,}. The same command resumes it."
         )
 
-    def _due(self, every, step):
+    def _due(self, every: int, step: int) -> bool:
         return bool(every) and (step % every == 0 or step == self.recipe.steps)
 
-    def _check_finite(self, step, loss):
+    def _check_finite(self, step: int, loss: float) -> None:
         if self._first_bad is None and math.isfinite(loss):
             return
         # Steps are counted from 1 in messages: "after step 10".
         bad = step - 1 if self._first_bad is None else self._first_bad
         raise FloatingPointError(self._stop(bad + 1, f"loss={loss}"))
 
-    def _stop(self, step, received):
+    def _stop(self, step: int, received: object) -> str:
         kept = [path.name for path in self.checkpoints.paths()[:1]]
         return (
             "A training must keep its numbers finite. Received: "
@@ -260,7 +275,7 @@ class Bookkeeping(keras.callbacks.Callback):
             "`clip_norm`."
         )
 
-    def _evaluate(self, step):
+    def _evaluate(self, step: int) -> float:
         value = evaluate(
             self.eval_model,
             self.validation,
@@ -284,7 +299,7 @@ class Bookkeeping(keras.callbacks.Callback):
             save_arrays(self.best_path, weights, self.best)
         return value
 
-    def _read_best(self):
+    def _read_best(self) -> dict[str, Any] | None:
         if not self.best_path.exists():
             return None
         try:
@@ -296,7 +311,7 @@ class Bookkeeping(keras.callbacks.Callback):
         images = self.recipe.validation_images
         return best if best.get("validation_images", images) == images else None
 
-    def _sample(self, step):
+    def _sample(self, step: int) -> None:
         labels = None
         if self.eval_model.num_classes is not None:
             labels = np.arange(SAMPLES) % self.eval_model.num_classes
@@ -307,7 +322,7 @@ class Bookkeeping(keras.callbacks.Callback):
         path = self.output_dir / "samples" / f"step-{step:09d}.png"
         save_picture(sheet, path)
 
-    def _checkpoint(self, step, **more):
+    def _checkpoint(self, step: int, **more: Any) -> None:
         try:
             self.checkpoints.save(
                 self.model, {**self.origin, "step": step, **more}
@@ -316,7 +331,7 @@ class Bookkeeping(keras.callbacks.Callback):
             raise FloatingPointError(self._stop(step, error)) from error
         self._draw_curve()
 
-    def _draw_curve(self):
+    def _draw_curve(self) -> None:
         if not self._draws:
             return
         try:

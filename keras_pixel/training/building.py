@@ -1,6 +1,8 @@
 """From a recipe to a compiled model, and to the one that is evaluated."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from keras_pixel import models
 from keras_pixel.checks import did_you_mean
 from keras_pixel.models.closed_form import ClosedFormModel
 from keras_pixel.training.averaging import WarmAverage
+from keras_pixel.training.recipe import Recipe
 
 # By their names in recipes.
 OPTIMIZERS = {
@@ -24,7 +27,7 @@ OPTIMIZERS = {
 
 
 @contextlib.contextmanager
-def dtype_policy(name):
+def dtype_policy(name: str) -> Iterator[None]:
     """Build layers under a dtype policy, then restore the previous one."""
     former = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
@@ -34,7 +37,7 @@ def dtype_policy(name):
         keras.config.set_dtype_policy(former)
 
 
-def model_class(name):
+def model_class(name: str) -> type[models.PixelModel]:
     """Return a recipe's model class: one of the package's, or a registered one.
 
     Args:
@@ -77,23 +80,23 @@ def model_class(name):
     return found
 
 
-def build_model(recipe, policy="float32"):
+def build_model(recipe: Recipe, policy: str = "float32") -> models.PixelModel:
     """Build the recipe's model with random weights, under a dtype policy."""
     found = model_class(recipe.model["class_name"])
     with dtype_policy(policy):
         return found.from_config(dict(recipe.model["config"]))
 
 
-def compile_model(model, recipe):
+def compile_model(model: models.PixelModel, recipe: Recipe) -> None:
     """Compile a model with the recipe's optimizer, and build the optimizer."""
     with dtype_policy(recipe.precision):
         model.compile(optimizer=make_optimizer(recipe))
         model.optimizer.build(model.trainable_variables)
 
 
-def make_optimizer(recipe):
+def make_optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
     """Make the recipe's optimizer."""
-    arguments = dict(recipe.optimizer)
+    arguments: dict[str, Any] = dict(recipe.optimizer)
     optimizer_class = OPTIMIZERS[arguments.pop("name")]
     arguments["learning_rate"] = recipe.make_schedule()
     if recipe.clip_norm is not None:
@@ -109,7 +112,9 @@ def make_optimizer(recipe):
     return optimizer_class(**arguments)
 
 
-def copy_average(model, eval_model):
+def copy_average(
+    model: models.PixelModel, eval_model: models.PixelModel
+) -> None:
     """Copy the averaged weights of a model in training to `eval_model`.
 
     Without an average in the optimizer, these are the current weights.
@@ -124,7 +129,9 @@ def copy_average(model, eval_model):
         variable.assign(_own_copy(variable))
 
 
-def copy_initial_weights(model, source, name):
+def copy_initial_weights(
+    model: models.PixelModel, source: models.PixelModel, name: str | None
+) -> None:
     """Start a model from a trained one of the same architecture.
 
     The trained one may lack conditions that the model is told: layers for
@@ -149,7 +156,9 @@ def copy_initial_weights(model, source, name):
         target.assign(_own_copy(value))
 
 
-def _copy_layers(model, source, name):
+def _copy_layers(
+    model: models.PixelModel, source: models.PixelModel, name: str | None
+) -> None:
     """Copy the weights of all layers of `source`, by their names."""
     ours = {layer.name: layer for layer in model.layers}
     pairs: list = []
@@ -169,5 +178,5 @@ def _copy_layers(model, source, name):
         target.assign(_own_copy(value))
 
 
-def _own_copy(variable):
+def _own_copy(variable: keras.Variable) -> np.ndarray:
     return np.array(ops.convert_to_numpy(variable.value))

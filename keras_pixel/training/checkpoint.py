@@ -10,11 +10,16 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
+from keras_pixel.files import PathLike
 from keras_pixel.files import atomic_file
 from keras_pixel.files import remove_leftovers
 
@@ -22,9 +27,12 @@ KEPT = 2
 _PATTERN = re.compile(r"checkpoint-(\d{9})\.npz")
 
 
-def save_arrays(path, arrays, metadata):
+def save_arrays(
+    path: PathLike, arrays: Mapping[str, np.ndarray], metadata: dict[str, Any]
+) -> None:
     """Write arrays and a JSON-able `metadata` to `path`, all or nothing."""
-    stored, dtypes = {}, {}
+    stored: dict[str, Any] = {}
+    dtypes: dict[str, str] = {}
     for name, value in arrays.items():
         value = np.asarray(value)
         dtypes[name] = value.dtype.name
@@ -37,7 +45,9 @@ def save_arrays(path, arrays, metadata):
         np.savez(file, **stored)
 
 
-def load_arrays(path):
+def load_arrays(
+    path: PathLike,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `save_arrays` wrote: `(arrays, metadata)`.
 
     Raises:
@@ -73,16 +83,16 @@ class Checkpoints:
         folder: path. Made if it is not there.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: PathLike) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def paths(self):
+    def paths(self) -> list[Path]:
         """Paths of the checkpoints, newest first."""
         found = [p for p in self.folder.iterdir() if _PATTERN.fullmatch(p.name)]
         return sorted(found, reverse=True)
 
-    def save(self, model, metadata):
+    def save(self, model: keras.Model, metadata: dict[str, Any]) -> None:
         """Write the state of a compiled model; delete all but the newest two.
 
         Args:
@@ -112,7 +122,9 @@ class Checkpoints:
         for path in self.paths()[KEPT:]:
             path.unlink()
 
-    def restore(self, model, say=print):
+    def restore(
+        self, model: keras.Model, say: Callable[[str], object] = print
+    ) -> dict[str, Any] | None:
         """Load the newest readable state into a model.
 
         Args:
@@ -148,7 +160,7 @@ class Checkpoints:
         return None
 
 
-def state(model):
+def state(model: keras.Model) -> dict[str, keras.Variable]:
     """Return every variable that training depends on, by a stable name.
 
     Names are positions, because Keras' own names depend on what else was
@@ -164,7 +176,9 @@ def state(model):
     return variables
 
 
-def assign(model, arrays, path):
+def assign(
+    model: keras.Model, arrays: Mapping[str, np.ndarray], path: PathLike
+) -> None:
     """Assign the arrays of a checkpoint to a model, all or none."""
     variables = state(model)
     expected = {n: tuple(v.shape) for n, v in variables.items()}

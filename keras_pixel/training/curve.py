@@ -1,11 +1,19 @@
 """The learning curve of a training, drawn from its history."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from keras_pixel.training.history import History
+
+if TYPE_CHECKING:
+    from PIL import Image
 _BLUE, _ORANGE = "#1f6fb2", "#d9660b"
 
 
-def learning_curve(history, size=(720, 400)):
+def learning_curve(
+    history: History, size: tuple[int, int] = (720, 400)
+) -> "Image.Image":
     """Draw bits/dim against steps, of training and validation.
 
     Args:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -119,7 +120,7 @@ class Devices:
         return self.process, self.num_processes
 
     @contextlib.contextmanager
-    def scope(self, alone: bool = False):
+    def scope(self, alone: bool = False) -> Iterator[None]:
         """Within it, variables are made for the devices.
 
         A distribution that was set before stays where there are no devices

@@ -4,11 +4,13 @@ import dataclasses
 import resource
 import sys
 import time
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_pixel.checks import check_size
+from keras_pixel.files import PathLike
 from keras_pixel.layers.lora import num_parameters
 from keras_pixel.training import building
 from keras_pixel.training.lora import enable_lora
@@ -47,7 +49,7 @@ class DryRun:
     images: int
     seconds: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         speed = self.trained_operations * self.images_per_second
         lines = {
             "parameters": f"{self.parameters:,}",
@@ -62,7 +64,9 @@ class DryRun:
         return "\n".join(f"{key:<12}{value}" for key, value in lines.items())
 
 
-def dry_run(recipe, steps=8):
+def dry_run(
+    recipe: Recipe | dict[str, Any] | PathLike, steps: int = 8
+) -> DryRun:
     """Measure what a training would cost, without starting it.
 
     The recipe's model is built and trained for a few steps on random images:
@@ -107,7 +111,7 @@ def dry_run(recipe, steps=8):
     batch = {"images": images}
     batch.update(zip(model.conditions.names, told, strict=True))
 
-    def step():
+    def step() -> None:
         # Wait for the result: the step may only have been queued.
         float(ops.convert_to_numpy(model.train_on_batch(batch)[0]))
 
@@ -134,7 +138,7 @@ def dry_run(recipe, steps=8):
     )
 
 
-def _peak_bytes():
+def _peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # In kilobytes, except on macOS.
     return peak if sys.platform == "darwin" else 1024 * peak

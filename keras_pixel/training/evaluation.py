@@ -1,17 +1,25 @@
 """How well a model predicts images: bits per dimension over a whole split."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from keras_pixel.checks import check_size
 from keras_pixel.data.stored import StoredImages
 from keras_pixel.levels import nats_to_bits_per_dim
+from keras_pixel.models import PixelModel
 
 
 def evaluate(
-    model, data, batch_size=100, num_images=None, progress=None, order=None
-):
+    model: PixelModel,
+    data: Any,
+    batch_size: int = 100,
+    num_images: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    order: Any = None,
+) -> dict[str, Any]:
     """Measure the mean negative log-likelihood of images under a model.
 
     Every image counts once, including those of a last, smaller batch; sums are

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from keras_pixel import presets
 from keras_pixel.checks import check_size
 from keras_pixel.data import load_data
 from keras_pixel.data.sources import open_source
+from keras_pixel.files import PathLike
 from keras_pixel.layers.lora import num_parameters
 from keras_pixel.presets import folders
 from keras_pixel.training import building
@@ -60,7 +63,7 @@ class FinetuneResult:
     num_trained: int
     num_weights: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [
             f"before  {self.before:.4f} bits/dim on {self.num_images:,} "
             "held-out images",
@@ -75,31 +78,31 @@ class FinetuneResult:
 
 
 def finetune(
-    model,
-    data,
-    output_dir,
+    model: models.PixelModel | PathLike,
+    data: Any,
+    output_dir: PathLike,
     *,
-    image_shape=None,
-    num_levels=None,
-    labels=False,
-    epochs=10,
-    batch_size=16,
-    learning_rate=None,
-    freeze=(),
-    lora_rank=None,
-    flip=False,
-    patience=3,
-    validation=0.1,
-    resize=None,
-    values=None,
-    precision="float32",
-    seed=0,
-    data_dir=None,
-    download=False,
-    resume=True,
-    progress=True,
-    devices=None,
-):
+    image_shape: Sequence[int] | None = None,
+    num_levels: int | None = None,
+    labels: bool = False,
+    epochs: int = 10,
+    batch_size: int = 16,
+    learning_rate: float | None = None,
+    freeze: Iterable[str] = (),
+    lora_rank: int | None = None,
+    flip: bool = False,
+    patience: int = 3,
+    validation: int | float = 0.1,
+    resize: str | None = None,
+    values: str | None = None,
+    precision: str = "float32",
+    seed: int = 0,
+    data_dir: PathLike | None = None,
+    download: bool = False,
+    resume: bool = True,
+    progress: bool = True,
+    devices: int | str | None = None,
+) -> FinetuneResult | None:
     """Train a preset further on other images, and save it as a preset.
 
     The model's class and body stay. It may take images of another size where
@@ -148,7 +151,7 @@ def finetune(
             each batch, or "all". Defaults to `None`, one. Needs JAX.
 
     Returns:
-        `FinetuneResult`.
+        `FinetuneResult`; `None` where `train` returns none.
 
     Raises:
         TypeError, ValueError: if an argument, the images or the preset do not
@@ -171,13 +174,17 @@ def finetune(
     folder = _preset_of(model, output_dir)
     source = presets.load(folder)
     config = _new_config(source, image_shape, num_levels)
-    options = {"data_dir": data_dir, "download": download}
+    options: dict[str, Any] = {"data_dir": data_dir, "download": download}
     with_labels = labels or source.num_classes is not None
     given = data
     if not isinstance(data, (str, Path)):
         given = _written(data, output_dir)
     own = open_source(given, **options).sizes
-    described = {"resize": resize, "values": values, "seed": seed}
+    described: dict[str, Any] = {
+        "resize": resize,
+        "values": values,
+        "seed": seed,
+    }
     for split in ("validation", "test"):
         described[split] = None if split in own else validation
     described = {k: v for k, v in described.items() if v is not None}
@@ -237,7 +244,7 @@ def finetune(
     before = evaluate(started, held_out, batch_size)["bits_per_dim"]
     freeze_layers(started, recipe.freeze)
     if lora_rank is not None:
-        enable_lora(started, recipe.lora_rank, skip=remade)
+        enable_lora(started, lora_rank, skip=remade)
     result = train(
         recipe,
         output_dir,
@@ -263,7 +270,9 @@ def finetune(
     )
 
 
-def _preset_of(model, output_dir):
+def _preset_of(
+    model: models.PixelModel | PathLike, output_dir: Path
+) -> PathLike:
     """Name or folder of a preset; that of a model is written first."""
     if not isinstance(model, models.PixelModel):
         return model
@@ -273,7 +282,11 @@ def _preset_of(model, output_dir):
     return folder
 
 
-def _new_config(source, image_shape, num_levels):
+def _new_config(
+    source: models.PixelModel,
+    image_shape: Sequence[int] | None,
+    num_levels: int | None,
+) -> dict[str, Any]:
     """Arguments of the source's class, for other images."""
     config = source.get_config()
     config.pop("name")
@@ -300,7 +313,7 @@ def _new_config(source, image_shape, num_levels):
     }
 
 
-def _written(data, output_dir):
+def _written(data: Any, output_dir: Path) -> Path:
     """A file of arrays that are in memory, so that a training can resume."""
     path = output_dir / "data.npz"
     images, labels = data if isinstance(data, tuple) else (data, None)
@@ -313,7 +326,7 @@ def _written(data, output_dir):
     return path
 
 
-def _class_name(model):
+def _class_name(model: models.PixelModel) -> str:
     """The name by which a recipe finds a class."""
     name = type(model).__name__
     if getattr(models, name, None) is type(model):
@@ -321,7 +334,7 @@ def _class_name(model):
     return keras.saving.get_registered_name(type(model))
 
 
-def _usual_learning_rate(folder):
+def _usual_learning_rate(folder: PathLike) -> float:
     """Part of the learning rate that a preset was trained with."""
     path = folders.find(folder) / "recipe.json"
     if not path.is_file():

@@ -2,7 +2,9 @@
 
 import signal
 import threading
+import types
 from typing import Any
+from typing import Self
 
 
 class Interruption:
@@ -19,13 +21,13 @@ class Interruption:
         self.model: Any = None
         self._former: dict[int, Any] = {}  # handlers
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._former[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._let_go()
 
     def is_set(self) -> bool:
@@ -41,13 +43,13 @@ class Interruption:
             raise KeyboardInterrupt
         raise SystemExit(128 + self.number)
 
-    def _note(self, number, frame):
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
         self.number = number
         self._let_go()
         if self.model is not None:
             self.model.stop_training = True
 
-    def _let_go(self):
+    def _let_go(self) -> None:
         for number, handler in self._former.items():
             # `None`: a handler that was not set from Python.
             signal.signal(

@@ -1,10 +1,19 @@
 """Which layers of a model are trained by LoRA, and which whole."""
 
+from collections.abc import Container
+
+import keras
+
 from keras_pixel.layers import lora
 from keras_pixel.layers.lora import lora_cost
 
 
-def enable_lora(model, rank, lora_alpha=None, skip=()):
+def enable_lora(
+    model: keras.Model,
+    rank: int,
+    lora_alpha: float | None = None,
+    skip: Container[str] = (),
+) -> list[str]:
     """Enable LoRA in the layers of a model in which there is less to train.
 
     Kernels stay as they are, and products of low rank are trained with them:

@@ -1,11 +1,12 @@
 """What a training's last bits depend on besides its recipe: threads."""
 
 import os
+from collections.abc import Callable
 
 import keras
 
 
-def num_threads():
+def num_threads() -> int:
     """Return the number of threads among which the backend splits a sum.
 
     Sums of floats depend on how they are split, so on a CPU a training is
@@ -23,7 +24,9 @@ def num_threads():
         return os.cpu_count() or 1
 
 
-def compare_threads(former, now, say):
+def compare_threads(
+    former: int | None, now: int, say: Callable[[str], object]
+) -> None:
     """Report that a training resumes with another number of threads."""
     if former is not None and former != now:
         say(

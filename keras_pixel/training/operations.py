@@ -7,6 +7,10 @@ because they are multiplied all the same.
 """
 
 import math
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 
@@ -14,8 +18,18 @@ import keras
 # gradient of the features, one for that of the weights.
 PRODUCTS_IN_TRAINING = 3
 
+# Shape and dtype of an input.
+_Spec = tuple[tuple[int, ...], str]
+# What TensorFlow and JAX describe a graph with. They are imported only when
+# one is counted.
+_NodeDef = Any
+_Jaxpr = Any
+# Shapes of a graph's tensors, by the name of a node and the number of its
+# output; `None` where a size is unknown.
+_ShapesByOutput = Mapping[tuple[str, int], tuple[int, ...] | None]
 
-def count_operations(model, training=False):
+
+def count_operations(model: keras.Model, training: bool = False) -> int:
     """Count the floating-point operations that one image takes.
 
     Args:
@@ -54,14 +68,14 @@ def count_operations(model, training=False):
     return forward * (PRODUCTS_IN_TRAINING if training else 1)
 
 
-def _one_or_all(inputs):
+def _one_or_all(inputs: tuple[Any, ...]) -> Any:
     return inputs[0] if len(inputs) == 1 else list(inputs)
 
 
 # === TensorFlow ===
 
 
-def _of_tensorflow(model, specs):
+def _of_tensorflow(model: keras.Model, specs: list[_Spec]) -> int:
     import tensorflow as tf
 
     function = tf.function(
@@ -76,18 +90,23 @@ def _of_tensorflow(model, specs):
 class _Graph:
     """A `GraphDef` with shapes, whose operations are counted."""
 
-    def __init__(self, graph):
+    def __init__(self, graph: Any) -> None:
         self.nodes = graph.node
         self.functions = {f.signature.name: f for f in graph.library.function}
 
-    def count(self):
+    def count(self) -> int:
         return self._count(self.nodes, _shapes_of(self.nodes))
 
-    def _count(self, nodes, shapes):
+    def _count(self, nodes: Iterable[_NodeDef], shapes: _ShapesByOutput) -> int:
         by_name = {node.name: node for node in nodes}
         return sum(self._count_node(node, shapes, by_name) for node in nodes)
 
-    def _count_node(self, node, shapes, by_name):
+    def _count_node(
+        self,
+        node: _NodeDef,
+        shapes: _ShapesByOutput,
+        by_name: dict[str, _NodeDef],
+    ) -> int:
         if node.op in _PRODUCTS:
             return _PRODUCTS[node.op](node, _Shapes(node, shapes))
         if node.op in ("While", "StatelessWhile"):
@@ -96,17 +115,17 @@ class _Graph:
                 + self._count_function(node.attr["cond"].func.name)
             )
         # A call, or a branch, of which the longest one counts.
-        names = []
+        names: list[str] = []
         for attribute in node.attr.values():
             names += [attribute.func.name, *(f.name for f in _list(attribute))]
         names = [name for name in names if name in self.functions]
         return max(map(self._count_function, names), default=0)
 
-    def _count_function(self, name):
+    def _count_function(self, name: str) -> int:
         function = self.functions[name]
         return self._count(function.node_def, _shapes_of_function(function))
 
-    def _trips(self, node, by_name):
+    def _trips(self, node: _NodeDef, by_name: dict[str, _NodeDef]) -> int:
         """Iterations of a loop that counts up to a constant by ones."""
         condition = self.functions[node.attr["cond"].func.name]
         arguments = [a.name for a in condition.signature.input_arg]
@@ -123,8 +142,9 @@ class _Graph:
                     name = node.input[arguments.index(name)].split(":")[0]
                     scope = by_name
                 sides.append(_constant(name, scope))
-            if None not in sides:
-                bounds.append(sides[1] - sides[0])
+            first, last = sides
+            if first is not None and last is not None:
+                bounds.append(last - first)
         if not bounds:
             raise ValueError(
                 "The number of iterations of a loop must be known. "
@@ -134,17 +154,17 @@ class _Graph:
         return max(0, min(bounds))
 
 
-def _list(attribute):
+def _list(attribute: Any) -> Iterable[Any]:
     return attribute.list.func
 
 
-def _constant(name, nodes):
+def _constant(name: str, nodes: dict[str, _NodeDef]) -> int | None:
     """The integer that a node holds, or `None`."""
     value = _constants(name, nodes)
     return int(value) if value is not None and value.ndim == 0 else None
 
 
-def _constants(name, nodes):
+def _constants(name: str, nodes: dict[str, _NodeDef]) -> Any:
     """The array that a node holds, or `None`."""
     import tensorflow as tf
 
@@ -163,7 +183,9 @@ def _constants(name, nodes):
     return None
 
 
-def _shapes_of(nodes):
+def _shapes_of(
+    nodes: Iterable[_NodeDef],
+) -> dict[tuple[str, int], tuple[int, ...] | None]:
     """`{(name, number of the output): shape or None}`."""
     return {
         (node.name, number): _sizes(shape)
@@ -172,7 +194,7 @@ def _shapes_of(nodes):
     }
 
 
-def _shapes_of_function(function):
+def _shapes_of_function(function: Any) -> _ShapesByOutput:
     shapes = _shapes_of(function.node_def)
     for index, argument in enumerate(function.signature.input_arg):
         found = function.arg_attr[index].attr["_output_shapes"].list.shape
@@ -181,7 +203,7 @@ def _shapes_of_function(function):
     return shapes
 
 
-def _sizes(shape):
+def _sizes(shape: Any) -> tuple[int, ...] | None:
     sizes = tuple(dimension.size for dimension in shape.dim)
     return None if shape.unknown_rank or -1 in sizes else sizes
 
@@ -189,53 +211,54 @@ def _sizes(shape):
 class _Shapes:
     """Shapes of the inputs and outputs of a node."""
 
-    def __init__(self, node, shapes):
+    def __init__(self, node: _NodeDef, shapes: _ShapesByOutput) -> None:
         self.node = node
         self.shapes = shapes
 
-    def of_input(self, number):
+    def of_input(self, number: int) -> tuple[int, ...]:
         # "name", "name:1", or inside a function "name:output:1".
         name, *rest = self.node.input[number].split(":")
         return self._known((name, int(rest[-1]) if rest else 0))
 
-    def of_output(self):
+    def of_output(self) -> tuple[int, ...]:
         return self._known((self.node.name, 0))
 
-    def _known(self, key):
-        if self.shapes.get(key) is None:
+    def _known(self, key: tuple[str, int]) -> tuple[int, ...]:
+        shape = self.shapes.get(key)
+        if shape is None:
             raise ValueError(
                 "All sizes but the batch size must be known. Received: an "
                 f'unknown shape at {self.node.op} "{self.node.name}". Give '
                 "the model an input of known shape."
             )
-        return self.shapes[key]
+        return shape
 
 
-def _matmul(node, shapes):
+def _matmul(node: _NodeDef, shapes: _Shapes) -> int:
     inputs = shapes.of_input(0)
     transposed = node.attr["transpose_a"].b or node.attr["adj_x"].b
     return 2 * math.prod(shapes.of_output()) * inputs[-2 if transposed else -1]
 
 
-def _convolution(node, shapes):
+def _convolution(node: _NodeDef, shapes: _Shapes) -> int:
     # (rows, columns, features / groups, filters)
     return (
         2 * math.prod(shapes.of_output()) * math.prod(shapes.of_input(1)[:-1])
     )
 
 
-def _transposed_convolution(node, shapes):
+def _transposed_convolution(node: _NodeDef, shapes: _Shapes) -> int:
     # Each input value is multiplied by a kernel (rows, columns, filters).
     return (
         2 * math.prod(shapes.of_input(2)) * math.prod(shapes.of_input(1)[:-1])
     )
 
 
-def _depthwise_convolution(node, shapes):
+def _depthwise_convolution(node: _NodeDef, shapes: _Shapes) -> int:
     return 2 * math.prod(shapes.of_output()) * math.prod(shapes.of_input(1)[:2])
 
 
-def _einsum(node, shapes):
+def _einsum(node: _NodeDef, shapes: _Shapes) -> int:
     if len(node.input) < 2:
         return 0
     equation = node.attr["equation"].s.decode()
@@ -255,7 +278,7 @@ def _einsum(node, shapes):
     return 2 * math.prod(sizes.values())
 
 
-_PRODUCTS = {
+_PRODUCTS: dict[str, Callable[[_NodeDef, _Shapes], int]] = {
     "MatMul": _matmul,
     "BatchMatMul": _matmul,
     "BatchMatMulV2": _matmul,
@@ -271,10 +294,10 @@ _PRODUCTS = {
 # === JAX ===
 
 
-def _of_jax(model, specs):
+def _of_jax(model: keras.Model, specs: list[_Spec]) -> int:
     import jax
 
-    def forward(weights, others, *inputs):
+    def forward(weights: list[Any], others: list[Any], *inputs: Any) -> Any:
         return model.stateless_call(
             weights, others, _one_or_all(inputs), training=False
         )[0]
@@ -287,11 +310,11 @@ def _of_jax(model, specs):
     return _count_jaxpr(traced.jaxpr)
 
 
-def _count_jaxpr(jaxpr):
+def _count_jaxpr(jaxpr: _Jaxpr) -> int:
     return sum(_count_equation(equation) for equation in jaxpr.eqns)
 
 
-def _count_equation(equation):
+def _count_equation(equation: Any) -> int:
     name, parameters = equation.primitive.name, equation.params
     shapes = [getattr(x.aval, "shape", ()) for x in equation.invars]
     if name == "dot_general":
@@ -319,7 +342,7 @@ def _count_equation(equation):
     return count * parameters["length"] if name == "scan" else count
 
 
-def _inner_jaxprs(value):
+def _inner_jaxprs(value: Any) -> list[_Jaxpr]:
     if isinstance(value, tuple | list):
         return [x for part in value for x in _inner_jaxprs(part)]
     value = getattr(value, "jaxpr", value)  # of a closed one

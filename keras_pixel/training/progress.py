@@ -1,6 +1,12 @@
 """Progress of a training: a live line in a terminal, else plain lines."""
 
 import sys
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Self
+
+if TYPE_CHECKING:
+    from rich import progress
 
 
 class Progress:
@@ -13,12 +19,12 @@ class Progress:
     Use it as a context manager, which leaves the terminal in order.
     """
 
-    def __init__(self, steps, shown=True):
+    def __init__(self, steps: int, shown: bool = True) -> None:
         self.steps = steps
         self.shown = shown
-        self._bar = None
+        self._bar: progress.Progress | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self.shown and sys.stderr.isatty():
             from rich import progress
             from rich.console import Console
@@ -33,23 +39,23 @@ class Progress:
             self._bar.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
-    def say(self, message):
+    def say(self, message: str) -> None:
         """Show one line."""
         if self._bar is not None:
             self._bar.console.print(message, markup=False, highlight=False)
         elif self.shown:
             print(message, file=sys.stderr, flush=True)
 
-    def move(self, step):
+    def move(self, step: int) -> None:
         """Move the live line to a step, without new numbers."""
         if self._bar is not None:
             self._bar.update(self._task, completed=step)
 
-    def report(self, row, seconds_left):
+    def report(self, row: dict[str, Any], seconds_left: float | None) -> None:
         """Show a row of the history.
 
         Args:
@@ -88,16 +94,16 @@ class Pace:
     180.0
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps: int) -> None:
         self.steps = steps
-        self._begin = None
+        self._begin: tuple[float, float] | None = None
 
-    def begin(self, step, now):
+    def begin(self, step: float, now: float) -> None:
         """Note the end of the first batch; later calls change nothing."""
         if self._begin is None:
             self._begin = step, now
 
-    def seconds_left(self, step, now):
+    def seconds_left(self, step: float, now: float) -> float | None:
         """Return the seconds left in the training, or `None` if unknown."""
         if self._begin is None or step <= self._begin[0]:
             return None
@@ -105,7 +111,7 @@ class Pace:
         return (now - began) / (step - first) * (self.steps - step)
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Write seconds as "1 h 05 min", "4 min 09 s" or "7 s"."""
     seconds = round(seconds)
     if seconds >= 3600:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from typing import Any
 from typing import Literal
+from typing import Self
 
 import pydantic
 
@@ -15,6 +16,7 @@ from keras_pixel import files
 from keras_pixel import schemas
 from keras_pixel.checks import check_multiple
 from keras_pixel.checks import check_type
+from keras_pixel.data import ImageData
 from keras_pixel.data import load_data
 from keras_pixel.data.sources import is_path
 from keras_pixel.presets import folders
@@ -143,7 +145,7 @@ class Recipe(pydantic.BaseModel):
     # The folder of the file that it was read from.
     _folder: Path | None = pydantic.PrivateAttr(None)
 
-    def __init__(self, **fields):
+    def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except pydantic.ValidationError as error:
@@ -151,13 +153,12 @@ class Recipe(pydantic.BaseModel):
                 error, self.model_json_schema(), "recipe", fields
             ) from None
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         # Wherever they were read.
-        same = isinstance(other, Recipe)
-        return same and self.to_dict() == other.to_dict()
+        return isinstance(other, Recipe) and self.to_dict() == other.to_dict()
 
     @pydantic.model_validator(mode="after")
-    def _check_together(self):
+    def _check_together(self) -> Self:
         if not self.name:
             raise ValueError(
                 "`name` must not be empty. Received: name=''. Name the preset "
@@ -203,7 +204,7 @@ class Recipe(pydantic.BaseModel):
         return self
 
     @classmethod
-    def from_dict(cls, config):
+    def from_dict(cls, config: dict[str, Any]) -> Self:
         """Make a recipe from a dict.
 
         Raises:
@@ -213,7 +214,7 @@ class Recipe(pydantic.BaseModel):
         return cls(**{k: v for k, v in config.items() if k != SCHEMA_KEY})
 
     @classmethod
-    def from_json(cls, path):
+    def from_json(cls, path: files.PathLike) -> Self:
         """Read a recipe from a JSON file; paths are relative to its folder."""
         path = Path(path).expanduser()
         recipe = cls.from_dict(files.read_json(path, "A recipe"))
@@ -221,20 +222,24 @@ class Recipe(pydantic.BaseModel):
         return recipe
 
     @classmethod
-    def of(cls, recipe):
+    def of(cls, recipe: Self | dict[str, Any] | files.PathLike) -> Self:
         """Make a recipe from a `Recipe`, a dict, or the path of a JSON file."""
-        if isinstance(recipe, cls):
+        if isinstance(recipe, Recipe):
             return recipe
         if isinstance(recipe, dict):
             return cls.from_dict(recipe)
         return cls.from_json(recipe)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values, with all defaults."""
         fields = type(self).model_fields
         return {key: copy.deepcopy(getattr(self, key)) for key in fields}
 
-    def to_json(self, path=None, folder=None):
+    def to_json(
+        self,
+        path: files.PathLike | None = None,
+        folder: files.PathLike | None = None,
+    ) -> str:
         """Return the recipe as JSON text.
 
         Args:
@@ -250,7 +255,7 @@ class Recipe(pydantic.BaseModel):
             if source != config["data"]["source"]:
                 source = _relative(source, folder)
                 config["data"] = {**config["data"], "source": source}
-            if weights != config["initial_weights"]:
+            if weights is not None and weights != config["initial_weights"]:
                 config["initial_weights"] = _relative(weights, folder)
         text = files.to_json(config)
         if path is not None:
@@ -258,7 +263,7 @@ class Recipe(pydantic.BaseModel):
         return text
 
     @property
-    def source(self):
+    def source(self) -> Any:
         """Source of the images; the full path if it lies beside the recipe."""
         source = self.data["source"]
         if isinstance(source, str) and (
@@ -268,21 +273,21 @@ class Recipe(pydantic.BaseModel):
         return source
 
     @property
-    def weights(self):
+    def weights(self) -> str | None:
         """Preset to start from; the full path if it lies beside the recipe."""
         name = self.initial_weights
         if name is None or name in folders.zoo_names():
             return name
         return self._beside(name)
 
-    def _beside(self, path):
+    def _beside(self, path: str) -> str:
         is_free = Path(path).is_absolute() or path.startswith("~")
         if self._folder is None or is_free:
             return path
         found = self._folder / path
         return os.path.normpath(found) if found.exists() else path
 
-    def fixed(self):
+    def fixed(self) -> dict[str, Any]:
         """Return the part that may not change between two runs in a folder.
 
         Only the last name of a path counts: the folder of pictures may have
@@ -298,23 +303,25 @@ class Recipe(pydantic.BaseModel):
             if k not in CHANGEABLE and not (k in _LATER and v == _LATER[k])
         }
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Return the SHA-256 of the part that may not change."""
         return _sha256(self.fixed())
 
-    def former_fingerprint(self):
+    def former_fingerprint(self) -> str:
         """Return the fingerprint of earlier versions, with paths as written."""
         config = self.to_dict()
         return _sha256({k: config[k] for k in self.fixed()})
 
-    def load_data(self, split, **options):
+    def load_data(self, split: str, **options: Any) -> ImageData:
         """Load the images of a split with `keras_pixel.data.load_data`.
 
         Args:
             split: "train", "validation", "test" or "all".
             **options: arguments of `load_data` instead of the recipe's.
         """
-        own = {key: value for key, value in self.data.items() if key != "flip"}
+        own: dict[str, Any] = {
+            key: value for key, value in self.data.items() if key != "flip"
+        }
         config = self.model["config"]
         own["source"] = self.source
         own["image_shape"] = tuple(config["image_shape"])
@@ -323,7 +330,7 @@ class Recipe(pydantic.BaseModel):
             own["labels"] = True
         return load_data(split=split, **{**own, **options})
 
-    def make_schedule(self):
+    def make_schedule(self) -> WarmupDecay:
         """Make the learning rate schedule of the whole training."""
         return WarmupDecay(
             self.optimizer["learning_rate"],
@@ -333,19 +340,19 @@ class Recipe(pydantic.BaseModel):
         )
 
 
-def _sha256(config):
+def _sha256(config: dict[str, Any]) -> str:
     text = json.dumps(config, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _relative(path, folder):
+def _relative(path: str, folder: files.PathLike) -> str:
     try:
         return os.path.relpath(path, folder)
     except ValueError:  # on another drive of Windows
         return path
 
 
-def _last_name(source):
+def _last_name(source: Any) -> Any:
     """The last part of a path, existing or not; a name as it is."""
     if not isinstance(source, str):
         return source

@@ -1,6 +1,7 @@
 """The learning rate: a linear warm-up, then a decay until training ends."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -46,13 +47,13 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate,
-        steps,
-        warmup_steps=0,
-        decay="constant",
-        final_fraction=0.0,
-        batches_per_step=1,
-    ):
+        learning_rate: float,
+        steps: int,
+        warmup_steps: int = 0,
+        decay: str = "constant",
+        final_fraction: float = 0.0,
+        batches_per_step: int = 1,
+    ) -> None:
         super().__init__()
         check_choice("decay", decay, DECAYS)
         if decay == "exponential" and not final_fraction > 0:
@@ -68,7 +69,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.final_fraction = final_fraction
         self.batches_per_step = batches_per_step
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         # Integer division first: a float32 cannot count past 16 million.
         step = ops.cast(
             ops.floor_divide(step, self.batches_per_step), "float32"
@@ -88,13 +89,13 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             factor = factor * ops.exp(math.log(self.final_fraction) * part)
         return ops.cast(self.learning_rate * factor, "float32")
 
-    def at(self, step):
+    def at(self, step: int) -> float:
         """Return the learning rate of a step (not batch) as a Python float."""
         return float(
             ops.convert_to_numpy(self(int(step) * self.batches_per_step))
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "learning_rate": self.learning_rate,
             "steps": self.steps,

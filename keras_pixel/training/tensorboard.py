@@ -1,6 +1,9 @@
 """The history of a training for TensorBoard."""
 
 from pathlib import Path
+from typing import Any
+
+from keras_pixel.files import PathLike
 
 
 class TensorBoard:
@@ -15,7 +18,7 @@ class TensorBoard:
         ImportError: if TensorBoard is not installed.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: PathLike) -> None:
         try:
             from tensorboard.summary import Writer
         except ImportError as error:
@@ -27,13 +30,13 @@ class TensorBoard:
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._writer = Writer(str(folder))
 
-    def row(self, row):
+    def row(self, row: dict[str, Any]) -> None:
         """Write a row of the history."""
         for name, value in row.items():
             if name != "step" and value is not None:
                 self._writer.add_scalar(name, value, row["step"])
         self._writer.flush()
 
-    def close(self):
+    def close(self) -> None:
         """Close the event file."""
         self._writer.close()

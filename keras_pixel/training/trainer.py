@@ -5,11 +5,15 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_pixel.data import ImageData
+from keras_pixel.files import PathLike
 from keras_pixel.files import one_owner
 from keras_pixel.files import remove_leftovers
+from keras_pixel.models import PixelModel
 from keras_pixel.presets.saving import check_free
 from keras_pixel.training import building
 from keras_pixel.training import machine
@@ -50,15 +54,15 @@ class TrainingResult:
 
 
 def train(
-    recipe,
-    output_dir,
-    resume=True,
-    data_dir=None,
-    download=False,
-    progress=True,
-    tensorboard=False,
-    devices=None,
-):
+    recipe: Recipe | dict[str, Any] | PathLike,
+    output_dir: PathLike,
+    resume: bool = True,
+    data_dir: PathLike | None = None,
+    download: bool = False,
+    progress: bool = True,
+    tensorboard: bool = False,
+    devices: int | str | None = None,
+) -> TrainingResult | None:
     """Train a model as a recipe says, and save it as a preset.
 
     The same call resumes a stopped training from its last checkpoint, however
@@ -108,33 +112,39 @@ def train(
             "`output_dir` must be a folder. Received: "
             f"output_dir={str(output_dir)!r}, a file. Give another path."
         )
-    devices = Devices(devices, recipe.batch_size)
+    used = Devices(devices, recipe.batch_size)
     with contextlib.ExitStack() as stack:
-        if not devices.is_first:
+        if not used.is_first:
             # It keeps the same books as the first, for nobody.
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             output_dir = Path(folder)
             progress = tensorboard = False
         stack.enter_context(one_owner(output_dir))
-        stack.enter_context(devices.scope())
+        stack.enter_context(used.scope())
         report = stack.enter_context(Progress(recipe.steps, shown=progress))
         _check_folder(recipe, output_dir, resume)
         board = None
         if tensorboard:
             board = TensorBoard(output_dir / "tensorboard")
             stack.callback(board.close)
-        options = {"data_dir": data_dir, "download": download}
+        options: dict[str, Any] = {"data_dir": data_dir, "download": download}
         stop = Interruption()
-        result = _train(
-            recipe, output_dir, options, report, board, stop, devices
-        )
+        result = _train(recipe, output_dir, options, report, board, stop, used)
     # Only once the folder and the terminal are in order.
     if stop.is_set():
         stop.deliver()
     return result
 
 
-def _train(recipe, output_dir, options, report, board, stop, devices):
+def _train(
+    recipe: Recipe,
+    output_dir: Path,
+    options: dict[str, Any],
+    report: Progress,
+    board: TensorBoard | None,
+    stop: Interruption,
+    devices: Devices,
+) -> TrainingResult | None:
     keras.utils.set_random_seed(recipe.seed)
     model = building.build_model(recipe, recipe.precision)
     with devices.scope(alone=True):
@@ -161,7 +171,7 @@ def _train(recipe, output_dir, options, report, board, stop, devices):
     validation = None
     if recipe.evaluate_every:
         validation = recipe.load_data("validation", **options)
-    origin = {
+    origin: dict[str, Any] = {
         "fingerprint": recipe.fingerprint(),
         "data": {
             "train": images.fingerprint(),
@@ -211,7 +221,13 @@ def _train(recipe, output_dir, options, report, board, stop, devices):
     return _publish(recipe, output_dir, eval_model, bookkeeping, history)
 
 
-def _fit(recipe, model, images, bookkeeping, done):
+def _fit(
+    recipe: Recipe,
+    model: PixelModel,
+    images: ImageData,
+    bookkeeping: Bookkeeping,
+    done: dict[str, Any],
+) -> None:
     """Train from the last checkpoint to the end of the recipe."""
     window = recipe.log_every * recipe.accumulation_steps
     batches = done.get("batches", done["step"] * recipe.accumulation_steps)
@@ -250,7 +266,7 @@ def _fit(recipe, model, images, bookkeeping, done):
             bookkeeping.checkpoints.restore(model, bookkeeping.progress.say)
 
 
-def _check_folder(recipe, output_dir, resume):
+def _check_folder(recipe: Recipe, output_dir: Path, resume: bool) -> None:
     # It is written at the end: fail now rather than after hours.
     check_free(output_dir / "preset", overwrite=True)
     path = output_dir / "recipe.json"
@@ -280,7 +296,7 @@ def _check_folder(recipe, output_dir, resume):
         )
 
 
-def _start(recipe, model, report):
+def _start(recipe: Recipe, model: PixelModel, report: Progress) -> list[str]:
     """Take the recipe's initial weights.
 
     Returns:
@@ -288,7 +304,8 @@ def _start(recipe, model, report):
     """
     from keras_pixel import presets
 
-    source = presets.load(recipe.weights)
+    weights: Any = recipe.weights  # not `None` where this is called
+    source = presets.load(weights)
     if recipe.warm_start:
         remade = warm_start(model, source)
         if remade:
@@ -300,7 +317,12 @@ def _start(recipe, model, report):
     return [x.name for x in model.layers if x.weights and x.name not in trained]
 
 
-def _restore(recipe, model, checkpoints, report):
+def _restore(
+    recipe: Recipe,
+    model: PixelModel,
+    checkpoints: Checkpoints,
+    report: Progress,
+) -> dict[str, Any] | None:
     metadata = checkpoints.restore(model, report.say)
     if metadata is None:
         if recipe.initial_weights is not None and recipe.lora_rank is None:
@@ -329,7 +351,12 @@ def _restore(recipe, model, checkpoints, report):
     return metadata
 
 
-def _check_data(former, now, images, report):
+def _check_data(
+    former: dict[str, Any] | None,
+    now: dict[str, Any],
+    images: ImageData,
+    report: Progress,
+) -> None:
     if former is None:
         report.say(
             "The checkpoint does not say which images it was trained on, so "
@@ -347,7 +374,13 @@ def _check_data(former, now, images, report):
             )
 
 
-def _publish(recipe, output_dir, eval_model, bookkeeping, history):
+def _publish(
+    recipe: Recipe,
+    output_dir: Path,
+    eval_model: PixelModel,
+    bookkeeping: Bookkeeping,
+    history: History,
+) -> TrainingResult:
     step = recipe.steps
     steps, values = history.column("validation_bits_per_dim")
     value = values[-1] if steps and steps[-1] == step else None

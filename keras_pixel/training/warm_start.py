@@ -13,14 +13,17 @@ near to the trained ones as can be:
 """
 
 import fnmatch
+from collections.abc import Collection
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_pixel import layers
+from keras_pixel.models import PixelModel
 
 
-def warm_start(model, source):
+def warm_start(model: PixelModel, source: PixelModel) -> list[str]:
     """Copy the weights of a trained model, as far as they fit.
 
     Args:
@@ -57,11 +60,13 @@ def warm_start(model, source):
 class _Change:
     """Channels and levels of two models."""
 
-    def __init__(self, source, model):
+    def __init__(self, source: PixelModel, model: PixelModel) -> None:
         self.channels = source.image_shape[-1], model.image_shape[-1]
         self.levels = source.num_levels, model.num_levels
 
-    def into_channels(self, values, axis, extra=0):
+    def into_channels(
+        self, values: np.ndarray, axis: int, extra: int = 0
+    ) -> np.ndarray:
         """What the channels feed: features by channel, then `extra` others."""
         before, after = self.channels
         own, others = np.split(values, [values.shape[axis] - extra], axis)
@@ -72,7 +77,7 @@ class _Change:
         shape[axis] = own.shape[axis] // before * after
         return np.concatenate([spread.reshape(shape), others], axis)
 
-    def of_channels(self, values, axis):
+    def of_channels(self, values: np.ndarray, axis: int) -> np.ndarray:
         """What each channel has, that of the first; along an axis."""
         before, after = self.channels
         if before == after:
@@ -82,7 +87,7 @@ class _Change:
             [np.take(values, range(size), axis)] * after, axis
         )
 
-    def of_levels(self, values, axis):
+    def of_levels(self, values: np.ndarray, axis: int) -> np.ndarray:
         """What each level has, interpolated along an axis."""
         before, after = self.levels
         if before == after:
@@ -95,13 +100,15 @@ class _Change:
         return below * (1 - part) + above * part
 
 
-def _part(values, axis, shape):
+def _part(values: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:
     return values.reshape(
         *values.shape[:axis], *shape, *values.shape[axis + 1 :]
     )
 
 
-def _copy(layer, former, change):
+def _copy(
+    layer: keras.layers.Layer, former: keras.layers.Layer, change: _Change
+) -> bool:
     """Copy a layer's weights; whether all of them fit as they are."""
     ours, theirs = layer.weights, former.weights
     if len(ours) != len(theirs):
@@ -123,13 +130,18 @@ def _copy(layer, former, change):
     return fits
 
 
-def _is_of_levels(layer, change):
+def _is_of_levels(layer: keras.layers.Layer, change: _Change) -> bool:
     """Whether equal shapes may hide other levels: with as many as features."""
     kinds = (layers.CategoricalHead, layers.EmbedLevels)
     return isinstance(layer, kinds) and change.levels[0] != change.levels[1]
 
 
-def _resized(layer, weight, value, change):
+def _resized(
+    layer: keras.layers.Layer,
+    weight: keras.Variable,
+    value: np.ndarray,
+    change: _Change,
+) -> np.ndarray | None:
     """A trained weight in the shape of a new one; `None` if it has no such."""
     if isinstance(layer, layers.CategoricalHead):
         return _of_categorical_head(layer, weight, value, change)
@@ -157,7 +169,12 @@ def _resized(layer, weight, value, change):
     return change.into_channels(value, axis, int(extra))
 
 
-def _of_categorical_head(layer, weight, value, change):
+def _of_categorical_head(
+    layer: layers.CategoricalHead,
+    weight: keras.Variable,
+    value: np.ndarray,
+    change: _Change,
+) -> np.ndarray | None:
     if weight.name == "basis":
         return change.of_levels(value, 1)
     if weight.name == "tables":
@@ -173,7 +190,9 @@ def _of_categorical_head(layer, weight, value, change):
     return change.of_channels(value, axis)
 
 
-def _of_mixture_head(layer, value, change):
+def _of_mixture_head(
+    layer: layers.LogisticMixtureHead, value: np.ndarray, change: _Change
+) -> np.ndarray | None:
     """Logits, means and scales of the first channel, and no coefficients."""
     before, after = change.channels
     if before == after:
@@ -189,7 +208,7 @@ def _of_mixture_head(layer, value, change):
     return np.concatenate(made, axis)
 
 
-def freeze(model, patterns):
+def freeze(model: PixelModel, patterns: Collection[str]) -> None:
     """Keep layers as they are in training.
 
     Args:
