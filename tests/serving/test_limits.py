@@ -108,6 +108,8 @@ def test_full_queue_refuses_and_leaves_the_other_kind_alone(
     ):
         go_on.clear()
         asked = [pool.submit(double, server, [i]) for i in range(2)]
+        # One is computed, and the other waits.
+        wait_for(lambda: module.num_begun == 1)
         wait_for(lambda: server.pools.scores.num_waiting == 1)
         response = requests.post(
             f"http://127.0.0.1:{server.rest_port}/v1/models/doubler:predict",
