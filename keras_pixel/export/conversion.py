@@ -62,7 +62,8 @@ def convert(function, specs, path, metadata, optimize=True, first=()):
     # Outputs come in the order of their sorted names.
     names = dict(zip(outputs, sorted(concrete.structured_outputs), strict=True))
     names.update({name: name.removesuffix(":0") for name in inputs})
-    with quiet("tf2onnx"), tf.device("/cpu:0"):
+    # A rewriter of tf2onnx warns by the root logger that it leaves float16 be.
+    with quiet("tf2onnx"), quiet("root"), tf.device("/cpu:0"):
         frozen = tf_loader.from_function(concrete, inputs, outputs)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(frozen, name="")
