@@ -2,7 +2,7 @@
 
 import dataclasses
 
-PRECISIONS = ("float32", "float16")
+from keras_pixel.checks import check_choice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,20 +30,6 @@ TOLERANCES = {
 }
 
 
-def check_precision(precision):
-    """Return the precision.
-
-    Raises:
-        ValueError: if there is no such precision.
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"`precision` must be one of {list(PRECISIONS)}. "
-            f"Received: precision={precision!r}. Leave it out for float32."
-        )
-    return precision
-
-
 def in_precision(model, precision):
     """A model whose hidden layers compute in a precision.
 
@@ -61,7 +47,7 @@ def in_precision(model, precision):
     Raises:
         NotImplementedError: if no copy in float16 can be made.
     """
-    if check_precision(precision) == "float32":
+    if check_choice("precision", precision, TOLERANCES) == "float32":
         return model
     config = model.get_config()
     reason = None

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_size
 from keras_pixel.export import checks
 from keras_pixel.export.conversion import check_packages
@@ -11,7 +12,6 @@ from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import describe_conditions
 from keras_pixel.export.precision import TOLERANCES
-from keras_pixel.export.precision import check_precision
 from keras_pixel.export.precision import in_precision
 from keras_pixel.export.step_graphs import check_steps
 from keras_pixel.export.step_graphs import write_steps
@@ -77,7 +77,7 @@ def onnx(model, folder, step_batch_size=16, precision="float32"):
     """
     check_exportable(model)
     step_batch_size = check_size("step_batch_size", step_batch_size)
-    check_precision(precision)
+    check_choice("precision", precision, TOLERANCES)
     check_packages()
     lowered = in_precision(model, precision)
     tolerances = TOLERANCES[precision]

@@ -3,6 +3,7 @@
 import contextlib
 
 from keras_pixel import files
+from keras_pixel.checks import check_choice
 from keras_pixel.checks import check_size
 from keras_pixel.export import checks
 from keras_pixel.export import triton_config
@@ -11,7 +12,6 @@ from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import check_next_version
 from keras_pixel.export.identity import write_identity
 from keras_pixel.export.precision import TOLERANCES
-from keras_pixel.export.precision import check_precision
 from keras_pixel.export.precision import in_precision
 from keras_pixel.export.to_onnx import check_graphs
 from keras_pixel.export.to_onnx import write_graphs
@@ -82,7 +82,7 @@ def triton(
             "as several requests."
         )
     check_models(models)
-    check_precision(precision)
+    check_choice("precision", precision, TOLERANCES)
     check_packages()
     places = {}
     for name, model in models.items():

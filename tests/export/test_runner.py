@@ -153,7 +153,7 @@ def test_a_call_can_be_run_twice(case, runner):
 
 
 class _Session:
-    """Stands for a session on a GPU, of which the runner's options are kept."""
+    """Stands for an InferenceSession on a GPU; keeps what it is made with."""
 
     made: list = []
     refuses = False
@@ -162,7 +162,7 @@ class _Session:
         self.made.append((providers, enable_fallback))
         ((_, provider_options),) = providers
         if self.refuses and provider_options:
-            raise RuntimeError("This session cannot use the graph capture")
+            raise RuntimeError("The graph cannot be captured")
 
     def get_inputs(self):
         return []
