@@ -26,7 +26,7 @@ class StrictAttention2D(CausalLayer):
 
     Time and memory grow with the square of the number of pixels (32×32: a
     matrix of a million scores for each image and head). The softmax is
-    computed in float32.
+    computed in float32 at least.
 
     Source: Chen et al., 2018, "PixelSNAIL", section 2,
     https://arxiv.org/abs/1712.09763.
@@ -120,7 +120,7 @@ class StrictAttention2D(CausalLayer):
             scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
             # (batch, num_heads, pixels that see, pixels that are seen)
             # Replaced, not added to: nothing hidden leaks, not even an inf.
-            scores = ops.where(self.mask, ops.cast(scores, "float32"), HIDDEN)
+            scores = ops.where(self.mask, _at_least_float32(scores), HIDDEN)
             weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
             outputs = ops.matmul(weights, values)
             # A softmax over nothing but hidden scores is even, not 0.
@@ -184,7 +184,7 @@ class StrictAttention2D(CausalLayer):
             outputs = ops.zeros_like(query[..., :1]) + 0.0 * values
         else:
             scores = ops.matmul(query, ops.swapaxes(keys, -1, -2))
-            scores = ops.where(visible, ops.cast(scores, "float32"), HIDDEN)
+            scores = ops.where(visible, _at_least_float32(scores), HIDDEN)
             shares = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
             outputs = ops.matmul(shares, values)
             sees = ops.any(visible, axis=-1)[:, None]
@@ -218,3 +218,8 @@ class StrictAttention2D(CausalLayer):
             "num_heads": self.num_heads,
             "lag": self.lag,
         }
+
+
+def _at_least_float32(scores):
+    dtype = keras.backend.result_type(scores.dtype, "float32")
+    return ops.cast(scores, dtype)
