@@ -10,6 +10,8 @@ import pytest
 
 # Before TensorFlow is imported: its start-up lines hide the test report.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# What a test draws is compiled, run once and thrown away.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 pytest_plugins = ["tests.support.exported"]
 

@@ -151,8 +151,13 @@ def tensorflow_writes(folder):
 
 def _by_position(function, specs):
     """A function of tensors in the order of `specs`, as Keras calls it."""
+    import tensorflow as tf
+
     names = [spec.name for spec in specs]
-    return lambda *tensors: function(**dict(zip(names, tensors, strict=True)))
+    # There is nothing to convert, and to look for it takes long.
+    return tf.autograph.experimental.do_not_convert(
+        lambda *tensors: function(**dict(zip(names, tensors, strict=True)))
+    )
 
 
 def check_saved_model(model, folder):

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="exports need TensorFlow"
 )
 
+DECODABLE = catalogue.decodable(catalogue.MODELS)
+
 
 def saved_model(model, path):
     import tensorflow as tf
@@ -62,22 +64,35 @@ def noise_that_draws(model, images, temperature, margin=1e-4):
     return noise.astype("float32")
 
 
-# One of each network is enough for every run; `--slow` adds the others.
-SLOW = (
-    "wavefront_pixel_cnn_grey",
-    "wavefront_pixel_cnn_categorical",
-    "pixel_snail_rgb",
-    "image_transformer_wavefront_full_grey",
-    "pixel_cnn_mixture",
+# Enough for every run; `--slow` adds the others.
+EVERY_RUN = (
+    "pixel_cnn_rgb",
+    "gated_pixel_cnn_two_channels",
+    "pixel_rnn_row_lstm_grey",
+    "pixel_rnn_diagonal_bilstm_two_channels",
+    "pixel_lstm_embedding_two_channels",
+    "image_transformer_1d_rgb",
+    "image_transformer_wavefront_2d_two_channels",
+    "wavefront_pixel_cnn_rgb",
+    "pixel_cnn_plus_plus_wavefront_two_channels",
+    "pixel_snail_wavefront_grey",
+    "gaussian_pixels_rgb",
 )
 CASES = [
     pytest.param(
         case,
         id=case.name,
-        marks=[pytest.mark.slow] if case.name in SLOW else [],
+        marks=[] if case.name in EVERY_RUN else [pytest.mark.slow],
     )
-    for case in catalogue.decodable(catalogue.MODELS)
+    for case in DECODABLE
 ]
+
+
+def test_every_network_is_in_every_run():
+    often = [case for case in DECODABLE if case.name in EVERY_RUN]
+    assert len(often) == len(EVERY_RUN)
+    networks = {case.model_class for case in catalogue.trainable(DECODABLE)}
+    assert networks <= {case.model_class for case in often}
 
 
 @pytest.mark.parametrize("form", [saved_model, onnx])

@@ -48,8 +48,15 @@ def test_class_conditional_runs(tmp_path, data, capsys):
 
 @pytest.mark.parametrize(
     "example, shape",
-    [(colourize, (8, 8, 1)), (super_resolution, (2, 2, 3))],
-    ids=["colourize", "super_resolution"],
+    [
+        pytest.param(colourize, (8, 8, 1), id="colourize"),
+        pytest.param(
+            super_resolution,
+            (2, 2, 3),
+            id="super_resolution",
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_restoring_runs(example, shape, tmp_path, data, capsys):
     found = example.main(small(tmp_path, data))
