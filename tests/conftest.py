@@ -13,6 +13,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a test draws is compiled, run once and thrown away.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+# Samplers are compiled by XLA where XLA is what is asked about: elsewhere they
+# draw a few tiny images, and compiling would take longer than all the rest.
+XLA_VARIABLE = "KERAS_PIXEL_XLA"
+WITH_XLA = ("/tests/conformance/test_sampling.py", "/tests/sampling/")
+os.environ[XLA_VARIABLE] = "0"
+
 pytest_plugins = ["tests.support.exported"]
 
 # A shell ignores Ctrl-C for what it runs in the background, and tests send it.
@@ -39,6 +45,12 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker(marker):
                 item.add_marker(skip)
+
+
+def pytest_runtest_setup(item):
+    path = item.path.as_posix()
+    with_xla = any(name in path for name in WITH_XLA)
+    os.environ[XLA_VARIABLE] = "1" if with_xla else "0"
 
 
 @pytest.fixture(autouse=True)

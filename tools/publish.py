@@ -109,7 +109,8 @@ def measure(
     batch_size: int,
     num_images: int | None = None,
 ) -> dict[str, Any]:
-    total = min(len(data), num_images or len(data))
+    count = len(data["images"] if isinstance(data, dict) else data)
+    total = min(count, num_images or count)
     with output.progress(title, total) as done:
         result = training.evaluate(
             model, data, batch_size, num_images=num_images, progress=done

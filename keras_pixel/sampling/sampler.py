@@ -1,6 +1,7 @@
 """Sampling and completion of images with any causal Functional model."""
 
 import functools
+import os
 
 import keras
 import numpy as np
@@ -28,6 +29,8 @@ from keras_pixel.sampling.reference import NaiveProgram
 METHODS = ("cached", "naive")
 # Batches are padded up to these sizes: few programs are compiled.
 BATCH_SIZES = (1, 4, 16, 64, 256)
+# Samplers of TensorFlow are compiled by XLA unless this variable is "0".
+XLA_VARIABLE = "KERAS_PIXEL_XLA"
 
 
 class Sampler:
@@ -454,13 +457,16 @@ class Sampler:
             make_program: function without arguments that makes it.
             inputs: dict of arrays, the batch as first axis.
             batch_size: int. The largest batch.
-            jit_compile: as in `keras.Model.compile`. Defaults to `True`.
+            jit_compile: as in `keras.Model.compile`; see `XLA_VARIABLE`.
+                Defaults to `True`.
 
         Returns:
             Iterator of the program's outputs, batch after batch: nests of
             NumPy arrays.
         """
         self._check_weights()
+        if jit_compile and keras.backend.backend() == "tensorflow":
+            jit_compile = os.environ.get(XLA_VARIABLE) != "0"
         return self.programs.run(
             (key, *sorted(inputs)),
             make_program,

@@ -198,9 +198,7 @@ class OutlierDetector:
             else self._of_images(part, features, bits)
             for part, features, bits in self._parts(images)
         ]
-        scores = np.concatenate(found)
-        self.threshold = float(np.percentile(scores, threshold_perc))
-        return self.threshold
+        return self._set_threshold(np.concatenate(found), threshold_perc)
 
     def predict(
         self,
@@ -319,13 +317,22 @@ class OutlierDetector:
             sizes = picture_files.least_bytes(images, self.model.num_levels)
             return bits - 8 * sizes / images[0].size
         if self.score == "typicality":
-            if self.expected is None:
-                raise ValueError(
-                    "The score 'typicality' needs the mean of known images. "
-                    "Received: none. Call `fit` first."
-                )
-            return np.abs(bits - self.expected)
+            return self._typicality(bits)
         return features.mean(axis=(1, 2, 3), dtype="float64")
+
+    def _typicality(self, bits: np.ndarray) -> np.ndarray:
+        if self.expected is None:
+            raise ValueError(
+                "The score 'typicality' needs the mean of known images. "
+                "Received: none. Call `fit` first."
+            )
+        return np.abs(bits - self.expected)
+
+    def _set_threshold(
+        self, scores: np.ndarray, threshold_perc: float
+    ) -> float:
+        self.threshold = float(np.percentile(scores, threshold_perc))
+        return self.threshold
 
     def _checked(self, images: Any) -> np.ndarray:
         return check_images(
@@ -387,8 +394,7 @@ def find_outliers(
         # `fit` and `infer_threshold` would each score the same images.
         bits = detector._bits_per_dim(reference)
         detector.expected = float(bits.mean())
-        scores = np.abs(bits - detector.expected)
-        detector.threshold = float(np.percentile(scores, threshold_perc))
+        detector._set_threshold(detector._typicality(bits), threshold_perc)
     else:
         detector.fit(reference)
         detector.infer_threshold(reference, threshold_perc)
