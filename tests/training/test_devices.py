@@ -38,8 +38,9 @@ def recipe(tmp_path_factory):
 
 
 def start(*arguments, num_devices=1, program="train_on_devices.py"):
-    flag = f"--xla_force_host_platform_device_count={num_devices}"
-    variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": flag}
+    flags = os.environ.get("XLA_FLAGS", "")
+    flags += f" --xla_force_host_platform_device_count={num_devices}"
+    variables = {"KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     return subprocess.Popen(
         command(program, *arguments),
         cwd=ROOT,
@@ -52,7 +53,7 @@ def start(*arguments, num_devices=1, program="train_on_devices.py"):
 
 def outputs(*processes):
     try:
-        found = [process.communicate(timeout=300) for process in processes]
+        found = [process.communicate(timeout=900) for process in processes]
     finally:
         for process in processes:
             process.kill()
