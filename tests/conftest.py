@@ -17,7 +17,6 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # draw a few tiny images, and compiling would take longer than all the rest.
 XLA_VARIABLE = "KERAS_PIXEL_XLA"
 WITH_XLA = ("/tests/conformance/test_sampling.py", "/tests/sampling/")
-os.environ[XLA_VARIABLE] = "0"
 
 pytest_plugins = ["tests.support.exported"]
 

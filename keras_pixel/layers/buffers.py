@@ -88,6 +88,11 @@ def most_registers():
     return 16 if is_portable() else 1
 
 
+def at_least_float32(x):
+    """`x` in float32, or in its own type if that is wider."""
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
 def read_at(buffer, index):
     """`buffer[index]` for an index known only while running."""
     if is_portable():

@@ -8,6 +8,7 @@ from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import HIDDEN
 from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import at_least_float32
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.kv_cache import heads_first
 from keras_pixel.layers.kv_cache import heads_last
@@ -120,7 +121,7 @@ class StrictAttention2D(CausalLayer):
             scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
             # (batch, num_heads, pixels that see, pixels that are seen)
             # Replaced, not added to: nothing hidden leaks, not even an inf.
-            scores = ops.where(self.mask, _at_least_float32(scores), HIDDEN)
+            scores = ops.where(self.mask, at_least_float32(scores), HIDDEN)
             weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
             outputs = ops.matmul(weights, values)
             # A softmax over nothing but hidden scores is even, not 0.
@@ -184,7 +185,7 @@ class StrictAttention2D(CausalLayer):
             outputs = ops.zeros_like(query[..., :1]) + 0.0 * values
         else:
             scores = ops.matmul(query, ops.swapaxes(keys, -1, -2))
-            scores = ops.where(visible, _at_least_float32(scores), HIDDEN)
+            scores = ops.where(visible, at_least_float32(scores), HIDDEN)
             shares = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
             outputs = ops.matmul(shares, values)
             sees = ops.any(visible, axis=-1)[:, None]
@@ -218,8 +219,3 @@ class StrictAttention2D(CausalLayer):
             "num_heads": self.num_heads,
             "lag": self.lag,
         }
-
-
-def _at_least_float32(scores):
-    dtype = keras.backend.result_type(scores.dtype, "float32")
-    return ops.cast(scores, dtype)

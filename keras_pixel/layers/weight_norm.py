@@ -4,8 +4,9 @@ Salimans and Kingma, 2016, https://arxiv.org/abs/1602.07868. At least in
 float32: a sum of many squares needs more digits than bfloat16 has.
 """
 
-import keras
 from keras import ops
+
+from keras_pixel.layers.buffers import at_least_float32
 
 
 def lengths(kernel, axes):
@@ -18,7 +19,7 @@ def lengths(kernel, axes):
     Returns:
         Tensor `(filters,)`, of float32 or the kernel's type if wider.
     """
-    kernel = _at_least_float32(kernel)
+    kernel = at_least_float32(kernel)
     return ops.sqrt(ops.sum(ops.square(kernel), axis=axes))
 
 
@@ -33,11 +34,7 @@ def normalised(kernel, length, axes):
     Returns:
         Tensor of the kernel's shape, typed as by `lengths`.
     """
-    kernel = _at_least_float32(kernel)
+    kernel = at_least_float32(kernel)
     squares = ops.sum(ops.square(kernel), axis=axes, keepdims=True)
     length = ops.reshape(ops.cast(length, kernel.dtype), squares.shape)
     return kernel * (length * ops.rsqrt(squares + 1e-12))
-
-
-def _at_least_float32(x):
-    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))

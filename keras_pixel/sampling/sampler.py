@@ -465,8 +465,8 @@ class Sampler:
             NumPy arrays.
         """
         self._check_weights()
-        if jit_compile and keras.backend.backend() == "tensorflow":
-            jit_compile = os.environ.get(XLA_VARIABLE) != "0"
+        if keras.backend.backend() == "tensorflow":
+            jit_compile = os.environ.get(XLA_VARIABLE) != "0" and jit_compile
         return self.programs.run(
             (key, *sorted(inputs)),
             make_program,

@@ -1,5 +1,6 @@
 """The samplers' arguments and what comes back, on the naive sampler."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -169,3 +170,28 @@ def test_weights_that_are_nan_are_named(draw):
     first.bias.assign(np.full(first.bias.shape, np.nan))
     with pytest.raises(ValueError, match="must be finite.*'first/bias'"):
         draw(model, np.zeros((2, 2), bool))
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="JAX is always compiled"
+)
+@pytest.mark.parametrize(
+    ("variable", "drawing", "scoring"),
+    [("1", True, "auto"), ("0", False, False)],
+)
+def test_xla_is_left_out_on_request_and_never_added(
+    model, monkeypatch, variable, drawing, scoring
+):
+    asked = []
+
+    def run(key, make_program, inputs, batch_size, jit_compile, sizes):
+        asked.append(jit_compile)
+        return iter([np.zeros(1, "float32")])
+
+    monkeypatch.setenv("KERAS_PIXEL_XLA", variable)
+    monkeypatch.setattr(model.sampler, "_check_weights", lambda: None)
+    monkeypatch.setattr(model.sampler.programs, "run", run)
+    image, mask = np.zeros((1, 2, 2, 1), "uint8"), np.zeros((2, 2), bool)
+    list(model.sampler.run("drawn", None, {}, 1))
+    model.conditional_bits_per_dim(image, mask)
+    assert asked == [drawing, scoring]
