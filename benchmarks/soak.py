@@ -2,6 +2,7 @@
 
     python -m benchmarks.soak                           # 30 minutes, 32 clients
     python -m benchmarks.soak --minutes 2 --clients 8 --model tiny
+    python -m benchmarks.soak --pause 0                 # as fast as they can
 
 The server runs in a process of its own. Clients send scores, samples,
 completions and pictures, over REST and gRPC, and compare every answer with the
@@ -10,7 +11,9 @@ images exactly. Between these they send what no client should: broken JSON,
 wrong shapes, bodies too large, rubbish for base64, pictures that would fill the
 memory, models that do not exist, requests that end in the middle, connections
 that say nothing; and they leave before they are answered. Whatever is refused
-must be refused with its own status.
+must be refused with its own status. After each thing a client pauses, for a
+time drawn from an exponential distribution: without pauses there is no more to
+see in the times than how many requests wait in line.
 
 It fails if an answer is wrong, if a status is another than the one expected, if
 the server has an internal error, if work is left when all clients are gone, or
@@ -166,9 +169,10 @@ class Client:
         questions: `Questions`.
         findings: `Findings`, shared by all.
         seed: int.
+        pause: float. Mean of the seconds between one thing and the next.
     """
 
-    def __init__(self, target, questions, findings, seed):
+    def __init__(self, target, questions, findings, seed, pause=0.0):
         import grpc
         import requests
         from tensorflow_serving.apis import prediction_service_pb2_grpc
@@ -177,6 +181,7 @@ class Client:
         self.questions = questions
         self.findings = findings
         self.random = random.Random(seed)
+        self.pause = pause
         self.session = requests.Session()
         self.channel = grpc.insecure_channel(f"127.0.0.1:{target.grpc_port}")
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(
@@ -205,6 +210,8 @@ class Client:
         """Do one thing after the other until a time of `time.monotonic`."""
         deeds, weights = list(self.deeds), list(self.deeds.values())
         while time.monotonic() < end:
+            if self.pause:
+                time.sleep(self.random.expovariate(1 / self.pause))
             (deed,) = self.random.choices(deeds, weights)
             self.findings.counts[deed.__name__] += 1
             try:
@@ -401,7 +408,7 @@ class Client:
         return socket.create_connection(address, PATIENCE)
 
 
-def soak(target, questions, seconds, num_clients, seed=0):
+def soak(target, questions, seconds, num_clients, seed=0, pause=0.0):
     """Drive a server.
 
     Args:
@@ -410,6 +417,7 @@ def soak(target, questions, seconds, num_clients, seed=0):
         seconds: float. How long, beside a tenth of it for one client alone.
         num_clients: int.
         seed: int.
+        pause: float. Mean of the seconds between what a client does.
 
     Returns:
         `Findings`.
@@ -422,7 +430,7 @@ def soak(target, questions, seconds, num_clients, seed=0):
     first.close()
     begun = time.monotonic()
     clients = [
-        Client(target, questions, findings, seed + i + 1)
+        Client(target, questions, findings, seed + i + 1, pause)
         for i in range(num_clients)
     ]
     threads = [
@@ -555,6 +563,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--pause", type=float, default=0.5, help="s, mean")
     parser.add_argument(
         "--model", default="pixelcnn_mnist", help="a preset, or tiny"
     )
@@ -569,10 +578,12 @@ def main(arguments=None):
                 Questions(version),
                 options.minutes * 60,
                 options.clients,
+                pause=options.pause,
             )
     text = (
-        f"{options.minutes:g} minutes, {options.clients} clients, model "
-        f"{options.model}.\n\n{table(findings)}"
+        f"{options.minutes:g} minutes, {options.clients} clients that pause "
+        f"for {options.pause:g} s on average, model {options.model}.\n\n"
+        f"{table(findings)}"
     )
     print(text)
     for problem in findings.problems[:20]:

@@ -18,6 +18,17 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 XLA_VARIABLE = "KERAS_PIXEL_XLA"
 WITH_XLA = ("/tests/conformance/test_sampling.py", "/tests/sampling/")
 
+# What is asked of numbers is computed operation by operation: a graph would be
+# built for one batch and thrown away. `tests/conformance/test_graphs.py` holds
+# that graphs give the same, and whatever is not listed here runs as graphs.
+EAGERLY = tuple(
+    f"/tests/conformance/test_{name}.py"
+    for name in (
+        *("cached", "candidates", "causality", "compositions", "conditional"),
+        *("dtype", "lora", "normalisation", "orders", "saving"),
+    )
+)
+
 pytest_plugins = ["tests.support.exported"]
 
 # A shell ignores Ctrl-C for what it runs in the background, and tests send it.
@@ -50,6 +61,9 @@ def pytest_runtest_setup(item):
     path = item.path.as_posix()
     with_xla = any(name in path for name in WITH_XLA)
     os.environ[XLA_VARIABLE] = "1" if with_xla else "0"
+    if "tensorflow" in sys.modules:
+        eagerly = any(name in path for name in EAGERLY)
+        sys.modules["tensorflow"].config.run_functions_eagerly(eagerly)
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ FILES = {
     "samples.png",
 }
 MAX_PRESET_BYTES = 16_000_000
-MAX_TREE_BYTES = 32_000_000
+MAX_TREE_BYTES = 48_000_000
 
 each_preset = pytest.mark.parametrize("name", NAMES)
 EXAMPLES = [
