@@ -45,8 +45,8 @@ import numpy as np
 
 from benchmarks.tables import markdown
 from benchmarks.tables import write_section
+from keras_pixel.export.model_folders import find_versions
 from keras_pixel.export.servable import Servable
-from keras_pixel.export.servable import find_versions
 
 NAME = "soaked"
 # Seconds that an answer may take before the run counts it as wrong.

@@ -20,7 +20,8 @@ WITH_XLA = ("/tests/conformance/test_sampling.py", "/tests/sampling/")
 
 # What is asked of numbers is computed operation by operation: a graph would be
 # built for one batch and thrown away. `tests/conformance/test_graphs.py` holds
-# that graphs give the same, and whatever is not listed here runs as graphs.
+# that graphs give the same. What is not listed here runs as graphs, and what is
+# marked with `graphs`: it runs one program again and again.
 EAGERLY = tuple(
     f"/tests/conformance/test_{name}.py"
     for name in (
@@ -63,6 +64,7 @@ def pytest_runtest_setup(item):
     os.environ[XLA_VARIABLE] = "1" if with_xla else "0"
     if "tensorflow" in sys.modules:
         eagerly = any(name in path for name in EAGERLY)
+        eagerly &= item.get_closest_marker("graphs") is None
         sys.modules["tensorflow"].config.run_functions_eagerly(eagerly)
 
 

@@ -10,10 +10,10 @@ from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import check_next_version
 from keras_pixel.export.identity import read_identity
 from keras_pixel.export.identity import write_identity
+from keras_pixel.export.model_folders import find_models
+from keras_pixel.export.model_folders import find_versions
+from keras_pixel.export.model_folders import uses_xla
 from keras_pixel.export.servable import RequestError
-from keras_pixel.export.servable import find_models
-from keras_pixel.export.servable import find_versions
-from keras_pixel.export.servable import uses_xla
 from keras_pixel.export.to_saved_model import saved_model
 from keras_pixel.export.to_saved_model import tensorflow_writes
 from keras_pixel.export.versions import check_models

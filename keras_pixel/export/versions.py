@@ -5,7 +5,7 @@ import re
 
 from keras_pixel.checks import check_size
 from keras_pixel.export.graphs import check_exportable
-from keras_pixel.export.servable import find_versions
+from keras_pixel.export.model_folders import find_versions
 
 SAVED_MODEL = "saved_model.pb"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from keras_pixel.export.model_folders import read_signature_defs
+from keras_pixel.export.model_folders import uses_xla
 from keras_pixel.export.picture_graphs import png_files
 from keras_pixel.export.servable import DEFAULT_SIGNATURE
 from keras_pixel.export.servable import Servable
-from keras_pixel.export.servable import read_signature_defs
-from keras_pixel.export.servable import uses_xla
 
 # TF-Serving looks for it in every version's folder.
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"

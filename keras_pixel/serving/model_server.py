@@ -7,9 +7,9 @@ import tempfile
 from typing import Self
 
 from keras_pixel.export import serving_files
-from keras_pixel.export.servable import find_models
-from keras_pixel.export.servable import find_versions
-from keras_pixel.export.servable import uses_xla
+from keras_pixel.export.model_folders import find_models
+from keras_pixel.export.model_folders import find_versions
+from keras_pixel.export.model_folders import uses_xla
 from keras_pixel.files import PathLike
 
 PROGRAM = "tensorflow_model_server"

@@ -7,10 +7,10 @@ import threading
 import weakref
 from collections.abc import Iterable
 
+from keras_pixel.export.model_folders import find_models
+from keras_pixel.export.model_folders import find_versions
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.servable import Servable
-from keras_pixel.export.servable import find_models
-from keras_pixel.export.servable import find_versions
 from keras_pixel.export.servable import invalid
 from keras_pixel.export.warmup import replay_warmup
 from keras_pixel.files import PathLike

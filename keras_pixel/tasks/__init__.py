@@ -12,20 +12,20 @@ from keras_pixel.tasks.bulk_result import BulkSamples
 from keras_pixel.tasks.bulk_result import BulkScores
 from keras_pixel.tasks.classification import ClassificationResult
 from keras_pixel.tasks.classification import classify
-from keras_pixel.tasks.compression import CompressionResult
 from keras_pixel.tasks.compression import compress
 from keras_pixel.tasks.compression import decompress
 from keras_pixel.tasks.compression import read_header
 from keras_pixel.tasks.compression_file import Item
+from keras_pixel.tasks.compression_result import CompressionResult
 from keras_pixel.tasks.outliers import OutlierDetector
 from keras_pixel.tasks.outliers import find_outliers
 from keras_pixel.tasks.outliers import mutate
 from keras_pixel.tasks.outliers_result import Outliers
 from keras_pixel.tasks.outliers_result import OutliersResult
 from keras_pixel.tasks.policy import Policy
-from keras_pixel.tasks.probe import Probe
-from keras_pixel.tasks.probe import ProbeResult
 from keras_pixel.tasks.probe import probe
+from keras_pixel.tasks.probe_result import Probe
+from keras_pixel.tasks.probe_result import ProbeResult
 
 __all__ = [
     "BulkSamples",

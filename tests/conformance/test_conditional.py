@@ -122,6 +122,7 @@ def test_cached_is_naive(case):
     np.testing.assert_array_equal(completed, images)
 
 
+@pytest.mark.graphs
 @label_cases
 def test_guidance(case):
     """0 is the model without labels, 1 the model; naive draws the same."""

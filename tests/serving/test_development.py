@@ -17,6 +17,7 @@ pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
 pytest.importorskip("requests", reason="needs the extra serve")
 
 from keras_pixel.export import servable  # noqa: E402
+from keras_pixel.export.model_folders import find_versions  # noqa: E402
 from keras_pixel.serving import DevelopmentServer  # noqa: E402
 from keras_pixel.serving.repository import ModelRepository  # noqa: E402
 from tests.support.doubler import double  # noqa: E402
@@ -250,7 +251,7 @@ def test_what_is_no_version_is_passed_over(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "7").mkdir()
-    assert list(servable.find_versions(tmp_path)) == [1, 3, 12]
+    assert list(find_versions(tmp_path)) == [1, 3, 12]
 
 
 def test_connections_made_while_it_stops_are_closed(folder):
