@@ -563,7 +563,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--pause", type=float, default=0.5, help="s, mean")
+    parser.add_argument("--pause", type=float, default=1.0, help="s, mean")
     parser.add_argument(
         "--model", default="pixelcnn_mnist", help="a preset, or tiny"
     )
