@@ -8,9 +8,10 @@ import asyncio
 import concurrent.futures
 import functools
 import json
+import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from collections.abc import Mapping
 from typing import Any
 
@@ -115,7 +116,21 @@ class Progress:
         begin = functools.partial(
             self._begin, self.models[call.model], servable, inputs, num_updates
         )
-        updates = await self._wait(end, self.pools.drawing.submit(begin))
+        updates = Updates(
+            await self._wait(end, self.pools.drawing.submit(begin))
+        )
+        try:
+            return await self._send_all(request, updates, end, headers)
+        finally:
+            updates.close()
+
+    async def _send_all(
+        self,
+        request: web.BaseRequest,
+        updates: "Updates",
+        end: float,
+        headers: Mapping[str, str],
+    ) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={**headers, "Content-Type": "application/x-ndjson"}
         )
@@ -125,7 +140,7 @@ class Progress:
                 line = await self._wait(
                     end,
                     self.pools.drawing.submit(
-                        lambda: _line(updates), is_begun=response.prepared
+                        updates.next_line, is_begun=response.prepared
                     ),
                 )
             except RequestError as error:
@@ -156,7 +171,7 @@ class Progress:
         servable: Servable,
         inputs: Mapping[str, np.ndarray],
         num_updates: int,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    ) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """The updates of a model that computes what the version does."""
         if servable not in self._same:
             batch = checks.small_batch(model)
@@ -210,14 +225,40 @@ def _parse(
     return inputs, number
 
 
-def _line(updates: Iterator[tuple[np.ndarray, np.ndarray]]) -> str | None:
-    """The next update as a line of JSON, or `None` after the last."""
-    update = next(updates, None)
-    if update is None:
-        return None
-    images, is_drawn = update
-    found = {
-        "images": images.tolist(),
-        "is_drawn": np.asarray(is_drawn, int).tolist(),
-    }
-    return json.dumps(found) + "\n"
+class Updates:
+    """Updates of images, as lines of JSON.
+
+    Args:
+        updates: generator of pairs of images and what of them is drawn.
+    """
+
+    def __init__(
+        self, updates: Generator[tuple[np.ndarray, np.ndarray], None, None]
+    ) -> None:
+        self._updates = updates
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def next_line(self) -> str | None:
+        """The next update, or `None` after the last."""
+        with self._lock:
+            update = next(self._updates, None)
+        if self._is_closed:
+            self.close()
+        if update is None:
+            return None
+        images, is_drawn = update
+        found = {
+            "images": images.tolist(),
+            "is_drawn": np.asarray(is_drawn, int).tolist(),
+        }
+        return json.dumps(found) + "\n"
+
+    def close(self) -> None:
+        """Drop what is kept to go on, at once or after what is being drawn."""
+        self._is_closed = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._updates.close()
+            finally:
+                self._lock.release()
