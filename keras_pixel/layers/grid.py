@@ -163,12 +163,29 @@ class Step:
             self._read[id(table)] = buffers.read_at(table, self.time)
         return self._read[id(table)]
 
-    def parts(self, table):
-        """The same, as a list along its first axis."""
-        key = ("parts", id(table))
+    def parts(self, table, every=1):
+        """The same, as a list along its first axis.
+
+        Args:
+            table: tensor `(num_steps, parts, lanes, …)`.
+            every: int. Only every so many lanes are read. Defaults to `1`.
+        """
+        key = ("parts", id(table), every)
         if key not in self._read:
             found = self.at_lanes(table)
+            if every > 1:
+                found = found[:, ::every]
             self._read[key] = ops.unstack(found, found.shape[0])
+        return self._read[key]
+
+    def place(self, size, age=0):
+        """Where a ring of `size` places has the step `age` steps ago.
+
+        int32 scalar tensor; layers with rings of one size share it.
+        """
+        key = ("place", size, age)
+        if key not in self._read:
+            self._read[key] = (self.time + (size - age)) % size
         return self._read[key]
 
     @property
@@ -284,12 +301,11 @@ class Taps:
             if isinstance(earlier, tuple):
                 earlier = earlier[self._ages[i] - 1]
             else:
-                size = earlier.shape[0]
-                place = (step.time + (size - self._ages[i])) % size
+                place = step.place(earlier.shape[0], self._ages[i])
                 earlier = buffers.read_at(earlier, place)
-            exists = step.parts(self._exists)[i]  # (lanes, 1, 1)
             if every > 1:
-                earlier, exists = earlier[::every], exists[::every]
+                earlier = earlier[::every]
+            exists = step.parts(self._exists, every)[i]  # (lanes, 1, 1)
             found.append(earlier * ops.cast(exists, earlier.dtype))
         return found
 
@@ -309,6 +325,6 @@ class Taps:
             if isinstance(kept, tuple):
                 pushed.append((new, *kept[:-1]))
             else:
-                place = step.time % kept.shape[0]
+                place = step.place(kept.shape[0])
                 pushed.append(buffers.write_at(kept, place, new))
         return tuple(pushed)

@@ -14,6 +14,7 @@ from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
 from keras_pixel.distributions import Categorical
+from keras_pixel.layers.buffers import as_portable
 from keras_pixel.sampling.conditions import Conditions
 from keras_pixel.sampling.graph import DecodingGraph
 from keras_pixel.sampling.graph import is_decodable
@@ -465,11 +466,21 @@ class Sampler:
             NumPy arrays.
         """
         self._check_weights()
-        if keras.backend.backend() == "tensorflow":
-            jit_compile = os.environ.get(XLA_VARIABLE) != "0" and jit_compile
+        make_function = make_program
+        if (
+            jit_compile
+            and keras.backend.backend() == "tensorflow"
+            and os.environ.get(XLA_VARIABLE) == "0"
+        ):
+            jit_compile = False
+
+            # What XLA would do in place is better done otherwise.
+            def make_function():
+                return as_portable(make_program())
+
         return self.programs.run(
             (key, *sorted(inputs)),
-            make_program,
+            make_function,
             inputs,
             batch_size,
             jit_compile,
