@@ -10,6 +10,9 @@ from PIL import ImageOps
 
 EXTENSIONS = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 MODES = {1: "L", 3: "RGB"}
+# Others have more than 8 bits a channel.
+READ_MODES = {"1", "L", "LA", "P", "PA"}
+READ_MODES |= {"RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
 
 def find_pictures(path):
@@ -44,7 +47,7 @@ def read_picture(path, shape, num_levels):
         raise SystemExit(f"Pictures have 1 or 3 channels, not {channels}.")
     try:
         with Image.open(path) as picture:
-            picture = ImageOps.exif_transpose(picture).convert(MODES[channels])
+            picture = _opaque(picture).convert(MODES[channels])
             picture = picture.resize((width, height), Image.Resampling.BOX)
     except (
         OSError,
@@ -57,6 +60,22 @@ def read_picture(path, shape, num_levels):
             f"Received: {str(path)!r}: {e}. Leave it out, or mend it."
         ) from e
     return bytes(v * num_levels // 256 for v in picture.tobytes())
+
+
+def _opaque(picture):
+    """The picture, upright; refused where its values would mean another."""
+    frames = getattr(picture, "n_frames", 1)
+    # An MPO file of a camera is one photograph followed by previews.
+    if frames > 1 and picture.format != "MPO":
+        raise ValueError(f"an animation of {frames} pictures, not one")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode not in READ_MODES:
+        raise ValueError(f"not of 8 bits a channel (mode {picture.mode})")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        if picture.getchannel("A").getextrema()[0] < 255:
+            raise ValueError("partly transparent; flatten it")
+    return picture
 
 
 def write_picture(path, levels, shape, num_levels):

@@ -485,12 +485,25 @@ def _session(path, device, provider_options):
     )
 
 
+def _natural(text):
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(
+            f"must be at least 0, received {number}"
+        )
+    return number
+
+
+# What argparse calls it where it is no number.
+_natural.__name__ = "int"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
-    parser.add_argument("count", type=int)
+    parser.add_argument("count", type=_natural)
     parser.add_argument("output", help="x.npy")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_natural, default=0)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--device", choices=("cpu", "cuda"))
     parser.add_argument(

@@ -106,8 +106,17 @@ def serve(
 
 
 def stop_on_signals() -> threading.Event:
-    """Make an event that SIGINT and SIGTERM set, in place of ending."""
+    """Make an event that SIGINT and SIGTERM set, in place of ending.
+
+    A second signal ends the process as if there were no event.
+    """
     event = threading.Event()
+
+    def stop(*_: object) -> None:
+        event.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: event.set())
+        signal.signal(number, stop)
     return event

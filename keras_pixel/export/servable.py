@@ -1,6 +1,7 @@
 """What is served: folders of models and versions, and what they take."""
 
 import dataclasses
+import functools
 import math
 import pathlib
 
@@ -16,6 +17,11 @@ DEFAULT_SIGNATURE = "serving_default"
 # These take seconds or minutes, all others a forward pass.
 DRAWING_SIGNATURES = (
     *("sample", "sample_from_noise", "complete"),
+    *("sample_encoded", "complete_encoded"),
+)
+# Signatures of files, which are strings.
+PICTURES = (
+    *("score_encoded", "score_examples"),
     *("sample_encoded", "complete_encoded"),
 )
 # Of all encoded pictures of a request: decoding one takes up to 30 bytes each.
@@ -144,6 +150,28 @@ class Servable:
         """`TensorSpec` of every output by name."""
         return self._specs(self._signature_def(signature_name).outputs)
 
+    @functools.cached_property
+    def most_values(self):
+        """Values in the inputs of the largest request that is accepted.
+
+        int; or `None` where any number is, or where there are strings that
+        may be text.
+        """
+        most = 0
+        for name in self.signature_names:
+            values = 0
+            for spec in self.inputs(name).values():
+                is_text = spec.dtype.kind == "O" and name not in PICTURES
+                sizes = spec.shape and [
+                    self.max_batch_size if i == 0 and n is None else n
+                    for i, n in enumerate(spec.shape)
+                ]
+                if sizes is None or None in sizes or is_text:
+                    return None
+                values += math.prod(sizes)
+            most = max(most, values)
+        return most
+
     def check(self, signature_name, received):
         """Refuse tensors that the signature does not take.
 
@@ -243,10 +271,24 @@ class Servable:
             )
         except tf.errors.DeadlineExceededError as error:
             raise _too_late(timeout) from error
+        except tf.errors.CancelledError as error:
+            raise RequestError(
+                "UNAVAILABLE",
+                "A model must be served until it has answered. Received: a "
+                "request that was aborted, for the server stops. Send it "
+                "again when the server has started.",
+            ) from error
         except tf.errors.InvalidArgumentError as error:
             raise invalid(
                 f"The model refuses the inputs: {error.message}"
             ) from error
+
+    def abort(self):
+        """Abort what is being computed, and compute no more.
+
+        What XLA compiled is not aborted: it ends first.
+        """
+        self._session.close()
 
     def _check_labels(self, inputs):
         """Refuse labels out of range, where the version's folder says it.

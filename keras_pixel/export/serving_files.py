@@ -143,12 +143,23 @@ services:
 {services}"""
 
 
-def readme(models, xla=False):
+# What only models that were exported with `pictures=True` have.
+_OF_PICTURES = {
+    "score_encoded": "| `image_bytes` | `log_prob`, `bits_per_dim` |",
+    "score_examples": "| `examples` | `log_prob`, `bits_per_dim` |",
+    "sample_encoded": "| `seed`, `temperature` | `image_bytes` |",
+    "complete_encoded": "| `image_bytes`, `mask`, `seed`, `temperature` | "
+    "`image_bytes`, `is_valid` |",
+}
+
+
+def readme(models, xla=False, signatures=()):
     """README.md: how to start the server, and what to ask it.
 
     Args:
         models: dict from the models' names to their identities, or to `{}`.
         xla: bool. Is there a model to compile?
+        signatures: names of all that can be called.
     """
     names = list(models)
     about = (
@@ -174,10 +185,19 @@ def readme(models, xla=False):
             *server_flags('"$PWD"', "models.local.config", xla),
         ]
     )
-    first = models[names[0]]
-    told = ', "labels": [0, 1]' if "num_classes" in first else ""
-    if len(first.get("orders", ())) > 1:
+    # A context is too long to be written here.
+    first = min(names, key=lambda name: "condition_shape" in models[name])
+    said = models[first]
+    told = ', "labels": [0, 1]' if "num_classes" in said else ""
+    if len(said.get("orders", ())) > 1:
         told += ', "order": [0, 1]'
+    if "condition_shape" in said:
+        told += ', "condition": [CONTEXT, CONTEXT]'
+    pictures = "".join(
+        f"\n| `{name}` {_OF_PICTURES[name]}"
+        for name in _OF_PICTURES
+        if name in signatures
+    )
     return f"""\
 # Models for TF-Serving
 
@@ -212,9 +232,9 @@ REST at {REST_PORT + 10} and gRPC at {GRPC_PORT + 10}. REST requests may take
 {minutes} minutes.
 
 ```
-curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}
-curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}/metadata
-curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
+curl http://127.0.0.1:{REST_PORT}/v1/models/{first}
+curl http://127.0.0.1:{REST_PORT}/v1/models/{first}/metadata
+curl http://127.0.0.1:{REST_PORT}/v1/models/{first}:predict -d \\
   '{{"signature_name": "sample",
     "inputs": {{"seed": [0, 1], "temperature": [1.0, 1.0]{told}}}}}'
 ```
@@ -226,17 +246,28 @@ curl http://127.0.0.1:{REST_PORT}/v1/models/{names[0]}:predict -d \\
 | `features` | `images` | `features`, where the model has any |
 | `sample` | `seed` int32, `temperature` float32 | `images` |
 | `sample_from_noise` | `noise` float32 in [0, 1), `temperature` | `images` |
-| `complete` | `images`, `mask` uint8, `seed`, `temperature` | `images` |
+| `complete` | `images`, `mask` uint8, `seed`, `temperature` | `images` |\
+{pictures}
 
 Every input has one row for each image. Images are integer levels, channels
 last; a pixel whose `mask` is 1 is kept. A row does not depend on the other rows
 of its batch.
-{_about_conditions(models)}"""
+{_about_pictures(pictures)}{_about_conditions(models)}"""
+
+
+def _about_pictures(rows):
+    if not rows:
+        return ""
+    return """
+`image_bytes` and `examples` are strings, one for each image: PNG or JPEG files,
+and serialised `tf.train.Example`s with one. REST sends and receives each as
+`{"b64": "…"}`.
+"""
 
 
 def _about_conditions(models):
     """What some of the models are told beside the images."""
-    lines = []
+    lines, hints = [], []
     for name, said in models.items():
         told = []
         if "num_classes" in said:
@@ -255,22 +286,39 @@ def _about_conditions(models):
     if not lines:
         return ""
     listed = "\n".join(lines)
+    identities = models.values()
+    if any(
+        "num_classes" in said or len(said.get("orders", ())) > 1
+        for said in identities
+    ):
+        hints.append(
+            "A label or order out of range scores NaN, and draws as the "
+            "nearest one."
+        )
+    if any("num_classes" in said for said in identities):
+        hints.append(
+            "The names of the classes are in the version's "
+            "`assets.extra/keras_pixel.json`."
+        )
+    if all("condition_shape" in said for said in identities):
+        hints.append(
+            "CONTEXT above stands for the condition of one image, a list of "
+            "its shape."
+        )
+    hint = f"\n{textwrap.fill(' '.join(hints), 80)}\n" if hints else ""
     return f"""
 Every signature of these models takes more inputs:
 
 {listed}
-
-A label or order out of range scores NaN, and draws as the nearest one. The
-names of the classes are in the version's `assets.extra/keras_pixel.json`.
-"""
+{hint}"""
 
 
-def write_serving_files(folder, models, batch_sizes, xla=False):
+def write_serving_files(folder, models, batch_sizes, xla=False, signatures=()):
     """Write all of them; each appears whole.
 
     Args:
         folder: that the models are in.
-        models: see `readme`.
+        models, signatures: see `readme`.
         batch_sizes: ints.
         xla: bool. Is there a model to compile?
     """
@@ -281,7 +329,7 @@ def write_serving_files(folder, models, batch_sizes, xla=False):
         "batching.config": batching_config(batch_sizes),
         "monitoring.config": monitoring_config(),
         "compose.yaml": compose_file(xla),
-        "README.md": readme(models, xla),
+        "README.md": readme(models, xla, signatures),
     }
     for name, text in texts.items():
         # A server may be reading the old one.

@@ -30,7 +30,7 @@ def onnx(model, folder, step_batch_size=16, precision="float32"):
       order. Any batch; its axis is called `batch`.
     - `sample.onnx`: noise float32 `(batch, height, width, channels)` in
       [0, 1), temperature float32 `(batch,)` → `images` uint8. The whole
-      sampler as one `Loop`. Any batch.
+      sampler as one `Loop`. Any batch of at least one.
     - `step.onnx`: one turn of that loop, which draws the pixels of one step
       in all lanes (of a few steps where the model has strided grids), of fixed
       shapes and without control flow, so that inputs and outputs can stay on a

@@ -12,6 +12,7 @@ from keras_pixel.export.identity import read_identity
 from keras_pixel.export.identity import write_identity
 from keras_pixel.export.model_folders import find_models
 from keras_pixel.export.model_folders import find_versions
+from keras_pixel.export.model_folders import read_signature_defs
 from keras_pixel.export.model_folders import uses_xla
 from keras_pixel.export.servable import RequestError
 from keras_pixel.export.to_saved_model import saved_model
@@ -116,7 +117,14 @@ def _write_files(folder, batch_sizes):
         for version in find_versions(path).values()
     )
     told = {name: read_identity(latest(path)) for name, path in found.items()}
-    serving_files.write_serving_files(folder, told, batch_sizes, xla)
+    signatures = {
+        signature
+        for path in found.values()
+        for signature in read_signature_defs(latest(path))
+    }
+    serving_files.write_serving_files(
+        folder, told, batch_sizes, xla, signatures
+    )
 
 
 def _checked_batch_sizes(batch_sizes):

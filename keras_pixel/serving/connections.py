@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from collections.abc import Awaitable
 from collections.abc import Callable
 
+from aiohttp import http_exceptions
 from aiohttp import web
 
 from keras_pixel.serving.limits import Limits
@@ -36,6 +38,7 @@ class Connections(web.Server):
             # Seconds for the rest of a refused body.
             lingering_time=1,
             access_log=None,
+            logger=_logger(),
         )
         self._max_connections = limits.max_connections
         self._transports: dict[web.RequestHandler, asyncio.Transport] = {}
@@ -69,6 +72,21 @@ class Connections(web.Server):
             for transport in self._transports.values():
                 transport.abort()
             await asyncio.sleep(0)
+
+
+def _logger() -> logging.Logger:
+    """A logger that leaves out what is no HTTP: it was answered with 400.
+
+    Whoever scans ports must not fill the operator's log.
+    """
+    logger = logging.getLogger("keras_pixel.http")
+    logger.addFilter(_is_our_fault)
+    return logger
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, http_exceptions.HttpProcessingError)
 
 
 async def send(

@@ -70,7 +70,8 @@ class DevelopmentServer:
         poll_seconds: seconds between looks for new versions in the folder.
             Defaults to `1`.
         stop_timeout: seconds after which `stop` aborts requests that are
-            still being computed. Defaults to `60`.
+            still being computed; what XLA compiled ends first. Defaults to
+            `60`.
         models: dict from names of served models to the `PixelModel`s that
             they were exported from. Images of these can be watched while
             they are drawn. Defaults to `None`, none.
@@ -197,6 +198,8 @@ class DevelopmentServer:
         if self._rest is not None:
             _run(self._stop_rest(), self._loop)
         stopped.wait()
+        # Nobody waits for what is computed still.
+        self.repository.abort()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -30,12 +30,14 @@ class Call:
         model: str. Name of a model that there is, or "".
         signature: str. Name of a signature that it has, or "".
         num_images: int. Rows.
+        status: str. How an answer ended whose head had been sent.
     """
 
     method: str = ""
     model: str = ""
     signature: str = ""
     num_images: int = 0
+    status: str = "OK"
 
     def is_of(self, signature: str, inputs: Mapping[str, np.ndarray]) -> None:
         """Note a valid request: its signature and arrays."""

@@ -8,8 +8,10 @@ import asyncio
 import concurrent.futures
 import functools
 import json
+import sys
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Generator
 from collections.abc import Mapping
@@ -120,7 +122,7 @@ class Progress:
             await self._wait(end, self.pools.drawing.submit(begin))
         )
         try:
-            return await self._send_all(request, updates, end, headers)
+            return await self._send_all(request, updates, end, call, headers)
         finally:
             updates.close()
 
@@ -129,6 +131,7 @@ class Progress:
         request: web.BaseRequest,
         updates: "Updates",
         end: float,
+        call: Call,
         headers: Mapping[str, str],
     ) -> web.StreamResponse:
         response = web.StreamResponse(
@@ -143,10 +146,18 @@ class Progress:
                         updates.next_line, is_begun=response.prepared
                     ),
                 )
-            except RequestError as error:
+            except Exception as error:
                 if not response.prepared:
                     raise
-                text = protocol.shortened(str(error))
+                # Its head is sent: the error is the last line.
+                text = str(error)
+                if isinstance(error, RequestError):
+                    call.status = error.code
+                else:
+                    traceback.print_exc(file=sys.stderr)
+                    call.status = "INTERNAL"
+                    text = f"{type(error).__name__}: {text}"
+                text = protocol.shortened(text)
                 line = json.dumps({"error": text}) + "\n"
             if line is None:
                 return response
@@ -203,6 +214,7 @@ def _parse(
     body: bytes, servable: Servable
 ) -> tuple[dict[str, np.ndarray], int]:
     """Arrays and number of updates of a request for `sample`."""
+    rest_json.check_length(body, servable.most_values)
     request = rest_json.parse_object(body)
     unknown = sorted(set(request) - {"inputs", "num_updates"})
     if unknown or "inputs" not in request:

@@ -144,6 +144,17 @@ class ModelRepository:
             raise _no_version(name, version, available, error)
         return version, available[version]
 
+    def abort(self) -> None:
+        """Abort what the models compute, and forget them."""
+        models, self._models = self._models, {}
+        for versions in models.values():
+            for version in versions.values():
+                servable = version.servable
+                if version.retired is not None:
+                    servable = version.retired()
+                if servable is not None:
+                    servable.abort()
+
     def _refresh_model(
         self, name: str, folders: dict[int, pathlib.Path]
     ) -> None:

@@ -104,7 +104,7 @@ class RestService:
         status = "CANCELLED"
         try:
             response = await self._answer(request, call)
-            status = "OK"
+            status = call.status
         except RequestError as error:
             status = error.code
             response = _error(status, str(error))
@@ -217,6 +217,7 @@ class RestService:
     def _parse(
         self, servable: Servable, body: bytes
     ) -> tuple[str, str, dict[str, np.ndarray]]:
+        rest_json.check_length(body, servable.most_values)
         signature, style, value = rest_json.parse_request(body)
         inputs = rest_json.decode_inputs(
             style, value, servable.inputs(signature)

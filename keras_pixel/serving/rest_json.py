@@ -70,6 +70,33 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return request
 
 
+def check_length(body: bytes, most_values: int | None) -> None:
+    """Refuse JSON that holds more than any request needs, before it is parsed.
+
+    Parsing stops all other threads, and makes 64 bytes of memory of an empty
+    list of 3.
+
+    Args:
+        body: bytes of the JSON.
+        most_values: see `Servable`.
+
+    Raises:
+        RequestError: if it has more.
+    """
+    if most_values is None:
+        return
+    # Beside its comma a value has at most five brackets, where it is all there
+    # is of a row of the batch.
+    most = 6 * most_values + 1000
+    count = sum(map(body.count, (b",", b"[", b"{")))
+    if count > most:
+        raise invalid(
+            f"A request to this model has at most {most_values} values, and "
+            f"{most} commas and brackets in JSON. Received: {count} of these. "
+            "Send fewer rows at once."
+        )
+
+
 def decode_inputs(
     style: str, value: Any, specs: Mapping[str, TensorSpec]
 ) -> dict[str, np.ndarray]:

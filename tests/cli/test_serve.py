@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from keras_pixel import cli
+from keras_pixel.cli.serve import stop_on_signals
 
 pytest.importorskip("aiohttp", reason="needs the extra serve")
 requests = pytest.importorskip("requests", reason="needs the extra serve")
@@ -66,6 +67,14 @@ def test_missing_program_is_named(
         cli.main(["serve", str(models_folder), *engine])
     assert stop.value.code == 2
     assert "tensorflow_model_server on the PATH" in capsys.readouterr().err
+
+
+def test_second_signal_ends_at_once(kept_signals):
+    event = stop_on_signals()
+    signal.raise_signal(signal.SIGTERM)
+    assert event.is_set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert signal.getsignal(number) == signal.SIG_DFL
 
 
 @pytest.fixture

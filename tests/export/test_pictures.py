@@ -14,6 +14,7 @@ from keras_pixel.export import warmup
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.picture_graphs import PictureGraphs
 from keras_pixel.export.picture_graphs import png_files
+from keras_pixel.export.servable import Servable
 from keras_pixel.models import PixelCNN
 from tests.support import catalogue
 
@@ -153,6 +154,19 @@ def signatures(version):
 
     run.loaded = loaded
     return run
+
+
+def test_readme_beside_it_has_the_signatures(version):
+    text = (version.parents[1] / "README.md").read_text()
+    for name in ("score_encoded", "score_examples", "complete_encoded"):
+        assert f"\n| `{name}` |" in text
+
+
+def test_values_of_the_largest_request(version):
+    # Images, mask, seed, temperature and label of each row.
+    values = 4 * 5 + 4 * 5 + 1 + 1 + 1
+    assert Servable(version, max_batch_size=7).most_values == 7 * values
+    assert Servable(version).most_values is None
 
 
 LABELS = np.array([2, 0, 1], "int32")

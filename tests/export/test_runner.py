@@ -24,6 +24,15 @@ def case(request, tmp_path_factory):
     return model, export.onnx(model, path, step_batch_size=2)
 
 
+@pytest.mark.parametrize("words", [["-1", "x.npy"], ["1", "x", "--seed=-1"]])
+def test_number_below_0_is_one_line(runner, words, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["runner.py", "none", *words])
+    with pytest.raises(SystemExit) as stopped:
+        runner.main()
+    assert stopped.value.code == 2
+    assert "must be at least 0" in capsys.readouterr().err
+
+
 def noise_for(model, count):
     random = np.random.default_rng(count)
     return random.random((count, *model.noise_shape), "float32")

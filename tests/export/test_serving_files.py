@@ -172,6 +172,33 @@ def test_readme_has_the_lines(models_folder):
     assert {flag.split("=")[0] for flag in flags} <= KNOWN_FLAGS
 
 
+def test_readme_asks_a_model_that_needs_no_context():
+    context = {"condition_shape": [4, 5, 1], "condition_dtype": "float32"}
+    labels = {"num_classes": 3, "no_label": None}
+    text = serving_files.readme({"colours": context, "digits": labels})
+    assert "digits:predict" in text
+    assert '"temperature": [1.0, 1.0], "labels": [0, 1]}' in text
+    assert "CONTEXT" not in text
+    assert "condition` float32 (batch, 4, 5, 1)" in text
+    assert "names of the classes" in text
+
+    text = serving_files.readme({"colours": context})
+    assert '"condition": [CONTEXT, CONTEXT]' in text
+    assert "CONTEXT above stands for" in text
+    assert "label" not in text
+
+
+def test_readme_has_the_signatures_of_pictures_where_there_are_any():
+    assert "image_bytes" not in serving_files.readme({"tiny": {}}, False, ())
+    names = {"sample", "score_encoded", "sample_encoded", "complete_encoded"}
+    text = serving_files.readme({"tiny": {}}, False, names)
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows[-3:]] == [
+        *("score_encoded", "sample_encoded", "complete_encoded"),
+    ]
+    assert '{"b64": "…"}' in text
+
+
 def test_xla_is_switched_on_where_it_is_needed():
     assert not any("xla" in flag for flag in serving_files.server_flags())
     flags = serving_files.server_flags(xla=True)

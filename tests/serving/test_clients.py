@@ -127,6 +127,29 @@ def test_unreadable_picture_is_named(run, folder):
         run("complete", str(folder))
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("deep.png", "not of 8 bits a channel"),
+        ("clear.png", "partly transparent"),
+        ("film.gif", "an animation of 2 pictures"),
+    ],
+)
+def test_picture_whose_values_mean_another_is_refused(
+    run, tmp_path, name, words
+):
+    picture = Image.fromarray(np.full((4, 5), 3000, "uint16"))
+    if name == "clear.png":
+        picture = Image.new("RGBA", (5, 4), (60, 60, 60, 0))
+    others = [Image.new("L", (5, 4), 9)] if name == "film.gif" else []
+    if others:
+        picture = Image.new("L", (5, 4), 200)
+    more = {"append_images": others, "save_all": True} if others else {}
+    picture.save(tmp_path / name, **more)
+    with pytest.raises(SystemExit, match=f"{name}.*{words}"):
+        run("score", str(tmp_path))
+
+
 def test_server_that_does_not_answer_is_named(run):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

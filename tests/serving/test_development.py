@@ -14,7 +14,7 @@ import tensorflow as tf
 
 pytest.importorskip("aiohttp", reason="needs the extra serve")
 pytest.importorskip("tensorflow_serving", reason="needs the extra serve")
-pytest.importorskip("requests", reason="needs the extra serve")
+requests = pytest.importorskip("requests", reason="needs the extra serve")
 
 from keras_pixel.export import servable  # noqa: E402
 from keras_pixel.export.model_folders import find_versions  # noqa: E402
@@ -174,6 +174,40 @@ def test_request_that_does_not_come_does_not_hold_up_the_end(folder):
         server.stop()
         assert time.monotonic() - begun < 30
         assert b" 503 " in connection.recv(1000).split(b"\r\n")[0]
+
+
+def test_what_takes_too_long_does_not_hold_up_the_end(tmp_path, module):
+    tf.saved_model.save(
+        module,
+        str(tmp_path / "models" / "doubler" / "1"),
+        signatures=module.count.get_concrete_function(),
+    )
+    server = serve(tmp_path / "models", stop_timeout=0.5).start()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(double, server, [2**31 - 1])  # for minutes
+        wait_for(lambda: server.pools.scores.num_running)
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 20
+        with pytest.raises(requests.exceptions.ConnectionError):
+            asked.result(20)
+
+
+def test_a_server_may_be_started_again(folder):
+    server = serve(folder)
+    for _ in range(2):
+        with server:
+            assert double(server, [3]) == (200, {"outputs": [6]})
+
+
+def test_what_is_no_http_is_not_logged(folder, caplog):
+    with serve(folder) as server:
+        address = ("127.0.0.1", server.rest_port)
+        with socket.create_connection(address, 10) as client:
+            client.sendall(b"\x16\x03\x01 no HTTP\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.0 400")
+        assert double(server, [3]) == (200, {"outputs": [6]})
+    assert not [x for x in caplog.records if x.name == "keras_pixel.http"]
 
 
 def test_batches_are_as_large_as_tf_serving_takes(folder):

@@ -15,6 +15,7 @@ requests = pytest.importorskip("requests", reason="needs the extra serve")
 from keras_pixel.export.warmup import WARMUP_FILE  # noqa: E402
 from keras_pixel.serving import DevelopmentServer  # noqa: E402
 from keras_pixel.serving import progress  # noqa: E402
+from keras_pixel.serving.rest import METRICS_PATH  # noqa: E402
 from tests.support import catalogue  # noqa: E402
 from tests.support.doubler import wait_for  # noqa: E402
 
@@ -66,6 +67,36 @@ def test_last_line_is_what_sample_gives(watched):
         np.testing.assert_array_equal(
             line["images"], np.where(there[..., None], expected, 0)
         )
+
+
+def test_an_error_after_the_first_line_is_the_last_line(
+    watched, monkeypatch, capsys
+):
+    next_line = progress.Updates.next_line
+    lines = []
+
+    def fail_at_the_third(updates):
+        if len(lines) == 2:
+            raise MemoryError("no more")
+        lines.append(next_line(updates))
+        return lines[-1]
+
+    monkeypatch.setattr(progress.Updates, "next_line", fail_at_the_third)
+    response = watch(watched, inputs=INPUTS, num_updates=3)
+    # To its end, which is a proper one.
+    *drawn, last = [json.loads(line) for line in response.iter_lines()]
+    assert drawn == [json.loads(line) for line in lines]
+    assert last == {"error": "MemoryError: no more"}
+    assert "fail_at_the_third" in capsys.readouterr().err
+    metrics = requests.get(
+        f"http://127.0.0.1:{watched.rest_port}{METRICS_PATH}", timeout=60
+    ).text
+    (line,) = [
+        line
+        for line in metrics.splitlines()
+        if "requests_total" in line and 'status="INTERNAL"' in line
+    ]
+    assert 'method="SampleProgressively"' in line
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import tracemalloc
 
 import numpy as np
@@ -132,6 +133,28 @@ def test_lists_as_deep_as_json_allows_are_refused(specs):
         rest_json.decode_inputs("inputs", value, specs)
     with pytest.raises(RequestError, match="deep"):
         rest_json.decode_inputs("inputs", [[1, 2], value], specs)
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3, 2), (5, 1, 1, 1), (5,)])
+def test_json_of_the_largest_request_is_not_too_long(shape):
+    values = np.zeros(shape, int).tolist()
+    for request in (
+        {"inputs": {"a": values, "b": values}},
+        {"instances": [{"a": x, "b": x} for x in values]},
+    ):
+        body = json.dumps(request, indent=2).encode()
+        # The slack is more than all of so small a request: without it, too.
+        rest_json.check_length(body, 2 * math.prod(shape))
+        count = sum(body.count(x) for x in (b",", b"[", b"{"))
+        assert count <= 6 * 2 * math.prod(shape) + 10
+
+
+@pytest.mark.parametrize("values", [b"[]", b"0", b"{}"])
+def test_json_of_more_values_is_refused_before_it_is_parsed(values):
+    body = b'{"inputs": [' + b",".join([values] * 100_000) + b"]}"
+    with pytest.raises(RequestError, match="at most 100 values.*Send fewer"):
+        rest_json.check_length(body, 100)
+    rest_json.check_length(body, None)
 
 
 def test_answer_that_would_be_too_long_is_refused():
