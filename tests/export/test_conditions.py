@@ -190,7 +190,8 @@ def test_metadata_say_what_may_be_sent(version, told_models_folder):
         "- `tiny`: `labels` int32 (batch,): a class id from 0 to 2, or 3 for "
         "no label; `condition` float32 (batch, 3, 4, 2)\n"
     ) in text
-    assert '"temperature": [1.0, 1.0], "labels": [0, 1]}' in text
+    told = '"labels": [0, 1], "condition": [CONTEXT, CONTEXT]}'
+    assert f'"temperature": [1.0, 1.0], {told}' in text
 
 
 def test_images_alone_say_nothing_new():
