@@ -14,6 +14,10 @@ from typing import BinaryIO
 
 # What names a file or a folder.
 PathLike = str | os.PathLike[str]
+# Bytes of a name that another is made of.
+_LONGEST_NAME = 200
+# Others' files may end in .tmp, too.
+_LEFTOVER = re.compile(r"\..+\.[0-9]+\.tmp")
 
 
 @contextlib.contextmanager
@@ -30,7 +34,10 @@ def atomic_file(path: PathLike) -> Iterator[BinaryIO]:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST_NAME:  # of 255 that a name may have
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             yield file
@@ -45,7 +52,8 @@ def atomic_file(path: PathLike) -> Iterator[BinaryIO]:
 def remove_leftovers(folder: PathLike) -> None:
     """Delete what `atomic_file` left behind when it was killed."""
     for leftover in pathlib.Path(folder).glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+        if _LEFTOVER.fullmatch(leftover.name):
+            leftover.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

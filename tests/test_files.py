@@ -68,6 +68,13 @@ def test_json_that_cannot_be_read_is_named(tmp_path):
         files.to_json(float("nan"))
 
 
+def test_others_temporary_files_stay(tmp_path):
+    (tmp_path / ".notes.tmp").write_text("mine")
+    (tmp_path / ".recipe.json.123.tmp").write_text("half")
+    files.remove_leftovers(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [".notes.tmp"]
+
+
 def test_what_a_killed_writer_left_is_removed(tmp_path):
     with files.atomic_folder(tmp_path / "a", replace=True) as mine:
         (mine / "kept").write_text("")

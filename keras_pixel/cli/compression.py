@@ -101,7 +101,7 @@ def decompress(
         items = tasks.decompress(
             loaded, file, any_version=any_version, progress=done
         )
-    named = {_output_name(item): item for item in items}
+    named = _by_output_name(items)
     with files.atomic_folder(output) as folder:
         for name, item in named.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -140,21 +140,27 @@ def _read(sources: list[str], model: Any) -> tuple[list[Any], list[str]]:
         items.append(tasks.Item(levels, name, mode))
         if is_jpeg:
             jpegs.append(name)
-    seen: dict[str, str] = {}
+    _by_output_name(items)
+    return items, jpegs
+
+
+def _by_output_name(items: list[Any]) -> dict[str, Any]:
+    """Each item by the name that it is written under, which is its own."""
+    named: dict[str, Any] = {}
     for item in items:
-        there = seen.setdefault(_output_name(item), item.name)
-        if there is not item.name:
+        there = named.setdefault(_output_name(item), item)
+        if there is not item:
             raise ValueError(
                 "Images must have different names, under which they are "
-                f"written again. Received: {there!r} and {item.name!r}. "
-                "Rename one of them."
+                f"written again. Received: {there.name!r} and {item.name!r}. "
+                "Rename one of them, or compress the folder that holds both."
             )
-    return items, jpegs
+    return named
 
 
 def _files(sources: list[str]) -> Iterator[tuple[str, pathlib.Path]]:
     """Names, as in the output, and paths; those of a folder sorted."""
-    from keras_pixel.data.folder import SUFFIXES
+    from keras_pixel.data.folder import find_pictures
 
     for source in sources:
         path = pathlib.Path(source)
@@ -166,18 +172,14 @@ def _files(sources: list[str]) -> Iterator[tuple[str, pathlib.Path]]:
         if not path.is_dir():
             yield path.name, path
             continue
-        found = [
-            x
-            for x in sorted(path.rglob("*"))
-            if x.name.lower().endswith(SUFFIXES) and x.is_file()
-        ]
+        found = find_pictures(path)
         if not found:
             raise FileNotFoundError(
                 "A folder of images must hold pictures. "
                 f"Received: {source!r}, without any. Give another."
             )
-        for x in found:
-            yield x.relative_to(path).as_posix(), x
+        for name in found:
+            yield name, path / name
 
 
 def _read_array(path: pathlib.Path) -> np.ndarray:
@@ -197,12 +199,16 @@ def _read_picture(
     """Levels `(height, width, channels)`, mode, and whether it is a JPEG."""
     from PIL import Image
 
+    from keras_pixel.data.folder import is_cut_to_bytes
+
     try:
         with Image.open(path) as opened:
             is_jpeg = opened.format == "JPEG"
             frames = getattr(opened, "n_frames", 1)
+            is_clear = opened.has_transparency_data
+            is_deep = is_cut_to_bytes(opened)
             picture: Any = opened
-            if picture.mode == "P" and "transparency" not in picture.info:
+            if picture.mode == "P" and not is_clear:
                 # A palette is another way to write the same colours.
                 picture = picture.convert("RGB")
             mode, values = picture.mode, np.asarray(picture)
@@ -211,8 +217,14 @@ def _read_picture(
             "Pictures must be readable. Received: "
             f"{str(path)!r}, which is not: {error}. Leave it out."
         ) from error
-    if mode not in _MODES or frames > 1:
-        what = f"{frames} frames" if frames > 1 else f"mode {mode!r}"
+    if mode not in _MODES or frames > 1 or is_clear or is_deep:
+        what = f"mode {mode!r}"
+        if frames > 1:
+            what = f"{frames} frames"
+        elif is_clear:
+            what += " and transparency"
+        elif is_deep:
+            what += " in 16 bits"
         raise ValueError(
             "Pictures must be grey or RGB, of 8 bits, without transparency, "
             "and one in a file, so that nothing is lost. "

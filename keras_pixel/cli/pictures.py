@@ -137,13 +137,15 @@ def read_split(
     if data is not None:
         from keras_pixel.data import load_data
 
-        return load_data(
+        images = load_data(
             data,
             split,
             image_shape=model.image_shape,
             num_levels=model.num_levels,
             **options,
         )
+        _name_labels(images, model)
+        return images
     from keras_pixel.training import Recipe
 
     path = folders.find(preset) / "recipe.json"
@@ -153,6 +155,26 @@ def read_split(
             f"Received: model={preset!r} alone. Give a TFDS name or a path."
         )
     return Recipe.from_json(path).load_data(split, **options)
+
+
+def _name_labels(images: Any, model: Any) -> None:
+    """Give images the labels that a model has for their classes.
+
+    A data set numbers its classes from 0, whichever of the model's they are.
+    """
+    names, known = images.class_names, model.class_names
+    if images.labels is None or not names or not known or names == known:
+        return
+    missing = sorted(set(names) - set(known))
+    if missing:
+        raise ValueError(
+            f"The classes of the data must be among the model's, {known}. "
+            f"Received: {missing} as well. Rename the folders, or leave them "
+            "out."
+        )
+    numbers = np.array([known.index(name) for name in names], "int32")
+    images.labels = numbers[images.labels]
+    images.class_names, images.num_classes = known, len(known)
 
 
 def read_mask(path: PathLike, image_shape: tuple[int, ...]) -> np.ndarray:

@@ -4,6 +4,7 @@ import collections
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from typing import BinaryIO
 
 import numpy as np
@@ -54,7 +55,7 @@ class FolderSource:
         if path.is_file():
             self._root, files = path.parent, [path.name]
         else:
-            files = _find_pictures(path)
+            files = find_pictures(path)
         if not files:
             raise FileNotFoundError(
                 "A folder of images must hold some, directly or in "
@@ -173,8 +174,11 @@ def read_picture(path: Path | BinaryIO, channels: int | None) -> np.ndarray:
         frames = getattr(file, "n_frames", 1)
         if frames > 1 and file.format != "MPO":
             raise ValueError(f"an animation of {frames} pictures, not one")
+        is_deep = is_cut_to_bytes(file)
         file.load()
         picture = ImageOps.exif_transpose(file)
+        if is_deep:
+            raise ValueError("of 16 bits a channel, not 8")
         if picture.mode not in _GREY + _COLOUR:
             raise ValueError(f"not of 8 bits a channel (mode {picture.mode})")
         colours = "L" if picture.mode in _GREY else "RGB"
@@ -191,14 +195,37 @@ def read_picture(path: Path | BinaryIO, channels: int | None) -> np.ndarray:
     return image[..., None] if colours == "L" else image
 
 
+def is_cut_to_bytes(picture: Any) -> bool:
+    """Whether Pillow gives 8 bits of a picture's 16, without a word.
+
+    Args:
+        picture: `PIL.Image.Image`, opened, and not loaded yet.
+    """
+    return any(
+        str(word).startswith(("L;16", "LA;16", "RGB;16", "RGBA;16", "CMYK;16"))
+        for tile in getattr(picture, "tile", ())
+        for word in (tile[3] if isinstance(tile[3], tuple) else (tile[3],))
+    )
+
+
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
-def _find_pictures(root: Path) -> list[str]:
-    """Paths below `root`, such as "a/b.png", sorted."""
+def find_pictures(root: Path) -> list[str]:
+    """Paths below `root`, such as "a/b.png", sorted.
+
+    Links are followed; hidden files and folders are passed over.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
     files, seen = [], set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=fail, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:  # a link back to a folder above it
             folders.clear()

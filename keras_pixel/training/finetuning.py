@@ -279,6 +279,15 @@ def _preset_of(
     folder = output_dir / "initial"
     if not folder.exists():
         model.save_preset(folder)
+        return folder
+    former = presets.load(folder).get_weights()
+    now = model.get_weights()
+    if len(former) != len(now) or not all(map(np.array_equal, former, now)):
+        raise ValueError(
+            "A fine-tuning must be resumed with the model it was started "
+            f"from. Received: model={model.name!r}, whose weights differ from "
+            f"those in {str(folder)!r}. Train into another folder."
+        )
     return folder
 
 
@@ -320,6 +329,18 @@ def _written(data: Any, output_dir: Path) -> Path:
     arrays: dict[str, Any] = {"images": np.asarray(images)}
     if labels is not None:
         arrays["labels"] = np.asarray(labels)
+    if path.exists():
+        with np.load(path, allow_pickle=False) as former:
+            same = set(former.files) == set(arrays) and all(
+                np.array_equal(former[name], arrays[name]) for name in arrays
+            )
+        if not same:
+            raise ValueError(
+                "A fine-tuning must be resumed with the images it was started "
+                f"with. Received: images or labels that differ from those in "
+                f"{str(path)!r}. Train into another folder."
+            )
+        return path
     output_dir.mkdir(parents=True, exist_ok=True)
     with files.atomic_file(path) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -37,7 +37,14 @@ class History:
             text = self.path.read_text(encoding="utf-8")
             # A last line without an end was cut off by a kill.
             complete = text[: text.rfind("\n") + 1]
-            for row in csv.DictReader(io.StringIO(complete)):
+            rows = csv.DictReader(io.StringIO(complete))
+            if complete and "step" not in (rows.fieldnames or ()):
+                raise ValueError(
+                    "The history of a training must have a column `step`. "
+                    f"Received: {str(path)!r}, with {rows.fieldnames}. Train "
+                    "into another folder."
+                )
+            for row in rows:
                 self.rows.append({k: _number(v) for k, v in row.items()})
 
     def keep_until(self, step: int) -> None:

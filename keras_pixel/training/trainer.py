@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +180,11 @@ def _train(
             "validation": validation and validation.fingerprint(),
         },
         "threads": machine.num_threads(),
+        "initial_weights": _digest_of_weights(recipe),
     }
     if done is not None:
         _check_data(done.get("data"), origin["data"], images, report)
+        _check_initial_weights(done.get("initial_weights"), origin, recipe)
         machine.compare_threads(
             done.get("threads"), origin["threads"], report.say
         )
@@ -279,7 +283,11 @@ def _check_folder(recipe: Recipe, output_dir: Path, resume: bool) -> None:
             "another folder, or `resume=True` to continue it."
         )
     if not Checkpoints(output_dir / "checkpoints").paths():
-        return  # nothing to resume: start again, with any recipe
+        # Nothing to resume: start again, with any recipe, where this was a
+        # training.
+        if not (output_dir / "history.csv").exists():
+            _check_replaced(recipe, path)
+        return
     former = Recipe.from_json(path).fixed()
     now = recipe.fixed()
     differ = [key for key in now if now[key] != former[key]]
@@ -294,6 +302,19 @@ def _check_folder(recipe: Recipe, output_dir: Path, resume: bool) -> None:
             f"output_dir={str(output_dir)!r}. Use another folder for another "
             "recipe."
         )
+
+
+def _check_replaced(recipe: Recipe, path: Path) -> None:
+    """Refuse to write over a recipe that no training has put there."""
+    with contextlib.suppress(ValueError, TypeError):
+        if Recipe.from_json(path).to_dict() == recipe.to_dict():
+            return
+    raise ValueError(
+        "`output_dir` must be new, empty, or hold a training. "
+        f"Received: output_dir={str(path.parent)!r}, whose recipe.json is "
+        "another than that of this training, which would replace it. Use "
+        "another folder."
+    )
 
 
 def _start(recipe: Recipe, model: PixelModel, report: Progress) -> list[str]:
@@ -372,6 +393,35 @@ def _check_data(
                 f"the checkpoint, from {images.source}. Restore them, or "
                 "train into another folder."
             )
+
+
+def _digest_of_weights(recipe: Recipe) -> str | None:
+    """SHA-256 of the weights at a path that a training starts from.
+
+    Of a path only the last name is compared, and many end in `preset`. `None`
+    where there is no path, or nothing at it any more.
+    """
+    from keras_pixel import presets
+
+    if recipe.weights is None or recipe.weights in presets.list_models():
+        return None
+    path = Path(recipe.weights) / "model.weights.h5"
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_initial_weights(
+    former: str | None, origin: Mapping[str, Any], recipe: Recipe
+) -> None:
+    now = origin["initial_weights"]
+    if former and now and former != now:
+        raise ValueError(
+            "A training must be resumed with the weights it was started from. "
+            f"Received: initial_weights={recipe.initial_weights!r}, whose "
+            "weights differ from those of the checkpoint. Train into another "
+            "folder."
+        )
 
 
 def _publish(

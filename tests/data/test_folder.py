@@ -1,6 +1,7 @@
 """Folders of pictures: labels, splits, and files that cannot be read."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from keras_pixel.data import load_data
 from keras_pixel.data.folder import read_picture
+from tests.support.pictures import png_of_16_bits
 
 
 def picture(value=0, size=(4, 3), mode="RGB"):
@@ -206,6 +208,21 @@ def test_pictures_that_would_lose_something(tmp_path, image, words):
     save(tmp_path / "a.png", image)
     with pytest.raises(ValueError, match=f"a.png: ValueError: .*{words}"):
         load_data(tmp_path, "all")
+
+
+def test_16_bits_that_pillow_cuts(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_of_16_bits())
+    with pytest.raises(ValueError, match="a.png: ValueError: of 16 bits"):
+        load_data(tmp_path, "all")
+
+
+def test_folder_that_cannot_be_read(pets, monkeypatch):
+    def scan(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(PermissionError):
+        load_data(pets, "all")
 
 
 def test_four_channels_keep_transparency(tmp_path):

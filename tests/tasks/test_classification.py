@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_pixel import cli
 from keras_pixel import presets
 from keras_pixel import tasks
+from keras_pixel.cli.pictures import read_split
 from keras_pixel.models import PixelCNN
 
 NAMES = ("low", "high")
@@ -73,6 +75,34 @@ def test_wrong_data_is_refused():
         tasks.classify(model, (images, None))
     with pytest.raises(ValueError, match="classes of the model.*from 0 to 2"):
         tasks.classify(model, (images, np.array([0, 2])))
+
+
+def test_classes_of_folders_are_those_of_the_model_by_name(
+    tmp_path, monkeypatch, capsys
+):
+    """Whichever of the model's classes there are, and in which order."""
+    monkeypatch.chdir(tmp_path)
+    model = PixelCNN(
+        (2, 2, 1), 2, filters=4, num_blocks=1, head_filters=0, num_classes=3
+    )
+    model.class_names = ("owl", "cat", "dog")
+    model.save_preset("preset")
+    for name in ("cat", "owl"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for i in range(2):
+            picture = Image.new("L", (2, 2), 255 * i)
+            picture.save(tmp_path / "set" / name / f"{i}.png")
+    found = read_split("./set", "all", "preset", model)
+    assert found.class_names == model.class_names
+    assert sorted(found.labels) == [0, 0, 1, 1]  # owls, then cats
+    by_id = dict(zip(found.ids, found.labels, strict=True))
+    assert by_id["cat/0.png"] == 1
+    assert by_id["owl/1.png"] == 0
+    (tmp_path / "set" / "owl").rename(tmp_path / "set" / "cow")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["classify", "preset", "./set", "--split", "all"])
+    assert stop.value.code == 2
+    assert "Received: ['cow'] as well" in capsys.readouterr().err
 
 
 def test_command(tmp_path, monkeypatch, capsys):

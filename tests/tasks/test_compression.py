@@ -22,6 +22,7 @@ from keras_pixel.tasks import compression
 from keras_pixel.tasks import compression_file
 from keras_pixel.tasks import compression_identity
 from keras_pixel.tasks import compression_tiles
+from tests.support.pictures import png_of_16_bits
 
 pytest.importorskip("constriction")
 
@@ -482,11 +483,20 @@ def test_pictures_that_would_lose_something(
     save(levels_of((3, 3), 256).astype("uint16"), tmp_path / "deep.png")
     save(levels_of((3, 3), 2) * 255, tmp_path / "a.png")
     save(levels_of((3, 3), 2) * 255, tmp_path / "a.bmp")
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        save(levels_of((3, 3), 2) * 255, tmp_path / folder / "a.png")
+    clear = Image.fromarray(levels_of((3, 3, 3), 2) * 255)
+    clear.save(tmp_path / "clear.png", transparency=(255, 0, 255))
+    (tmp_path / "deep_rgb.png").write_bytes(png_of_16_bits())
     cases = {
         ("grey.png",): "2 levels writes only pictures of 2 values",
         ("alpha.png",): "without transparency.*'RGBA'",
         ("deep.png",): "of 8 bits.*'I;16'",
         ("a.png", "a.bmp"): "different names",
+        ("one/a.png", "two/a.png"): "different names",
+        ("clear.png",): "'RGB' and transparency",
+        ("deep_rgb.png",): "'RGB' in 16 bits",
         ("empty",): "must hold pictures",
         ("missing",): "which does not",
         ("bad.png",): "must be readable",
@@ -496,6 +506,23 @@ def test_pictures_that_would_lose_something(
         message = capsys.readouterr().err
         assert re.search(words, message), message
     assert not (tmp_path / "x.kpix").exists()
+
+
+def test_folders_that_are_links_and_long_names(binary, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    binary.save_preset("preset")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "pictures" / "more").symlink_to(tmp_path / "elsewhere")
+    long = "x" * 251 + ".png"
+    levels = levels_of((3, 3), 2) * 255
+    save(levels, tmp_path / "elsewhere" / "far.png")
+    save(levels, tmp_path / "pictures" / long)
+    assert run("compress", "preset", "pictures", "-o", "x.kpix") == 0
+    assert run("decompress", "x.kpix", "-o", "o", "--model", "preset") == 0
+    for name in ("more/far.png", long):
+        found = np.asarray(Image.open(tmp_path / "o" / name))
+        np.testing.assert_array_equal(found, levels)
 
 
 def test_names_stay_in_the_folder(binary, tmp_path, monkeypatch, capsys):

@@ -228,7 +228,21 @@ def test_arrays_and_models_in_memory(tmp_path):
     )
     assert result.remade == ()
     assert result.after < result.before
-    assert (tmp_path / "run" / "data.npz").is_file()
+    kept = (tmp_path / "run" / "data.npz").read_bytes()
+    with pytest.raises(ValueError, match="images or labels that differ"):
+        finetune(source, 1 - images, tmp_path / "run", epochs=1)
+    assert (tmp_path / "run" / "data.npz").read_bytes() == kept
+    other = make(num_levels=2)
+    other.set_weights([x + 1 for x in source.get_weights()])
+    with pytest.raises(ValueError, match="whose weights differ from"):
+        finetune(other, images, tmp_path / "run", epochs=1)
+    for name, model in (("a", source), ("b", other)):
+        model.save_preset(tmp_path / name / "preset")
+    arguments = {"epochs": 1, "learning_rate": 0.02, "progress": False}
+    run = tmp_path / "from_folder"
+    finetune(tmp_path / "a" / "preset", images, run, **arguments)
+    with pytest.raises(ValueError, match="weights differ from those of the c"):
+        finetune(tmp_path / "b" / "preset", images, run, **arguments)
 
 
 def test_splits_of_the_source_are_used(tmp_path):

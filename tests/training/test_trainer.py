@@ -1,6 +1,7 @@
 """One tiny training in several ways: whole, killed, prolonged, refused."""
 
 import importlib.util
+import json
 import os
 import signal
 import sys
@@ -254,6 +255,17 @@ def test_another_recipe_is_refused(whole, config):
 def test_a_folder_with_a_training_is_refused_without_resume(whole, config):
     with pytest.raises(ValueError, match="`resume` is False"):
         train(config, whole[0], resume=False, progress=False)
+
+
+def test_a_recipe_of_ones_own_is_not_replaced(config, tmp_path):
+    written = json.dumps({**config, "name": "mine"})
+    (tmp_path / "recipe.json").write_text(written)
+    with pytest.raises(ValueError, match="whose recipe.json is another"):
+        train(config, tmp_path, progress=False)
+    assert (tmp_path / "recipe.json").read_text() == written
+    (tmp_path / "history.csv").write_text("my own table\n1\n")
+    with pytest.raises(ValueError, match="must have a column `step`"):
+        train(config, tmp_path, progress=False)
 
 
 def test_fewer_steps_than_done_are_refused(whole, config):
