@@ -483,7 +483,8 @@ def check_completion(
     """
     images = to_numpy(images)
     known = check_mask(mask, images, image_shape)
-    images = np.where(known[..., None], images, 0)
+    # In the images' own type: what is refused elsewhere is refused here.
+    images = np.where(known[..., None], images, images.dtype.type(0))
     return check_images(images, image_shape, num_levels), known
 
 

@@ -318,7 +318,9 @@ def padded_size(
     if sizes is None:
         size = 1 << (number - 1).bit_length()
     else:
-        size = next((n for n in sizes if n >= number), batch_size)
+        # Beyond the largest, a multiple of it.
+        many = -(-number // sizes[-1]) * sizes[-1]
+        size = next((n for n in sizes if n >= number), many)
     return min(size, batch_size)
 
 

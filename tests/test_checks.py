@@ -280,3 +280,11 @@ def test_an_integer_of_any_size_is_finite():
     assert checks.check_number("n", 10**400) == 10**400
     with pytest.raises(ValueError, match="`n` must be a finite number.*most 1"):
         checks.check_number("n", 10**400, most=1)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "float32", "U1"])
+def test_what_is_no_level_is_not_completed(dtype):
+    images = np.ones((1, *SHAPE), dtype)
+    known = np.ones((1, *SHAPE[:2]), bool)
+    with pytest.raises(TypeError, match="must hold integer levels"):
+        checks.check_completion(images, known, SHAPE, 4)

@@ -11,6 +11,7 @@ from keras_pixel import PixelModel
 from keras_pixel import layers
 from keras_pixel.compiled import Compiled
 from keras_pixel.compiled import Programs
+from keras_pixel.compiled import padded_size
 from tests.support import catalogue
 
 
@@ -112,6 +113,14 @@ def test_last_programs_are_kept(dense):
     assert len(programs) == 2
     # "a" was used after "b" when "c" came, so "b" was dropped.
     assert made == ["a", "b", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    ("number", "batch_size", "size"),
+    [(3, 64, 4), (3, 2, 2), (5, 20_000, 16), (17, 20_000, 32), (40, 35, 35)],
+)
+def test_padding_is_never_much(number, batch_size, size):
+    assert padded_size(number, batch_size, (1, 4, 16)) == size
 
 
 def test_sizes_share_a_program_where_they_can(dense):

@@ -35,6 +35,8 @@ COUNT, SEED = 8, 0
 MODELS = {
     "mnist": (
         "gaussian_pixels_mnist",
+        "pixelsnail_mnist",
+        "gated_pixelcnn_mnist",
         "pixelrnn_row_lstm_mnist",
         "image_transformer_2d_mnist",
         "image_transformer_1d_mnist",

@@ -91,7 +91,7 @@ def check_condition(condition, count, shape, dtype, name="condition"):
             f"image. Received: {name}=None. Give an array of shape {shape} "
             "for all images, or one for each."
         )
-    array = to_numpy(condition)
+    array = to_numpy(condition, name, f"values of {dtype}")
     if array.shape not in (shape, (count, *shape)):
         raise ValueError(
             f"`{name}` must have the shape {shape}, for all images, or "
@@ -104,6 +104,14 @@ def check_condition(condition, count, shape, dtype, name="condition"):
             f"`{name}` must hold values of {dtype}. "
             f"Received: {name}.dtype={array.dtype}. Cast it."
         )
+    if whole and array.size:
+        limits = np.iinfo(np.dtype(dtype))
+        if array.min() < limits.min or array.max() > limits.max:
+            raise ValueError(
+                f"`{name}` must hold values of {dtype}, from {limits.min} to "
+                f"{limits.max}. Received: values from {array.min()} to "
+                f"{array.max()}. Look for what the encoder does not know."
+            )
     array = array.astype(dtype)
     if not np.isfinite(array).all():
         raise ValueError(
@@ -159,4 +167,5 @@ def check_prior(prior, num_classes):
             f"each class, not all 0. Received: prior={prior!r}. Leave it out "
             "for equal ones."
         )
+    array = array / array.max()  # a sum of huge numbers is infinite
     return array / array.sum()

@@ -277,6 +277,17 @@ def test_wrong_contexts_are_refused(images, condition, message):
         model.log_prob(images, condition=condition)
 
 
+def test_integers_that_the_encoder_has_not_are_refused(images):
+    context = keras.Input((), dtype="uint8")
+    model = make(
+        condition=keras.Model(context, keras.layers.Embedding(9, 3)(context))
+    )
+    model.log_prob(images, condition=np.array(8))
+    for value in (-1, 300):
+        with pytest.raises(ValueError, match=f"0 to 255.*from {value} to"):
+            model.log_prob(images, condition=np.array(value))
+
+
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "a", "b"], "abc", 3])
 def test_wrong_class_names_are_refused(names):
     model = make(num_classes=3)
@@ -284,6 +295,14 @@ def test_wrong_class_names_are_refused(names):
         names = [1, 2, 3]
     with pytest.raises(ValueError, match="`class_names` must be 3 strings"):
         model.class_names = names
+
+
+def test_only_ratios_of_the_prior_count(labelled, images):
+    np.testing.assert_allclose(
+        labelled.classify(images, prior=[1e308] * 3),
+        labelled.classify(images),
+        rtol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("prior", [[1, 2], [0, 0, 0], [1, -1, 1], [np.inf] * 3])
