@@ -160,7 +160,7 @@ def check_prior(prior, num_classes):
         array.shape != (num_classes,)
         or not np.isfinite(array).all()
         or array.min() < 0
-        or not array.sum()
+        or not array.any()
     ):
         raise ValueError(
             f"`prior` must be {num_classes} numbers of at least 0, one for "
