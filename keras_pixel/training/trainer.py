@@ -307,7 +307,12 @@ def _check_folder(recipe: Recipe, output_dir: Path, resume: bool) -> None:
 def _check_replaced(recipe: Recipe, path: Path) -> None:
     """Refuse to write over a recipe that no training has put there."""
     with contextlib.suppress(ValueError, TypeError):
-        if Recipe.from_json(path).to_dict() == recipe.to_dict():
+        former = Recipe.from_json(path)
+        # Paths by their last names: they may be written in two ways.
+        if {**former.to_dict(), **former.fixed()} == {
+            **recipe.to_dict(),
+            **recipe.fixed(),
+        }:
             return
     raise ValueError(
         "`output_dir` must be new, empty, or hold a training. "
