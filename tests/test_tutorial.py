@@ -73,4 +73,4 @@ def test_table_has_the_numbers_of_the_cards(name, row):
 
 
 def test_there_are_rows():
-    assert len(ROWS) == 7
+    assert len(ROWS) == 9
