@@ -13,6 +13,8 @@ MODES = {1: "L", 3: "RGB"}
 # Others have more than 8 bits a channel.
 READ_MODES = {"1", "L", "LA", "P", "PA"}
 READ_MODES |= {"RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+# What Pillow cuts to 8 bits without a word.
+DEEP = ("L;16", "LA;16", "RGB;16", "RGBA;16", "CMYK;16")
 
 
 def find_pictures(path):
@@ -68,6 +70,10 @@ def _opaque(picture):
     # An MPO file of a camera is one photograph followed by previews.
     if frames > 1 and picture.format != "MPO":
         raise ValueError(f"an animation of {frames} pictures, not one")
+    for tile in getattr(picture, "tile", ()):
+        words = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
+        if any(str(word).startswith(DEEP) for word in words):
+            raise ValueError("of 16 bits a channel, not 8")
     picture = ImageOps.exif_transpose(picture)
     if picture.mode not in READ_MODES:
         raise ValueError(f"not of 8 bits a channel (mode {picture.mode})")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.pictures import png_of_16_bits
 from tests.support.programs import command
 
 CLIENTS = pathlib.Path(__file__).parents[2] / "export" / "clients"
@@ -131,6 +132,7 @@ def test_unreadable_picture_is_named(run, folder):
     ("name", "words"),
     [
         ("deep.png", "not of 8 bits a channel"),
+        ("deep_rgb.png", "of 16 bits a channel"),
         ("clear.png", "partly transparent"),
         ("film.gif", "an animation of 2 pictures"),
     ],
@@ -146,6 +148,8 @@ def test_picture_whose_values_mean_another_is_refused(
         picture = Image.new("L", (5, 4), 200)
     more = {"append_images": others, "save_all": True} if others else {}
     picture.save(tmp_path / name, **more)
+    if name == "deep_rgb.png":
+        (tmp_path / name).write_bytes(png_of_16_bits())
     with pytest.raises(SystemExit, match=f"{name}.*{words}"):
         run("score", str(tmp_path))
 
