@@ -121,12 +121,14 @@ Label = Annotated[
     list[str] | None,
     typer.Option(
         "--label",
-        help="Class, by number or name. Given more than once: in turn.",
+        help="Class, by number from 0 or by name. More than one: in turn.",
     ),
 ]
 OneLabel = Annotated[
     str | None,
-    typer.Option("--label", help="Class of all images, by number or name."),
+    typer.Option(
+        "--label", help="Class of all images, by number from 0 or by name."
+    ),
 ]
 Condition = Annotated[
     str | None,

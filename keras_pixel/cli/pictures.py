@@ -121,9 +121,11 @@ def read_split(
 ) -> Any:
     """Read a split of a data set, as `ImageData`.
 
+    The data set of the preset's recipe, named or not, is split as in the
+    training: its test images have not been trained on.
+
     Args:
-        data: TFDS name or path; `None` for the data set of the preset's
-            recipe, split as in its training.
+        data: TFDS name or path; `None` for the data set of the recipe.
         split: "train", "validation", "test" or "all".
         preset: name or folder of the preset.
         model: the preset's model.
@@ -134,7 +136,17 @@ def read_split(
     }
     if model.num_classes is not None:
         options["labels"] = True
-    if data is not None:
+    recipe = _recipe(preset)
+    if data is None and recipe is None:
+        raise ValueError(
+            "DATA must be given for a model without a recipe. "
+            f"Received: model={preset!r} alone. Give a TFDS name or a path."
+        )
+    if data is None or (recipe is not None and recipe.is_trained_on(data)):
+        if data is not None:
+            options["source"] = data
+        images = recipe.load_data(split, **options)
+    else:
         from keras_pixel.data import load_data
 
         images = load_data(
@@ -144,17 +156,18 @@ def read_split(
             num_levels=model.num_levels,
             **options,
         )
-        _name_labels(images, model)
-        return images
-    from keras_pixel.training import Recipe
+    _name_labels(images, model)
+    return images
 
+
+def _recipe(preset: str) -> Any:
+    """Return the recipe of a preset, or `None` if it has none."""
     path = folders.find(preset) / "recipe.json"
     if not path.is_file():
-        raise ValueError(
-            "DATA must be given for a model without a recipe. "
-            f"Received: model={preset!r} alone. Give a TFDS name or a path."
-        )
-    return Recipe.from_json(path).load_data(split, **options)
+        return None
+    from keras_pixel.training import Recipe
+
+    return Recipe.from_json(path)
 
 
 def _name_labels(images: Any, model: Any) -> None:

@@ -84,7 +84,8 @@ class ScorableModel:
 
         Raises:
             TypeError: if the values are not integers.
-            ValueError: if shape or range, or another argument, are wrong.
+            ValueError: if shape or range, or another argument, are wrong, or
+                the weights are NaN.
         """
         images = check_images(images, self.image_shape, self.num_levels)
         batch_size = check_size("batch_size", batch_size)
@@ -119,7 +120,10 @@ class ScorableModel:
             any_size=True,
         )
         shape = (0,) if whole else (0, *self.image_shape)
-        return np.concatenate([np.zeros(shape, "float32"), *scores])
+        found = np.concatenate([np.zeros(shape, "float32"), *scores])
+        if np.isnan(found).any():
+            self.sampler.check_weights()
+        return found
 
     def bits_per_dim(
         self,

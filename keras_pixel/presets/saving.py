@@ -61,8 +61,9 @@ def save_preset(
     Raises:
         FileExistsError: if `path` exists, unless `overwrite=True` and it is a
             preset with nothing else in its folder.
-        ValueError: for a class that is not registered, weights too large for
-            float16, or a discretizer with another number of levels.
+        ValueError: for a class that is not registered, a quantised model,
+            weights too large for float16, or a discretizer with another number
+            of levels.
 
     Example:
 
@@ -197,6 +198,15 @@ def _check_model(model: keras.Model) -> None:
             "`model` must be built before it is saved. Received: "
             f"model={model.name!r}, not built. Call it on a batch first."
         )
+    for layer in model._flatten_layers():
+        policy = layer.dtype_policy
+        if isinstance(policy, keras.dtype_policies.QuantizedDTypePolicy):
+            raise ValueError(
+                "A preset must be of a model that is not quantised: `load` "
+                "builds one that is not. Received: a model whose layer "
+                f"{layer.name!r} has the dtype policy {policy.name!r}. Save it "
+                "before `quantize`, and call that again after `load`."
+            )
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -23,12 +23,7 @@ def make_noise(num_images, image_shape, seed, start=0):
     Returns:
         float32 array `(num_images, height, width, channels)`.
     """
-    if num_images is None:
-        raise ValueError(
-            "`num_images` or `noise` must be given. Received: neither. Say "
-            "how many images to draw."
-        )
-    num_images = check_size("num_images", num_images, 0)
+    num_images = _check_number(num_images)
     random = np.random.default_rng(check_seed(seed))
     if start:
         skipped = start * math.prod(image_shape)
@@ -42,6 +37,43 @@ def make_noise(num_images, image_shape, seed, start=0):
     for image in noise:
         random.random(out=image, dtype="float32")
     return noise
+
+
+class LazyNoise:
+    """What `make_noise` gives, made where it is sliced.
+
+    So the number of images has no limit.
+
+    Args:
+        num_images, image_shape, seed: as in `make_noise`. Without an int as
+            seed, one is drawn.
+
+    Attributes:
+        shape: `(num_images, height, width, channels)`.
+    """
+
+    def __init__(self, num_images, image_shape, seed):
+        seed = check_seed(seed)
+        if not isinstance(seed, int):
+            seed = int(np.random.default_rng(seed).integers(2**63))
+        self.shape = (_check_number(num_images), *image_shape)
+        self._seed = seed
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        start, stop, _ = rows.indices(len(self))
+        return make_noise(stop - start, self.shape[1:], self._seed, start)
+
+
+def _check_number(num_images):
+    if num_images is None:
+        raise ValueError(
+            "`num_images` or `noise` must be given. Received: neither. Say "
+            "how many images to draw."
+        )
+    return check_size("num_images", num_images, 0)
 
 
 def check_noise_alone(noise, seed):

@@ -21,6 +21,7 @@ from keras_pixel.sampling.graph import is_decodable
 from keras_pixel.sampling.guidance import GuidedDrawing
 from keras_pixel.sampling.loop import Drawing
 from keras_pixel.sampling.loop import Program
+from keras_pixel.sampling.noise import LazyNoise
 from keras_pixel.sampling.noise import check_noise_alone
 from keras_pixel.sampling.noise import make_noise
 from keras_pixel.sampling.particles import complete_by_particles
@@ -195,8 +196,10 @@ class Sampler:
         inputs = self._inputs_of_new(
             num_images, labels, condition, order, noise, seed, guidance_scale
         )
+        # All of it is one batch.
+        inputs["noise"] = inputs["noise"][:]
         inputs = self._with_options(inputs, temperature, top_k, top_p)
-        self._check_weights()
+        self.check_weights()
         return draw_progressively(
             self.programs,
             self._program_maker("cached", "guidance_scale" in inputs),
@@ -227,12 +230,13 @@ class Sampler:
             noise = check_noise(noise, self.image_shape)
         else:
             num_images = self.conditions.count(num_images, labels, condition)
-            noise = make_noise(num_images, self.image_shape, seed)
+            # So that a stream may be longer than memory.
+            noise = LazyNoise(num_images, self.image_shape, seed)
         told = self.conditions.program_inputs(
             len(noise), labels, condition, guidance_scale, order
         )
-        images = np.zeros(noise.shape, "int32")
-        known = np.zeros(noise.shape[:-1], bool)
+        images = np.broadcast_to(np.int32(0), noise.shape)
+        known = np.broadcast_to(False, noise.shape[:-1])
         return {"noise": noise, "images": images, "known": known, **told}
 
     def complete(
@@ -465,7 +469,7 @@ class Sampler:
             Iterator of the program's outputs, batch after batch: nests of
             NumPy arrays.
         """
-        self._check_weights()
+        self.check_weights()
         make_function = make_program
         if (
             jit_compile
@@ -487,10 +491,13 @@ class Sampler:
             sizes=BATCH_SIZES,
         )
 
-    def _check_weights(self):
-        """Refuse to draw from weights that are not numbers.
+    def check_weights(self):
+        """Refuse weights that are not numbers.
 
         Every level would have the probability NaN, and black images come out.
+
+        Raises:
+            ValueError: if a weight is NaN or infinite.
         """
         weights = [
             weight

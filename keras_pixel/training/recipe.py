@@ -330,6 +330,13 @@ class Recipe(pydantic.BaseModel):
             own["labels"] = True
         return load_data(split=split, **{**own, **options})
 
+    def is_trained_on(self, source: str) -> bool:
+        """Return whether a source is the recipe's, to judge by its name.
+
+        Of a path only the last name counts, as in `fixed`.
+        """
+        return _last_name(source) == _last_name(self.source)
+
     def make_schedule(self) -> WarmupDecay:
         """Make the learning rate schedule of the whole training."""
         return WarmupDecay(

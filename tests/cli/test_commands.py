@@ -156,7 +156,9 @@ def test_scores_of_pictures_and_arrays(capsys, tiny, model, images, tmp_path):
     ]
 
 
-def test_evaluation_of_the_own_data(capsys, tiny, model, images):
+def test_evaluation_of_the_own_data(capsys, tiny, model, images, tmp_path):
+    from keras_pixel import training
+
     args = ["evaluate", tiny, "--split", "all"]
     result = json.loads(run(capsys, *args, "--json")[1])
     assert result["num_images"] == 5
@@ -165,9 +167,23 @@ def test_evaluation_of_the_own_data(capsys, tiny, model, images):
     out = run(capsys, *args, "-n", "2")[1]
     assert "on 2 of 5 images" in out
     assert "bits/dim" in out
-    # The split is that of the training, not one of another size.
+    # The split is that of the training, not one of another size, and so it is
+    # of data that are named, wherever they lie now.
     args[-1] = "validation"
     assert json.loads(run(capsys, *args, "--json")[1])["num_images"] == 2
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "images.npy").rename(tmp_path / "moved" / "images.npy")
+    args = ["evaluate", tiny, "moved/images.npy", "--split", "test"]
+    recipe = training.Recipe.from_dict(RECIPE)
+    kept = recipe.load_data("test", source=str(tmp_path / "moved/images.npy"))
+    nats = -model.log_prob(np.asarray(kept.images)).mean()
+    found = json.loads(run(capsys, *args, "--values", "levels", "--json")[1])
+    assert found["num_images"] == 1
+    np.testing.assert_allclose(found["nats"], nats, rtol=1e-5)
+    # What else is there is split as `load_data` splits it.
+    np.save(tmp_path / "others.npy", images)
+    args[2:] = ["others.npy", "--values", "levels", "--split", "validation"]
+    assert "validation" in refused(capsys, *args)
 
 
 def test_training_by_a_recipe(capsys, tmp_path, monkeypatch):

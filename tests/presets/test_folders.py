@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_pixel import models
 from keras_pixel import presets
 from keras_pixel.files import sha256
 from tests.presets import test_loading
@@ -177,6 +178,17 @@ def test_saved_model_must_be_a_registered_model(tmp_path):
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="class must be registered"):
         presets.save_preset(plain, tmp_path / "a")
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize`")
+def test_quantised_model_is_refused(tmp_path):
+    model = models.ImageTransformer(
+        (2, 2, 1), 4, attention="full", num_layers=1, hidden_dim=4, num_heads=1
+    )
+    model.quantize("int8")
+    with pytest.raises(ValueError, match="not quantised.*policy 'int8_from"):
+        presets.save_preset(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_unknown_dtype(model, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_pixel.sampling.noise import LazyNoise
 from keras_pixel.sampling.noise import make_noise
 
 SHAPE = (2, 3, 1)
@@ -24,6 +25,19 @@ def test_noise_starts_anywhere(shape):
         np.testing.assert_array_equal(some, many[start:])
 
 
+def test_lazy_noise_is_the_same_in_any_parts():
+    many, noise = make_noise(6, SHAPE, seed=7), LazyNoise(6, SHAPE, seed=7)
+    assert len(noise) == 6
+    assert noise.shape == many.shape
+    for rows in (np.s_[:], np.s_[:2], np.s_[3:9], np.s_[6:], np.s_[-2:]):
+        np.testing.assert_array_equal(noise[rows], many[rows])
+    for seed in (None, np.random.default_rng(0)):
+        noise = LazyNoise(2, SHAPE, seed)
+        np.testing.assert_array_equal(noise[:], noise[:])
+        assert (noise[:1] != noise[1:]).any()
+        assert (LazyNoise(2, SHAPE, seed)[:] != noise[:]).any()
+
+
 def test_fresh_noise_differs():
     assert (make_noise(1, SHAPE, None) != make_noise(1, SHAPE, None)).any()
 
@@ -38,11 +52,13 @@ def test_fresh_noise_differs():
     ],
 )
 def test_wrong_number_of_images_is_refused(number, words):
-    with pytest.raises(ValueError, match=words):
-        make_noise(number, SHAPE, 0)
+    for make in (make_noise, LazyNoise):
+        with pytest.raises(ValueError, match=words):
+            make(number, SHAPE, 0)
 
 
 @pytest.mark.parametrize("seed", [-1, 2.0, True, "1"])
 def test_wrong_seed_is_refused(seed):
-    with pytest.raises(ValueError, match="`seed` must be an integer"):
-        make_noise(1, SHAPE, seed)
+    for make in (make_noise, LazyNoise):
+        with pytest.raises(ValueError, match="`seed` must be an integer"):
+            make(1, SHAPE, seed)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_pixel.models import PixelCNN
+from keras_pixel.sampling import noise
 from tests.support import catalogue
 
 
@@ -49,6 +50,21 @@ def test_images_come_batch_by_batch(model):
     np.testing.assert_array_equal(
         np.concatenate(batches), sample(model, 4, seed=3)
     )
+
+
+def test_noise_of_a_stream_is_made_batch_by_batch(model, monkeypatch):
+    made, make_noise = [], noise.make_noise
+
+    def note(num_images, *args, **kwargs):
+        made.append(num_images)
+        return make_noise(num_images, *args, **kwargs)
+
+    expected = sample(model, 8, seed=3)
+    monkeypatch.setattr(noise, "make_noise", note)
+    batches = model.sampler.stream(1000, seed=3, batch_size=4, method="naive")
+    np.testing.assert_array_equal(next(batches), expected[:4])
+    np.testing.assert_array_equal(next(batches), expected[4:])
+    assert made == [4, 4]
 
 
 def test_variants_of_a_completion_differ_where_unknown(model):
@@ -172,6 +188,15 @@ def test_weights_that_are_nan_are_named(draw):
         draw(model, np.zeros((2, 2), bool))
 
 
+def test_scores_that_are_nan_are_an_error_that_names_the_weights():
+    model = PixelCNN((2, 2, 1), 4, filters=4, num_blocks=0, head_filters=0)
+    weights = model.weights[-1]
+    weights.assign(np.full(weights.shape, np.nan))
+    for reduce in ("images", "sub_pixels"):
+        with pytest.raises(ValueError, match="must be finite"):
+            model.log_prob(IMAGES, reduce=reduce)
+
+
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="JAX is always compiled"
 )
@@ -189,7 +214,7 @@ def test_xla_is_left_out_on_request_and_never_added(
         return iter([np.zeros(1, "float32")])
 
     monkeypatch.setenv("KERAS_PIXEL_XLA", variable)
-    monkeypatch.setattr(model.sampler, "_check_weights", lambda: None)
+    monkeypatch.setattr(model.sampler, "check_weights", lambda: None)
     monkeypatch.setattr(model.sampler.programs, "run", run)
     image, mask = np.zeros((1, 2, 2, 1), "uint8"), np.zeros((2, 2), bool)
     list(model.sampler.run("drawn", None, {}, 1))
