@@ -85,18 +85,21 @@ class FolderSource:
         """Return digests of the files, by which copies are found.
 
         Unless `exact`, only files of equal size are read: others cannot be
-        copies.
+        copies. A file that cannot be read is a copy of none; `read` names it.
         """
-        paths = [self._root / name for name in self._files[part]]
-        sizes = [path.stat().st_size for path in paths]
+        names = self._files[part]
+        sizes = [_size(self._root / name) for name in names]
         shared = collections.Counter(sizes)
-        return np.array(
-            [
-                digest(path.read_bytes()) if exact or shared[size] > 1 else size
-                for path, size in zip(paths, sizes, strict=True)
-            ],
-            "uint64",
-        )
+
+        def digest_of(name: str, size: int | None) -> int:
+            if size is not None and shared[size] == 1 and not exact:
+                return size
+            try:
+                return digest((self._root / name).read_bytes())
+            except OSError:
+                return digest(name.encode())
+
+        return np.array(list(map(digest_of, names, sizes)), "uint64")
 
     def labels(self, part: str) -> np.ndarray | None:
         return self._labels_of(self._files[part])
@@ -152,6 +155,14 @@ class FolderSource:
     def _class_of(self, name: str) -> str | None:
         folders = name.split("/")[self._depth : -1]
         return folders[0] if folders else None
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file, or `None` of a link that leads nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def read_picture(path: Path | BinaryIO, channels: int | None) -> np.ndarray:

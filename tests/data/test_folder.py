@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from keras_pixel.data import load_data
+from keras_pixel.data.folder import UnreadableError
 from keras_pixel.data.folder import read_picture
+from keras_pixel.data.splits import SPLITS
 from tests.support.pictures import png_of_16_bits
 
 
@@ -124,6 +126,18 @@ def test_unreadable_files_are_named_in_one_error(pets):
     for name in ("cats/03.png", "dogs/15.png", "dogs/16.jpg"):
         assert f"  {name}: " in message
     assert 'on_error="skip"' in message
+
+
+def test_links_that_lead_nowhere_are_skipped_in_splits_too(pets):
+    (pets / "cats" / "20.png").symlink_to(pets / "gone.png")
+    (pets / "dogs" / "21.png").symlink_to(pets / "gone.png")
+    sizes = {"validation": 4, "test": 0.25, "on_error": "skip"}
+    with pytest.warns(UserWarning, match="skipped"):
+        parts = [load_data(pets, split, **sizes) for split in SPLITS]
+    assert sum(part.skipped for part in parts) == 2
+    assert sum(map(len, parts)) == 20
+    with pytest.raises(UnreadableError, match="dogs/21.png: FileNotFound"):
+        load_data(pets, "all")
 
 
 def test_unreadable_files_are_skipped_when_asked(pets):
