@@ -3,11 +3,11 @@
     python -m benchmarks.export                       # the table, in README.md
     python -m benchmarks.export --untrained --shape 16x16x3 --no-write
 
-All rows are measured in one process, one after the other. Scoring is the
-log-probability of a batch. Sampling draws a batch from the same noise in every
-form; `same` is the share of sub-pixels that equal those of Keras (they differ
-where a cumulative probability is rounded to the other side of the noise, and
-in what follows from it). First calls (compilation) are not timed.
+All rows of a table are measured in one process, one after the other. Scoring is
+the log-probability of a batch. Sampling draws a batch from the same noise in
+every form; `same` is the share of sub-pixels that equal those of Keras (they
+differ where a cumulative probability is rounded to the other side of the noise,
+and in what follows from it). First calls (compilation) are not timed.
 """
 
 import argparse
@@ -22,12 +22,13 @@ from benchmarks.tables import markdown
 from benchmarks.tables import write_section
 
 ROOT = pathlib.Path(__file__).parents[1]
+PRESETS = ("pixelcnn_cifar10", "wavefront_pixelcnn_cifar10")
 HEADER = ["", "batch", "s", "images/s", "of Keras' time", "same"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("preset", nargs="?", default="pixelcnn_cifar10")
+    parser.add_argument("presets", nargs="*", default=list(PRESETS))
     parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--shape", default="32x32x3", help="if untrained")
     parser.add_argument("--filters", type=int, default=48, help="if untrained")
@@ -36,23 +37,28 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-write", action="store_true")
     arguments = parser.parse_args()
-    model, name = make_model(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        lines = measure(model, pathlib.Path(folder), arguments)
-    text = (
-        f"{name}, {model.image_shape}, {model.count_params():,} parameters.\n\n"
-        + markdown(HEADER, lines)
-    )
+    tables = []
+    for model, name in make_models(arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            lines = measure(model, pathlib.Path(folder), arguments)
+        tables.append(
+            f"{name}, {model.image_shape}, {model.count_params():,} "
+            "parameters.\n\n" + markdown(HEADER, lines)
+        )
+    text = "\n\n".join(tables)
     print(text)
     if not arguments.no_write:
         write_section("export", text)
 
 
-def make_model(arguments):
+def make_models(arguments):
+    """The models to measure, each with a name."""
     import keras_pixel
 
     if not arguments.untrained:
-        return keras_pixel.load(arguments.preset), arguments.preset
+        for preset in arguments.presets:
+            yield keras_pixel.load(preset), preset
+        return
     shape = tuple(int(size) for size in arguments.shape.split("x"))
     model = keras_pixel.PixelCNN(
         image_shape=shape,
@@ -61,9 +67,10 @@ def make_model(arguments):
         head_filters=2 * arguments.filters,
         head_rank=64,
     )
-    return model, (
+    yield (
+        model,
         f"Untrained PixelCNN, {arguments.num_blocks} blocks of "
-        f"{arguments.filters}"
+        f"{arguments.filters}",
     )
 
 

@@ -26,9 +26,20 @@ from benchmarks.tables import write_section
 MODULE = "benchmarks.families"
 TRAINING_BATCH = 16
 SHAPES = {"28×28×1": ((28, 28, 1), 2), "32×32×3": ((32, 32, 3), 256)}
+LAG = {"lag": 2, "first_kernel_size": 3}
 # About 0.3 million parameters each at 28×28×1.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "PixelCNN": ("PixelCNN", {"filters": 66, "num_blocks": 7}),
+    "GatedPixelCNN": ("GatedPixelCNN", {"filters": 51, "num_layers": 5}),
+    "WavefrontPixelCNN": ("WavefrontPixelCNN", {"filters": 32}),
+    "PixelCNNPlusPlus, lag 2": (
+        "PixelCNNPlusPlus",
+        {"filters": 18, "num_blocks": 2, "lag": 2},
+    ),
+    "PixelSNAIL, lag 2": (
+        "PixelSNAIL",
+        {"filters": 50, "num_blocks": 3, "num_residual_blocks": 2, "lag": 2},
+    ),
     "PixelRNN, Row LSTM": (
         "PixelRNN",
         {"variant": "row_lstm", "filters": 39, "num_layers": 5},
@@ -50,7 +61,30 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
         "ImageTransformer",
         {"attention": "local_2d"},
     ),
+    "ImageTransformer, full, lag 2": (
+        "ImageTransformer",
+        {"attention": "full", **LAG},
+    ),
+    "ImageTransformer, local 1D, lag 2": (
+        "ImageTransformer",
+        {"attention": "local_1d", **LAG},
+    ),
+    "ImageTransformer, local 2D, lag 2": (
+        "ImageTransformer",
+        {"attention": "local_2d", **LAG},
+    ),
 }
+# Those that the table of sizes has, too.
+GROWING = (
+    "PixelCNN",
+    "WavefrontPixelCNN",
+    "PixelRNN, Row LSTM",
+    "PixelRNN, Diagonal BiLSTM",
+    "PixelLSTM",
+    "ImageTransformer, full",
+    "ImageTransformer, local 1D",
+    "ImageTransformer, local 2D",
+)
 TRANSFORMER = {
     "num_layers": 4,
     "hidden_dim": 80,
@@ -61,7 +95,13 @@ CONVOLUTIONAL = {"head_filters": 0}
 SIDES = (16, 32, 64)
 # Full attention has scores of tokens², for each head, layer and image, and
 # the LSTM over sub-pixels as many steps as there are.
-LARGEST = {"ImageTransformer, full": 1024, "PixelLSTM": 1024}
+LARGEST = {
+    "ImageTransformer, full": 1024,
+    "ImageTransformer, full, lag 2": 1024,
+    "PixelLSTM": 1024,
+}
+# Over whole pixels, with a mixture of logistics for 256 levels.
+WHOLE_PIXELS = ("WavefrontPixelCNN", "PixelCNNPlusPlus", "PixelSNAIL")
 
 
 def main():
@@ -129,7 +169,7 @@ def growth(arguments):
     header += [f"{side}×{side}" for side in SIDES]
     header += ["64 / 16 (pixels: 16×)"]
     lines = []
-    for name in MODELS:
+    for name in GROWING:
         if arguments.models not in name:
             continue
         results: list[dict] = []
@@ -176,11 +216,14 @@ def measure(name, shape, num_levels, batch):
     class_name, config = MODELS[name]
     if class_name == "ImageTransformer":
         config = {**TRANSFORMER, **config}
+    elif class_name in WHOLE_PIXELS:
+        kind = "logistic_mixture" if num_levels > 16 else "categorical"
+        config = {**config, "distribution": kind}
     elif class_name != "PixelLSTM":
         config = {**CONVOLUTIONAL, **config}
-    if num_levels > 16:
+    if num_levels > 16 and class_name not in WHOLE_PIXELS:
         config = {**config, "head_rank": 32}
-        if class_name in ("PixelCNN", "PixelRNN"):
+        if class_name in ("PixelCNN", "GatedPixelCNN", "PixelRNN"):
             config["num_frequencies"] = 4
     model = getattr(keras_pixel, class_name)(tuple(shape), num_levels, **config)
     random = np.random.default_rng(0)
