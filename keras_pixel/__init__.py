@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING
 from typing import Any
 
+from keras_pixel.start import keep_programs as _keep_programs
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # what editors and type checkers see
@@ -64,6 +66,9 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
+
+# Before a backend is imported: it would not heed them later.
+_keep_programs()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,12 +1,22 @@
-"""Imports Keras and TensorFlow without the lines that TensorFlow writes."""
+"""How backends start: quietly, and with the programs that were compiled before.
+
+Imports Keras and TensorFlow without the lines that TensorFlow writes.
+"""
 
 import contextlib
+import hashlib
+import importlib.metadata
 import os
+import platform
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_CACHE = "KERAS_PIXEL_COMPILATION_CACHE"
+_FLAGS = "TF_XLA_FLAGS"
+_FOLDER_FLAG = "--tf_xla_persistent_cache_directory"
 
 
 def import_keras() -> None:
@@ -41,6 +51,62 @@ def import_tensorflow() -> Any:
         # It looks for GPUs at the first use, and says so once more.
         tensorflow.config.list_physical_devices()
     return tensorflow
+
+
+def keep_programs() -> None:
+    """Let the backend keep what it compiles, for other processes too.
+
+    In the folder that the environment variable `KERAS_PIXEL_COMPILATION_CACHE`
+    names; nothing is done without it. Called before a backend is imported,
+    because they read their own variables then: JAX's
+    `JAX_COMPILATION_CACHE_DIR`, and TensorFlow's `TF_XLA_FLAGS`, of which only
+    programs for CPUs are kept. Both win if they say where already.
+
+    Raises:
+        ValueError: if the folder cannot be made, or has a space in its path.
+    """
+    chosen = os.environ.get(_CACHE)
+    if not chosen:
+        return
+    folder = Path(chosen).expanduser().absolute()
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
+    flags = os.environ.get(_FLAGS, "")
+    if _FOLDER_FLAG in flags:
+        return
+    folder /= f"tensorflow-{_machine()}"
+    try:
+        if any(letter.isspace() for letter in str(folder)):
+            raise OSError("TensorFlow takes no path with a space")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{_CACHE} must name a folder that can be written to. "
+            f"Received: {chosen!r}: {error}. Name another, or none."
+        ) from error
+    # A program for GPUs may be of another GPU, which TensorFlow does not ask.
+    kept = f"{_FOLDER_FLAG}={folder} --tf_xla_persistent_cache_device_types=CPU"
+    os.environ[_FLAGS] = f"{flags} {kept}".strip()
+
+
+def _machine() -> str:
+    """A name for what a program must not be run on anything else than.
+
+    TensorFlow compares programs, but neither its version nor the processor.
+    """
+    versions = []
+    for name in ("tensorflow", "tensorflow-cpu", "tf-nightly"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.append(importlib.metadata.version(name))
+    known = [*versions, platform.machine(), os.environ.get("XLA_FLAGS", "")]
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        # "flags" on x86, "Features" on ARM.
+        wanted = ("model name", "flags", "features")
+        found = {line for line in lines if line.lower().startswith(wanted)}
+        known += sorted(found)
+    except OSError:
+        known.append(platform.processor())
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
