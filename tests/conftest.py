@@ -1,5 +1,6 @@
 """Seeds every test and keeps slow and GPU tests out unless asked for."""
 
+import functools
 import gc
 import os
 import random
@@ -72,9 +73,19 @@ def pytest_runtest_setup(item):
     with_xla = any(name in path for name in WITH_XLA)
     os.environ[XLA_VARIABLE] = "1" if with_xla else "0"
     if "tensorflow" in sys.modules:
+        if not item.config.getoption("--slow"):
+            _leave_graphs_as_they_are()
         eagerly = any(name in path for name in EAGERLY)
         eagerly &= item.get_closest_marker("graphs") is None
         sys.modules["tensorflow"].config.run_functions_eagerly(eagerly)
+
+
+@functools.cache
+def _leave_graphs_as_they_are():
+    # Most graphs run once: to improve them takes longer than to run them. With
+    # `--slow`, and in programs of their own, they are improved as users' are.
+    options = {"disable_meta_optimizer": True}
+    sys.modules["tensorflow"].config.optimizer.set_experimental_options(options)
 
 
 @pytest.fixture(autouse=True)

@@ -57,6 +57,7 @@ def is_speed(cell):
     return re.fullmatch(r"[\d.]+", cell) and float(cell) > 0
 
 
+@pytest.mark.slow
 def test_it_runs_on_a_cpu_with_jax_alone(preset, without_tensorflow):
     pytest.importorskip("jax", reason="needs the extra jax")
     done = run(

@@ -32,6 +32,7 @@ def test_what_is_printed_stands_below():
         assert ("print(" in step.source) == bool(step.printed)
 
 
+@pytest.mark.slow
 def test_blocks_run_in_order(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")

@@ -46,9 +46,15 @@ class Cycle(Replay):
         return images, self.places, parameters
 
 
+LAYERS = catalogue.decodable(catalogue.LAYERS)
+MODELS = catalogue.decodable(catalogue.MODELS)
+
+
 @pytest.mark.parametrize(
     "case",
-    **catalogue.named(catalogue.decodable(catalogue.LAYERS + catalogue.MODELS)),
+    **catalogue.named(
+        [*LAYERS, *MODELS], often=[*LAYERS, *catalogue.one_of_each(MODELS)]
+    ),
 )
 def test_states_move_along_the_batch(case):
     if isinstance(case, catalogue.ModelCase):

@@ -8,9 +8,12 @@ from keras_pixel import layers
 from tests.support import catalogue
 from tests.support.catalogue import decodable
 from tests.support.catalogue import named
+from tests.support.catalogue import one_of_each
 from tests.support.catalogue import trainable
 from tests.support.stepping import step_by_step
 
+TRAINABLE = trainable(catalogue.MODELS)
+DECODABLE = decodable(catalogue.MODELS)
 POLICIES = ["mixed_bfloat16", "mixed_float16"]
 
 
@@ -44,7 +47,7 @@ def test_layer_computes_in_the_low_dtype(case, policy):
     assert np.isfinite(as_floats(outputs)).all()
 
 
-@pytest.mark.parametrize("case", **named(trainable(catalogue.MODELS)))
+@pytest.mark.parametrize("case", **named(TRAINABLE, one_of_each(TRAINABLE)))
 def test_model_is_close_to_float32(case, policy):
     model = case.make()
     assert keras.backend.standardize_dtype(model.outputs[0].dtype) == "float32"
@@ -57,7 +60,7 @@ def test_model_is_close_to_float32(case, policy):
     assert (found != np.asarray(exact(images, training=False))).any()
 
 
-@pytest.mark.parametrize("case", **named(decodable(catalogue.MODELS)))
+@pytest.mark.parametrize("case", **named(DECODABLE, one_of_each(DECODABLE)))
 def test_incremental_face_works_in_the_low_dtype(case, policy):
     model = case.make(image_shape=(2, 2, case.channels))
     images = catalogue.levels(model)

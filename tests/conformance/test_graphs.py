@@ -33,7 +33,15 @@ def arguments_of(model, count):
 
 
 @pytest.mark.parametrize(
-    "case", **catalogue.named([*catalogue.MODELS, *CASES, *WITH_ORDERS])
+    "case",
+    **catalogue.named(
+        [*catalogue.MODELS, *CASES, *WITH_ORDERS],
+        often=[
+            *catalogue.one_of_each(catalogue.MODELS),
+            *CASES,
+            *WITH_ORDERS[::3],
+        ],
+    ),
 )
 def test_log_prob(case):
     model = case.make()

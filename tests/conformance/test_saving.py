@@ -7,6 +7,7 @@ import pytest
 import keras_pixel
 from tests.support import catalogue
 from tests.support.catalogue import named
+from tests.support.catalogue import one_of_each
 
 # Learned positions are those of one image size.
 OF_ANY_SIZE = [
@@ -40,7 +41,7 @@ def test_preset_gives_the_same_model(case, tmp_path):
     assert_same(keras_pixel.load(tmp_path / "preset"), model, name="preset")
 
 
-@pytest.mark.parametrize("case", **named(OF_ANY_SIZE))
+@pytest.mark.parametrize("case", **named(OF_ANY_SIZE, one_of_each(OF_ANY_SIZE)))
 def test_preset_fits_a_larger_image(case, tmp_path):
     model = case.make()
     model.save_preset(tmp_path / "preset")

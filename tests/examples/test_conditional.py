@@ -50,14 +50,10 @@ def test_class_conditional_runs(tmp_path, data, capsys):
     "example, shape",
     [
         pytest.param(colourize, (8, 8, 1), id="colourize"),
-        pytest.param(
-            super_resolution,
-            (2, 2, 3),
-            id="super_resolution",
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(super_resolution, (2, 2, 3), id="super_resolution"),
     ],
 )
+@pytest.mark.slow
 def test_restoring_runs(example, shape, tmp_path, data, capsys):
     found = example.main(small(tmp_path, data))
     assert "levels off the input" in capsys.readouterr().out

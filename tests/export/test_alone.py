@@ -61,7 +61,9 @@ def run_alone(folder, batch, place, style):
     return np.load(place / "results.npz")
 
 
-@pytest.mark.parametrize("style", ["eager", "session"])
+@pytest.mark.parametrize(
+    "style", ["session", pytest.param("eager", marks=pytest.mark.slow)]
+)
 def test_runs_with_tensorflow_alone(folder, model, tmp_path, style):
     batch = checks.small_batch(model)
     results = run_alone(folder, batch, tmp_path, style)
@@ -81,6 +83,7 @@ def test_runs_with_tensorflow_alone(folder, model, tmp_path, style):
     np.testing.assert_array_equal(results["sample_from_noise.images"], expected)
 
 
+@pytest.mark.slow
 def test_labels_and_a_map_with_tensorflow_alone(
     told_models_folder, told_model, tmp_path
 ):

@@ -34,7 +34,14 @@ DRAWN_BY = {
 }
 
 
-@pytest.fixture(scope="module", params=TOLD)
+# The one over several grids takes as long as all others.
+PARAMS = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "strides" else [])
+    for name in TOLD
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def model(request):
     if request.param == "rows":
         return request.getfixturevalue("told_model")

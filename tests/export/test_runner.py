@@ -16,7 +16,10 @@ def runner():
     return load_runner()
 
 
-@pytest.fixture(scope="module", params=["gated", "pixelcnn"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("gated", marks=pytest.mark.slow), "pixelcnn"],
+)
 def case(request, tmp_path_factory):
     """A model in raster order with row work, and one along a wavefront."""
     model = tiny_model(request.param)

@@ -7,6 +7,8 @@ import pytest
 from keras_pixel import models
 from tests.support import catalogue
 
+TRAINABLE = catalogue.trainable(catalogue.MODELS)
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -103,7 +105,7 @@ def test_wrong_arguments_are_refused(model, arguments, words):
 
 
 @pytest.mark.parametrize(
-    "case", **catalogue.named(catalogue.trainable(catalogue.MODELS))
+    "case", **catalogue.named(TRAINABLE, catalogue.one_of_each(TRAINABLE))
 )
 def test_layers_of_every_family_by_name_and_by_index(case):
     model = case.make()

@@ -5,6 +5,7 @@ added to the list of its family (a test says so if it is not).
 """
 
 import numpy as np
+import pytest
 
 from keras_pixel import distributions
 from tests.support import catalogue_attention
@@ -28,6 +29,7 @@ __all__ = [
     "decodable",
     "levels",
     "named",
+    "one_of_each",
     "randomize",
     "trainable",
 ]
@@ -68,6 +70,30 @@ def trainable(cases):
     return [case for case in cases if case.trainable]
 
 
-def named(cases):
-    """Keyword arguments of `pytest.mark.parametrize` for a list of cases."""
-    return {"argvalues": cases, "ids": [case.name for case in cases]}
+def one_of_each(cases):
+    """The first of the cases of each class."""
+    found = {}
+    for case in cases:
+        found.setdefault(case.model_class, case)
+    return list(found.values())
+
+
+def named(cases, often=None):
+    """Keyword arguments of `pytest.mark.parametrize` for a list of cases.
+
+    Args:
+        cases: list of them.
+        often: those that are asked in every run; the others are asked with
+            `--slow`. Defaults to `None`: all.
+    """
+    often = cases if often is None else often
+    return {
+        "argvalues": [
+            pytest.param(
+                case,
+                id=case.name,
+                marks=[] if case in often else [pytest.mark.slow],
+            )
+            for case in cases
+        ]
+    }

@@ -115,6 +115,7 @@ def test_devices_and_processes_train_as_one(recipe, tmp_path):
 
 
 @needs_jax
+@pytest.mark.slow
 def test_devices_finetune_as_one(recipe, tmp_path):
     model = keras_pixel.PixelCNN(**recipe["model"]["config"])
     preset = model.save_preset(tmp_path / "preset")

@@ -137,6 +137,7 @@ def trained(fields, tmp_path_factory):
     return folder, train(fields, folder, progress=False)
 
 
+@pytest.mark.slow
 def test_resumed_training_is_the_same_bit_for_bit(fields, trained, tmp_path):
     # The learning rate is constant: the first half knows of no second.
     train({**fields, "steps": 4}, tmp_path, progress=False)

@@ -193,7 +193,10 @@ def test_the_best_of_other_validation_images_does_not_count(config, tmp_path):
     assert load_arrays(path)[1]["validation_images"] == 3
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_publishes_float32(config, tmp_path, precision):
     config.update(precision=precision, ema_momentum=0.9)
     result = train(config, tmp_path / "run", progress=False)
