@@ -257,7 +257,11 @@ def floating_point_operations(model):
                 products *= layer.channels
             full += products
             masked = weight.name == "kernel" and hasattr(layer, "mask")
-            seen += int(layer.mask.sum()) if masked else products
+            if masked:
+                # Of the whole kernel, or of its places only.
+                rest = weight.shape[layer.mask.ndim :]
+                products = int(layer.mask.sum()) * math.prod(rest)
+            seen += products
     pixels = math.prod(model.image_shape[:2])
     return 2 * full * pixels, 2 * seen * pixels
 
