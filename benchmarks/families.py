@@ -93,11 +93,13 @@ TRANSFORMER = {
 }
 CONVOLUTIONAL = {"head_filters": 0}
 SIDES = (16, 32, 64)
-# Full attention has scores of tokens², for each head, layer and image, and
-# the LSTM over sub-pixels as many steps as there are.
+# Full attention, and any that is drawn along a wavefront, has scores of tokens²
+# for each head, layer and image, and the LSTM over sub-pixels as many steps.
 LARGEST = {
     "ImageTransformer, full": 1024,
     "ImageTransformer, full, lag 2": 1024,
+    "ImageTransformer, local 1D, lag 2": 1024,
+    "ImageTransformer, local 2D, lag 2": 1024,
     "PixelLSTM": 1024,
 }
 # Over whole pixels, with a mixture of logistics for 256 levels.
