@@ -69,7 +69,7 @@ class DrawableModel:
                 what it changes, 0 draws without it. Defaults to `None`: 1, at
                 half the cost.
             batch_size: int. Images drawn at once. Defaults to `64`.
-            method: "cached" (about the cost of one forward pass) or "naive"
+            method: "cached" (at the cost of a few forward passes) or "naive"
                 (one for each sub-pixel: the reference). Defaults to `None`:
                 "cached" where the model's layers allow it.
 
