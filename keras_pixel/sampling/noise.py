@@ -45,8 +45,8 @@ class LazyNoise:
     So the number of images has no limit.
 
     Args:
-        num_images, image_shape, seed: as in `make_noise`. Without an int as
-            seed, one is drawn.
+        num_images, image_shape: as in `make_noise`.
+        seed: int, or `None` for one that is drawn here.
 
     Attributes:
         shape: `(num_images, height, width, channels)`.
@@ -54,8 +54,8 @@ class LazyNoise:
 
     def __init__(self, num_images, image_shape, seed):
         seed = check_seed(seed)
-        if not isinstance(seed, int):
-            seed = int(np.random.default_rng(seed).integers(2**63))
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**63))
         self.shape = (_check_number(num_images), *image_shape)
         self._seed = seed
 

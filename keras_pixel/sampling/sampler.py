@@ -230,8 +230,11 @@ class Sampler:
             noise = check_noise(noise, self.image_shape)
         else:
             num_images = self.conditions.count(num_images, labels, condition)
-            # So that a stream may be longer than memory.
-            noise = LazyNoise(num_images, self.image_shape, seed)
+            # So that a stream may be longer than memory. A generator gives what
+            # it gives in its turn.
+            at_once = isinstance(seed, np.random.Generator)
+            make = make_noise if at_once else LazyNoise
+            noise = make(num_images, self.image_shape, seed)
         told = self.conditions.program_inputs(
             len(noise), labels, condition, guidance_scale, order
         )

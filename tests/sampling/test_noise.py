@@ -31,11 +31,10 @@ def test_lazy_noise_is_the_same_in_any_parts():
     assert noise.shape == many.shape
     for rows in (np.s_[:], np.s_[:2], np.s_[3:9], np.s_[6:], np.s_[-2:]):
         np.testing.assert_array_equal(noise[rows], many[rows])
-    for seed in (None, np.random.default_rng(0)):
-        noise = LazyNoise(2, SHAPE, seed)
-        np.testing.assert_array_equal(noise[:], noise[:])
-        assert (noise[:1] != noise[1:]).any()
-        assert (LazyNoise(2, SHAPE, seed)[:] != noise[:]).any()
+    noise = LazyNoise(2, SHAPE, None)
+    np.testing.assert_array_equal(noise[:], noise[:])
+    assert (noise[:1] != noise[1:]).any()
+    assert (LazyNoise(2, SHAPE, None)[:] != noise[:]).any()
 
 
 def test_fresh_noise_differs():

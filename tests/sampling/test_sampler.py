@@ -32,6 +32,13 @@ def test_seed_makes_noise_and_nothing_else(model):
     )
 
 
+def test_generator_goes_on_as_its_seed_begins(model):
+    random = np.random.default_rng(3)
+    one, two = sample(model, 4, seed=random), sample(model, 4, seed=random)
+    np.testing.assert_array_equal(one, sample(model, 4, seed=3))
+    np.testing.assert_array_equal(two, sample(model, 8, seed=3)[4:])
+
+
 def test_no_images_are_no_images(model):
     assert sample(model, 0).shape == (0, 2, 2, 1)
 
