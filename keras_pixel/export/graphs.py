@@ -94,22 +94,12 @@ class Graphs:
         }
 
     def score(self, images, **conditions):
-        """Nats and bits/dim of each image, by the TFP distribution."""
-        levels, told, is_valid = self._in_range(images, conditions)
-        distribution = self.model.pixel_distribution.tfp(
-            call_model(self.model, levels, told)
-        )
-        return self.with_bits(distribution.log_prob(levels), is_valid)
+        """Nats and bits/dim of each image."""
+        return self._scored(call_model, images, conditions)
 
-    def score_by_operations(self, images, **conditions):
-        """The same without TFP, whose graph does not convert to ONNX."""
-        import tensorflow as tf
-
-        levels, told, is_valid = self._in_range(images, conditions)
-        # The loops inside a model must convert as well as the sampler's.
-        parameters = as_portable(call_model)(self.model, levels, told)
-        log_prob = self.model.pixel_distribution.log_prob(parameters, levels)
-        return self.with_bits(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
+    def score_portably(self, images, **conditions):
+        """The same, whose loops convert to ONNX as well as the sampler's."""
+        return self._scored(as_portable(call_model), images, conditions)
 
     def logits(self, images, **conditions):
         """Logits of every level of every sub-pixel."""
@@ -164,6 +154,15 @@ class Graphs:
         if conditions:
             inputs["conditions"] = conditions_in_range(self.model, conditions)
         return {"images": tf.cast(self._draw(inputs), "uint8")}
+
+    def _scored(self, call, images, conditions):
+        import tensorflow as tf
+
+        levels, told, is_valid = self._in_range(images, conditions)
+        parameters = call(self.model, levels, told)
+        # Not by the TFP object: that of a mixture computes every level's mass.
+        log_prob = self.model.pixel_distribution.log_prob(parameters, levels)
+        return self.with_bits(tf.reduce_sum(log_prob, (1, 2, 3)), is_valid)
 
     def _in_range(self, images, conditions):
         """Levels and conditions, and which rows were in range before."""

@@ -103,7 +103,7 @@ def write_scores(graphs, folder, metadata):
     """Write `log_prob.onnx` alone."""
     _, scored = graphs.signatures()["serving_default"]
     convert(
-        graphs.score_by_operations,
+        graphs.score_portably,
         scored,
         folder / "log_prob.onnx",
         {**metadata, "units": {"log_prob": "nats", "bits_per_dim": "bits"}},
