@@ -1,7 +1,9 @@
 """Functions of a model: compiled once, never stale, safe in threads."""
 
 import collections
+import concurrent.futures
 import functools
+import os
 import threading
 from collections.abc import Callable
 from collections.abc import Collection
@@ -18,6 +20,9 @@ Nest = Any
 # Compiled functions kept for one model, those used last: each holds a graph
 # and what the compiler made of it, often tens of megabytes.
 MOST_PROGRAMS = 16
+# Rows of a batch that a thread has at least: with fewer, the weights are read
+# too often.
+LEAST_ROWS = 2
 # One function is compiled at a time: while Keras calls a layer, the layer
 # takes notes in itself.
 _COMPILING = threading.RLock()
@@ -31,6 +36,28 @@ def default_jit_compile() -> bool:
     if keras.backend.backend() != "tensorflow":
         return True
     return bool(keras.distribution.list_devices("gpu"))
+
+
+def num_threads() -> int:
+    """How many programs of small steps this machine runs best side by side.
+
+    On CPUs, where one of them has too little work in a step to keep more than
+    one core busy: as many as there are cores, or as
+    `tf.config.threading.set_intra_op_parallelism_threads` allows. On other
+    devices one.
+    """
+    devices = keras.distribution.list_devices()
+    if any("cpu" not in device.lower() for device in devices):
+        return 1
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        allowed = tf.config.threading.get_intra_op_parallelism_threads()
+        if allowed:
+            return allowed
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def call_model(
@@ -237,6 +264,7 @@ class Programs:
         jit_compile: bool | str = "auto",
         any_size: bool = False,
         sizes: Sequence[int] | None = None,
+        threads: int = 1,
     ) -> Iterator[Nest]:
         """Run a function over arrays, batch by batch.
 
@@ -253,6 +281,8 @@ class Programs:
             sizes: ints, ascending: a batch is padded up to one of them, or to
                 `batch_size` if that is less. Defaults to `None`, the powers
                 of two.
+            threads: int. A batch is computed in up to so many parts, side by
+                side. Defaults to `1`.
 
         Returns:
             Iterator of the outputs, batch after batch: nests of NumPy arrays.
@@ -270,14 +300,16 @@ class Programs:
                 lambda x, start=start, number=number: x[start : start + number],
                 inputs,
             )
-            part = pad(part, size)
+            parts = max(1, min(threads, size // LEAST_ROWS))
+            rows = -(-size // parts)
+            part = pad(part, parts * rows)
             program = self.get(
-                (key, jit_compile, None if is_free else size),
+                (key, jit_compile, None if is_free else rows),
                 lambda: Compiled(
                     make_function(), self.model, jit_compile, any_size
                 ),
             )
-            outputs = program(part)
+            outputs = _side_by_side(program, part, parts)
             yield keras.tree.map_structure(
                 lambda x, number=number: x[:number], outputs
             )
@@ -303,6 +335,24 @@ class Programs:
             while len(self._programs) > self.most:
                 self._programs.popitem(last=False)
             return self._programs[key]
+
+
+def _side_by_side(
+    program: Callable[[Nest], Nest], inputs: Nest, parts: int
+) -> Nest:
+    """Outputs of a batch, computed in equal parts by as many threads."""
+    if parts == 1:
+        return program(inputs)
+    rows = len(keras.tree.flatten(inputs)[0]) // parts
+
+    def run(start: int) -> Nest:
+        return program(
+            keras.tree.map_structure(lambda x: x[start : start + rows], inputs)
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(parts) as pool:
+        outputs = list(pool.map(run, range(0, parts * rows, rows)))
+    return keras.tree.map_structure(lambda *x: np.concatenate(x), *outputs)
 
 
 def padded_size(

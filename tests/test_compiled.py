@@ -1,5 +1,6 @@
 """What Keras compiles works in its own dtypes under any dtype policy."""
 
+import os
 import threading
 
 import keras
@@ -11,6 +12,7 @@ from keras_pixel import PixelModel
 from keras_pixel import layers
 from keras_pixel.compiled import Compiled
 from keras_pixel.compiled import Programs
+from keras_pixel.compiled import num_threads
 from keras_pixel.compiled import padded_size
 from tests.support import catalogue
 
@@ -96,6 +98,52 @@ def test_batches_are_padded_and_cut_again(dense, jit_compile):
     found = list(found)
     assert [len(x) for x in found] == [3, 3, 1]
     np.testing.assert_array_equal(np.concatenate(found), inputs * 2)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_batch_is_computed_in_parts_side_by_side(dense, jit_compile):
+    programs, threads = Programs(dense), set()
+
+    def make_function():
+        def function(inputs):
+            threads.add(threading.current_thread())
+            return {"double": 2 * inputs["x"], "sum": inputs["x"][:, 0] + 1}
+
+        return function
+
+    inputs = {"x": np.arange(14.0).reshape(7, 2).astype("float32")}
+    (outputs,) = programs.run(
+        "key", make_function, inputs, 8, jit_compile, threads=3, sizes=(8,)
+    )
+    # Three parts of three rows: eight, padded to nine.
+    np.testing.assert_array_equal(outputs["double"], 2 * inputs["x"])
+    np.testing.assert_array_equal(outputs["sum"], inputs["x"][:, 0] + 1)
+    assert list(programs._programs) == [("key", jit_compile, 3)]
+    assert threading.main_thread() not in threads
+    # Too few rows to share.
+    few = {"x": inputs["x"][:2]}
+    list(programs.run("key", make_function, few, 8, jit_compile, threads=3))
+    assert threading.main_thread() in threads
+
+
+def test_error_in_a_part_is_the_error_of_the_batch(dense):
+    def fail(inputs):
+        raise ValueError("not this one")
+
+    rows = np.zeros((8, 1), "float32")
+    with pytest.raises(ValueError, match="not this one"):
+        list(Programs(dense).run("key", lambda: fail, rows, 8, threads=2))
+
+
+def test_threads_are_the_cores_that_may_be_used(monkeypatch):
+    devices = ["cpu:0"]
+    monkeypatch.setattr(
+        keras.distribution, "list_devices", lambda *kind: devices
+    )
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5})
+    assert num_threads() == 3
+    devices.append("gpu:0")
+    assert num_threads() == 1
 
 
 def test_last_programs_are_kept(dense):

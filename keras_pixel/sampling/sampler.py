@@ -13,6 +13,7 @@ from keras_pixel.checks import check_noise
 from keras_pixel.checks import check_options
 from keras_pixel.checks import check_size
 from keras_pixel.compiled import Programs
+from keras_pixel.compiled import num_threads
 from keras_pixel.distributions import Categorical
 from keras_pixel.layers.buffers import as_portable
 from keras_pixel.sampling.conditions import Conditions
@@ -380,6 +381,7 @@ class Sampler:
             # The other is forward passes in a loop: quick to build without
             # XLA.
             jit_compile=method == "cached",
+            threads=num_threads() if method == "cached" else 1,
         )
         return (images.astype("uint8") for images in drawn)
 
@@ -457,7 +459,15 @@ class Sampler:
             batch_size,
         )
 
-    def run(self, key, make_program, inputs, batch_size, jit_compile=True):
+    def run(
+        self,
+        key,
+        make_program,
+        inputs,
+        batch_size,
+        jit_compile=True,
+        threads=1,
+    ):
         """Run a program over arrays in batches of a few sizes.
 
         Args:
@@ -467,6 +477,7 @@ class Sampler:
             batch_size: int. The largest batch.
             jit_compile: as in `keras.Model.compile`; see `XLA_VARIABLE`.
                 Defaults to `True`.
+            threads: see `Programs.run`. Defaults to `1`.
 
         Returns:
             Iterator of the program's outputs, batch after batch: nests of
@@ -492,6 +503,7 @@ class Sampler:
             batch_size,
             jit_compile,
             sizes=BATCH_SIZES,
+            threads=threads,
         )
 
     def check_weights(self):

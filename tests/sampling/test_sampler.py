@@ -6,6 +6,7 @@ import pytest
 
 from keras_pixel.models import PixelCNN
 from keras_pixel.sampling import noise
+from keras_pixel.sampling import sampler
 from tests.support import catalogue
 
 
@@ -216,7 +217,7 @@ def test_xla_is_left_out_on_request_and_never_added(
 ):
     asked = []
 
-    def run(key, make_program, inputs, batch_size, jit_compile, sizes):
+    def run(key, make_program, inputs, batch_size, jit_compile, **others):
         asked.append(jit_compile)
         return iter([np.zeros(1, "float32")])
 
@@ -227,3 +228,17 @@ def test_xla_is_left_out_on_request_and_never_added(
     list(model.sampler.run("drawn", None, {}, 1))
     model.conditional_bits_per_dim(image, mask)
     assert asked == [drawing, scoring]
+
+
+@pytest.mark.graphs
+def test_cores_share_a_batch(model, monkeypatch):
+    noise = np.random.default_rng(0).random((7, *model.noise_shape), "float32")
+    options = {"temperature": np.linspace(0.5, 2.0, 7)}
+    known = noise[..., 0] < 0.5
+    drawn = {}
+    for threads in (1, 3):
+        monkeypatch.setattr(sampler, "num_threads", lambda n=threads: n)
+        images = model.sample(noise=noise, **options)
+        completed = model.complete(images, known, noise=1 - noise, **options)
+        drawn[threads] = images, completed
+    np.testing.assert_array_equal(drawn[3], drawn[1])
