@@ -5,11 +5,11 @@ import math
 import pathlib
 import shutil
 
-import keras
 import numpy as np
 
 from keras_pixel.compiled import call_model
 from keras_pixel.export import checks
+from keras_pixel.export.conversion import quiet
 from keras_pixel.export.graphs import Graphs
 from keras_pixel.export.graphs import check_exportable
 from keras_pixel.export.identity import write_identity
@@ -116,19 +116,32 @@ def _check_space(model, folder):
 
 
 def _write(model, folder, xla, pictures, resize):
+    import tensorflow as tf
+
     _check_space(model, folder)
     graphs = Graphs(model, xla=xla)
     signatures = graphs.signatures()
     if pictures:
         signatures.update(PictureGraphs(graphs, resize).signatures())
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    # Not by `keras.export.ExportArchive`, which traces everything twice.
+    root = tf.Module()
+    root.model_variables = [variable.value for variable in model.variables]
     for name, (function, specs) in signatures.items():
-        archive.add_endpoint(
-            name, _by_position(function, specs), input_signature=specs
+        traced = tf.function(
+            _by_position(function, specs),
+            input_signature=specs,
+            autograph=False,
         )
-    with tensorflow_writes(folder):
-        archive.write_out(str(folder), verbose=False)
+        setattr(root, name, traced)
+    # Nothing is trained there: gradients are not written.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    with tensorflow_writes(folder), quiet("tensorflow"), quiet("absl"):
+        tf.saved_model.save(
+            root,
+            str(folder),
+            signatures={name: getattr(root, name) for name in signatures},
+            options=options,
+        )
     if model.conditions:
         write_identity(model, folder)
 
@@ -150,14 +163,9 @@ def tensorflow_writes(folder):
 
 
 def _by_position(function, specs):
-    """A function of tensors in the order of `specs`, as Keras calls it."""
-    import tensorflow as tf
-
+    """A function of tensors in the order of `specs`."""
     names = [spec.name for spec in specs]
-    # There is nothing to convert, and to look for it takes long.
-    return tf.autograph.experimental.do_not_convert(
-        lambda *tensors: function(**dict(zip(names, tensors, strict=True)))
-    )
+    return lambda *tensors: function(**dict(zip(names, tensors, strict=True)))
 
 
 def check_saved_model(model, folder):
