@@ -24,12 +24,16 @@ WITH_XLA = ("/tests/conformance/test_sampling.py", "/tests/sampling/")
 # built for one batch and thrown away. `tests/conformance/test_graphs.py` holds
 # that graphs give the same. What is not listed here runs as graphs, and what is
 # marked with `graphs`: it runs one program again and again.
-EAGERLY = tuple(
-    f"/tests/conformance/test_{name}.py"
-    for name in (
-        *("cached", "candidates", "causality", "compositions", "conditional"),
-        *("dtype", "lora", "normalisation", "orders", "saving"),
-    )
+EAGERLY = (
+    *("/tests/models/", "/tests/presets/", "/tests/sampling/"),
+    *(
+        f"/tests/conformance/test_{name}.py"
+        for name in (
+            *("cached", "candidates", "causality", "compositions"),
+            *("conditional", "dtype", "lora", "normalisation", "orders"),
+            "saving",
+        )
+    ),
 )
 
 pytest_plugins = ["tests.support.exported"]
@@ -75,6 +79,7 @@ def pytest_runtest_setup(item):
     if "tensorflow" in sys.modules:
         if not item.config.getoption("--slow"):
             _leave_graphs_as_they_are()
+        _leave_tracebacks_as_they_are()
         eagerly = any(name in path for name in EAGERLY)
         eagerly &= item.get_closest_marker("graphs") is None
         sys.modules["tensorflow"].config.run_functions_eagerly(eagerly)
@@ -86,6 +91,13 @@ def _leave_graphs_as_they_are():
     # `--slow`, and in programs of their own, they are improved as users' are.
     options = {"disable_meta_optimizer": True}
     sys.modules["tensorflow"].config.optimizer.set_experimental_options(options)
+
+
+@functools.cache
+def _leave_tracebacks_as_they_are():
+    # Each operation is called through a function that would shorten them.
+    sys.modules["keras"].config.disable_traceback_filtering()
+    sys.modules["tensorflow"].debugging.disable_traceback_filtering()
 
 
 @pytest.fixture(autouse=True)

@@ -133,6 +133,7 @@ class TinyObstacle(publish_examples.Obstacle):
     demonstrations, units, steps, episodes = 4, 4, 2, 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("example", "bins"), [(TinyDocstrings, None), (TinyObstacle, 31)]
 )

@@ -7,13 +7,12 @@ import importlib.util
 import os
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
 from tests.support.imports import ROOT
 
-PROGRAM = """
+START = """
 import sys
 
 class NoTensorFlow:
@@ -30,6 +29,9 @@ import keras_pixel
 from keras_pixel import layers, models
 
 assert keras.backend.backend() == "jax"
+"""
+
+PIXEL_CNN = """
 folder = sys.argv[1]
 small = {"filters": 6, "head_filters": 6}
 model = models.PixelCNN((2, 3, 3), 2, num_blocks=1, **small)
@@ -63,6 +65,12 @@ model.save_preset(folder)
 again = keras_pixel.load(folder)
 np.testing.assert_allclose(again.log_prob(images), log_prob, rtol=1e-4)
 
+with pytest.raises(ImportError, match="TensorFlow Probability"):
+    model.distribution(images)
+"""
+
+OTHER_NETWORKS = """
+small = {"filters": 6, "head_filters": 6}
 gated = models.GatedPixelCNN((2, 2, 1), 4, filters=4, num_layers=1)
 assert gated.sample(1, seed=0).shape == (1, 2, 2, 1)
 assert (gated.bits_per_dim(gated.sample(1, seed=0)) > 0).all()
@@ -101,7 +109,9 @@ for attention, blocks in (
     ones = np.ones((4, 2, 2, 1), int)
     assert np.isfinite(transformer.fit(ones, verbose=0).history["loss"]).all()
 assert transformer.sample(1, seed=0).shape == (1, 2, 2, 1)
+"""
 
+BASELINES = """
 for baseline in (
     models.IndependentPixels((2, 2, 2), 4), models.GaussianPixels((2, 2, 2), 4)
 ):
@@ -111,17 +121,25 @@ for baseline in (
     drawn = baseline.sample(noise=noise)
     naive = baseline.sample(noise=noise, method="naive")
     np.testing.assert_array_equal(drawn, naive)
+"""
 
-images = np.random.randint(2, size=(4, 2, 3, 3))
-with pytest.raises(ImportError, match="TensorFlow Probability"):
-    model.distribution(images)
+END = """
 assert "tensorflow" not in sys.modules
 print("all is well")
 """
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
-def test_models_work_on_jax_without_tensorflow(tmp_path):
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(PIXEL_CNN + BASELINES, id="PixelCNN and baselines"),
+        pytest.param(
+            OTHER_NETWORKS, id="other networks", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_models_work_on_jax_without_tensorflow(program, tmp_path):
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
@@ -129,7 +147,7 @@ def test_models_work_on_jax_without_tensorflow(tmp_path):
         "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM), str(tmp_path)],
+        [sys.executable, "-c", START + program + END, str(tmp_path)],
         env=environment,
         capture_output=True,
         text=True,

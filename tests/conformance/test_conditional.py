@@ -20,14 +20,10 @@ from tests.support.stepping import assert_steps_are_the_call
 from tests.support.stepping import lags_of
 
 all_cases = pytest.mark.parametrize("case", **catalogue.named(CASES))
-label_cases = pytest.mark.parametrize(
-    "case", **catalogue.named([x for x in CASES if x.kind == "label"])
-)
-# One of each family and each kind, for what takes long.
-some_cases = pytest.mark.parametrize(
-    "case",
-    **catalogue.named([x for i, x in enumerate(CASES) if i % 2 == i // 2 % 2]),
-)
+# Each family, by turns with one kind and with the other, for what takes long.
+SOME = [x for i, x in enumerate(CASES) if i % 2 == i // 2 % 2]
+some_cases = pytest.mark.parametrize("case", **catalogue.named(CASES, SOME))
+LABELS = [x for x in CASES if x.kind == "label"]
 
 
 def test_every_family_is_asked():
@@ -86,7 +82,7 @@ def test_what_is_told_changes_every_pixel(case):
         assert (before != after).all()
 
 
-@all_cases
+@some_cases
 def test_at_first_it_changes_nothing(case):
     keras.utils.set_random_seed(0)
     smallest = dict(case.make(told=False).get_config())
@@ -123,7 +119,7 @@ def test_cached_is_naive(case):
 
 
 @pytest.mark.graphs
-@label_cases
+@pytest.mark.parametrize("case", **catalogue.named(LABELS, LABELS[::3]))
 def test_guidance(case):
     """0 is the model without labels, 1 the model; naive draws the same."""
     model = case.make()
@@ -149,7 +145,7 @@ def test_guidance(case):
     )
 
 
-@all_cases
+@some_cases
 def test_preset_keeps_what_is_told(case, tmp_path):
     model = case.make()
     if model.num_classes:

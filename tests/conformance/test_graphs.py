@@ -38,8 +38,8 @@ def arguments_of(model, count):
         [*catalogue.MODELS, *CASES, *WITH_ORDERS],
         often=[
             *catalogue.one_of_each(catalogue.MODELS),
-            *CASES,
-            *WITH_ORDERS[::3],
+            *CASES[::3],
+            *WITH_ORDERS[::6],
         ],
     ),
 )
@@ -56,7 +56,8 @@ def test_log_prob(case):
 @pytest.mark.parametrize(
     "case",
     **catalogue.named(
-        [*(case for case in CASES if case.kind == "label"), *WITH_ORDERS[::3]]
+        [*(case for case in CASES if case.kind == "label"), *WITH_ORDERS[::3]],
+        often=[CASES[0], *WITH_ORDERS[:4:3]],
     ),
 )
 def test_samples(case):

@@ -15,6 +15,9 @@ from tests.support import catalogue
 from tests.support.catalogue_orders import CASES
 
 all_cases = pytest.mark.parametrize("case", **catalogue.named(CASES))
+some_cases = pytest.mark.parametrize(
+    "case", **catalogue.named(CASES, CASES[::3])
+)
 ALL_ORDERS = CASES[0]
 
 
@@ -44,7 +47,7 @@ def test_probabilities_sum_to_one(case):
         assert total == pytest.approx(1.0, abs=1e-5)
 
 
-@all_cases
+@some_cases
 def test_an_order_is_the_usual_one_in_turned_images(case):
     model = case.make()
     plain = case.make(orders="right_down")
@@ -92,7 +95,7 @@ def test_cached_is_naive(case):
     np.testing.assert_array_equal(completed, images)
 
 
-@all_cases
+@some_cases
 def test_preset_keeps_the_orders(case, tmp_path):
     model = case.make()
     folder = model.save_preset(tmp_path / "saved")

@@ -9,6 +9,7 @@ from tests.support import catalogue
 from tests.support.catalogue import named
 from tests.support.catalogue import one_of_each
 
+MODELS = catalogue.MODELS
 # Learned positions are those of one image size.
 OF_ANY_SIZE = [
     case
@@ -27,14 +28,14 @@ def assert_same(again, model, name=None):
     )
 
 
-@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+@pytest.mark.parametrize("case", **named(MODELS, one_of_each(MODELS)))
 def test_keras_file_gives_the_same_model(case, tmp_path):
     model = case.make()
     model.save(tmp_path / "model.keras")
     assert_same(keras.saving.load_model(tmp_path / "model.keras"), model)
 
 
-@pytest.mark.parametrize("case", **named(catalogue.MODELS))
+@pytest.mark.parametrize("case", **named(MODELS, one_of_each(MODELS)))
 def test_preset_gives_the_same_model(case, tmp_path):
     model = case.make()
     model.save_preset(tmp_path / "preset")

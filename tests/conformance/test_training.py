@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import catalogue
 from tests.support.catalogue import named
+from tests.support.catalogue import one_of_each
 from tests.support.catalogue import trainable
 
 
@@ -29,7 +30,10 @@ class Spread(keras.optimizers.SGD):
         return super().apply(grads, trainable_variables)
 
 
-@pytest.mark.parametrize("case", **named(trainable(catalogue.MODELS)))
+TRAINABLE = trainable(catalogue.MODELS)
+
+
+@pytest.mark.parametrize("case", **named(TRAINABLE, one_of_each(TRAINABLE)))
 def test_one_step_gives_every_trainable_weight_a_gradient(case):
     model = case.make(dropout=0.0)
     optimizer = Spread()
@@ -39,7 +43,7 @@ def test_one_step_gives_every_trainable_weight_a_gradient(case):
     assert [path for path, asked in optimizer.asked.items() if not asked] == []
 
 
-@pytest.mark.parametrize("case", **named(trainable(catalogue.MODELS)))
+@pytest.mark.parametrize("case", **named(TRAINABLE, one_of_each(TRAINABLE)))
 def test_dropout_acts_in_training_and_nowhere_else(case):
     model = case.make(dropout=0.5)
     images = catalogue.levels(model)

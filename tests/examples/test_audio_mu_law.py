@@ -3,12 +3,14 @@
 import wave
 
 import numpy as np
+import pytest
 
 import keras_pixel
 from examples import audio_mu_law
 from keras_pixel.data import Discretizer
 
 
+@pytest.mark.slow
 def test_runs(tmp_path, capsys):
     found = audio_mu_law.main(
         [

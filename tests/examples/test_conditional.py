@@ -34,6 +34,7 @@ def small(output, data):
     ]
 
 
+@pytest.mark.slow
 def test_class_conditional_runs(tmp_path, data, capsys):
     found = class_conditional.main([*small(tmp_path, data), "--per-class", "2"])
     printed = capsys.readouterr().out

@@ -16,6 +16,7 @@ def gymnasium():
     )
 
 
+@pytest.mark.slow
 def test_runs(tmp_path, capsys):
     gymnasium()
     found = policy_gym.main(

@@ -10,6 +10,7 @@ from examples import policy_obstacle
 from keras_pixel import tasks
 
 
+@pytest.mark.slow
 def test_runs(tmp_path, capsys):
     found = policy_obstacle.main(
         [

@@ -1,11 +1,13 @@
 """The example of text runs at its smallest; its baselines by hand."""
 
 import numpy as np
+import pytest
 
 import keras_pixel
 from examples import text_bytes
 
 
+@pytest.mark.slow
 def test_runs(tmp_path, capsys):
     found = text_bytes.main(
         [

@@ -93,6 +93,7 @@ def test_kernels_of_the_two_stacks():
     ]
 
 
+@pytest.mark.graphs
 def test_loss_falls():
     keras.utils.set_random_seed(0)
     model = small(dropout=0.1)

@@ -38,6 +38,7 @@ def test_number_of_weights_by_hand(inputs, first):
     assert model.count_params() == first + lstms + (3 * 5 * 3 * 4 + 3 * 4)
 
 
+@pytest.mark.graphs
 def test_learns_to_copy_the_sub_pixel_before():
     random = np.random.default_rng(0)
     first = random.integers(2, size=(64, 1, 1, 1))

@@ -82,6 +82,7 @@ def test_unknown_variant_is_refused():
         PixelRNN((4, 4, 1), 2, variant="bilstm")
 
 
+@pytest.mark.graphs
 def test_trains_with_xla_as_without():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("other backends always compile")

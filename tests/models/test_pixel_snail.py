@@ -101,6 +101,7 @@ def test_keys_and_values_are_made_of_the_image_and_queries_are_not():
     assert queries.shape[-1] == 5 + 3
 
 
+@pytest.mark.graphs
 def test_loss_falls():
     keras.utils.set_random_seed(0)
     model = small(dropout=0.1)

@@ -90,6 +90,7 @@ def test_first_block_changes_little():
     assert np.std(np.asarray(y) - np.asarray(x)) < 0.4 * np.std(np.asarray(x))
 
 
+@pytest.mark.graphs
 def test_loss_falls_in_a_short_training():
     model = WavefrontPixelCNN((8, 8, 3), 256, filters=8, num_mixtures=3)
     random = np.random.default_rng(0)

@@ -24,6 +24,7 @@ def gated():
     return tiny_model("gated")
 
 
+@pytest.mark.graphs
 def test_wide_beam_lists_all_images_by_probability(model):
     found = model.beam_search(EMPTY, NOTHING, beam_width=64, num_variants=64)
     images = all_completions(EMPTY[0], NOTHING)
@@ -63,6 +64,7 @@ def test_log_prob_of_a_narrow_beam_is_exact(model):
     np.testing.assert_array_equal(found.images, alone.images)
 
 
+@pytest.mark.graphs
 def test_beam_of_one_is_greedy(model):
     found = model.beam_search(EMPTY, NOTHING, beam_width=1)
     greedy = model.sample(1, top_k=1, seed=0)

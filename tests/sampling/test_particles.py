@@ -106,6 +106,7 @@ def test_log_prob_of_a_prefix_is_exact(pixelcnn):
     )
 
 
+@pytest.mark.graphs
 def test_completions_fit_and_repeat(pixelcnn):
     mask = MASKS["pixelcnn"]
     images = np.random.default_rng(2).integers(2, size=(3, 2, 3, 1))

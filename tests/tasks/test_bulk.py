@@ -333,6 +333,7 @@ def assert_resumed(model, preset, tmp_path, finished):
     )
 
 
+@pytest.mark.slow
 def test_killed_workers_are_resumed(model, preset, tmp_path):
     finished = killed_midway("local", preset, tmp_path)
     assert_resumed(model, preset, tmp_path, finished)

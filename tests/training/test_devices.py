@@ -86,6 +86,7 @@ def assert_close(found, expected):
         )
 
 
+@pytest.mark.slow
 @needs_jax
 def test_devices_and_processes_train_as_one(recipe, tmp_path):
     whole, half = tmp_path / "whole.json", tmp_path / "half.json"
