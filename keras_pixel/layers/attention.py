@@ -11,10 +11,12 @@ from keras_pixel.checks import check_divisible
 from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import masked_softmax
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import apart
 from keras_pixel.layers.buffers import known_group
+from keras_pixel.layers.kv_cache import age_of_slots
 from keras_pixel.layers.kv_cache import heads_first
 from keras_pixel.layers.kv_cache import heads_last
-from keras_pixel.layers.kv_cache import token_places
+from keras_pixel.layers.kv_cache import kept_places
 from keras_pixel.layers.kv_cache import write_tokens
 from keras_pixel.layers.lora import LoraKernel
 from keras_pixel.layers.lora import LoraLayer
@@ -123,8 +125,9 @@ class Attention(LoraLayer, CausalLayer):
 
     # === Cached decoding: keys and values of what is in reach ===
 
-    # Along a wavefront all tokens are kept. In raster order a token's keys and
-    # values go to a slot, where they replace those of a token out of reach.
+    # A token's keys and values go to a slot, where they replace those of a
+    # token out of reach. Along a wavefront that is a token of the same lane
+    # some steps ago; in raster order there are as few slots as can be.
     # Here tokens follow one another in blocks of `self.block` with
     # `self.memory` tokens before; `LocalAttention2D` says otherwise.
 
@@ -161,6 +164,14 @@ class Attention(LoraLayer, CausalLayer):
     def least_lag(self):
         return self.lag
 
+    def largest_age(self, grid):
+        """How many steps ago, at most, was drawn what a pixel sees.
+
+        Args:
+            grid: `Grid` along whose wavefront pixels are drawn.
+        """
+        return grid.num_steps - 1
+
     # One image at a time sees what is kept.
     fills_lanes = False
 
@@ -189,9 +200,8 @@ class Attention(LoraLayer, CausalLayer):
         }
         if self.lag is None:
             slots = self.slots
-        else:  # all tokens are kept, in the order in which they are drawn
-            slots = grid.num_steps * self.channels * grid.lanes
-            weights["places"] = token_places(grid, self.channels)
+        else:
+            slots = self._steps_kept(grid) * self.channels * grid.lanes
         # The slots of an image lie side by side: a matrix for each head.
         shape = (self.num_heads, grid.batch_size, slots * self.key_dim)
         state = {
@@ -211,10 +221,12 @@ class Attention(LoraLayer, CausalLayer):
         if self.lag is None:
             row = step.row[0]
             column = step.raster_column * self.channels + group
-            slot, visible = self.slot(row, column), self.cache_mask(row, column)
+            slot = self.slot(row, column)
+            visible = apart(step, lambda: self.cache_mask(row, column))
         else:
-            slot = (step.time * self.channels + group) * lanes
-            visible = self._visible(weights["places"], step, group)
+            steps = self._steps_kept(step.grid)
+            slot = (step.place(steps) * self.channels + group) * lanes
+            visible = apart(step, lambda: self._visible(steps, step, group))
         kept = {
             name: write_tokens(state[name], slot, value)
             for name, value in zip(("keys", "values"), new, strict=True)
@@ -230,8 +242,16 @@ class Attention(LoraLayer, CausalLayer):
         outputs = ops.matmul(heads_last(outputs), weights["output"])
         return [outputs], kept  # (positions, hidden_dim)
 
-    def _visible(self, places, step, group):
-        """Which of all tokens those of this step see: `(lanes, tokens)`."""
+    def _steps_kept(self, grid):
+        return min(self.largest_age(grid) + 1, grid.num_steps)
+
+    def _visible(self, steps, step, group):
+        """Which of the kept tokens those of this step see.
+
+        Returns:
+            Bool tensor `(lanes, steps * channels * lanes)`.
+        """
+        places = kept_places(step, steps, self.channels)
         query = {
             "row": step.row[:, None],
             "column": step.column[:, None],
@@ -251,17 +271,3 @@ class Attention(LoraLayer, CausalLayer):
                 self.kernel_initializer
             ),
         }
-
-
-def age_of_slots(place, size, slots):
-    """How many places ago each slot of a ring was written.
-
-    Args:
-        place: int32 scalar, the place being written now.
-        size: int. Slots of the ring.
-        slots: int32 tensor, numbers of slots.
-    """
-    now = place % size
-    # Not a remainder of each: it would be the most expensive part of a step,
-    # and ONNX has another remainder of what is negative.
-    return now - slots + ops.where(slots > now, size, 0)

@@ -111,6 +111,24 @@ def write_at(buffer, index, value):
     return ops.slice_update(buffer, start, value[None])
 
 
+def apart(step, make):
+    """`make()`, computed once where XLA would do it again for every use.
+
+    XLA fuses what is small into the loops over what is large, where it is
+    made anew for every image; but not what comes out of a condition.
+
+    Args:
+        step: `Step`.
+        make: function without arguments that makes a tensor. Of the step it
+            reads the rows and columns only.
+    """
+    if is_portable():
+        return make()
+    # A step keeps what was read of it: not what was read in a branch.
+    step.row, step.column  # noqa: B018
+    return ops.cond(step.time >= 0, make, lambda: ops.zeros_like(make()))
+
+
 def repeat(times, body, variables):
     """Run `body(index, *variables)` for index 0 … times - 1.
 

@@ -21,13 +21,56 @@ def token_places(grid, channels=1):
         lane left.
     """
     shape = (grid.num_steps, channels, grid.lanes)
+    return _of_tokens(grid.places, shape)
+
+
+def _of_tokens(tables, shape):
+    """Tables of pixels, and the channel, for each of their tokens."""
     places = {
         name: ops.reshape(ops.broadcast_to(table[:, None], shape), (-1,))
-        for name, table in grid.places.items()
+        for name, table in tables.items()
     }
-    channel = np.arange(channels, dtype="int32")[:, None]
+    channel = np.arange(shape[1], dtype="int32")[:, None]
     channel = np.broadcast_to(channel, shape).reshape(-1)
     return {**places, "channel": ops.convert_to_tensor(channel)}
+
+
+def kept_places(step, steps, channels):
+    """Where each token lies that a ring of the last steps holds.
+
+    Args:
+        step: `Step`.
+        steps: int. Steps in the ring, this one included.
+        channels: int. Tokens of a pixel.
+
+    Returns:
+        Dict of tensors `(steps * channels * lanes,)` as from `token_places`,
+        in the order of the ring.
+    """
+    grid = step.grid
+    age = age_of_slots(step.time, steps, ops.arange(steps, dtype="int32"))
+    time = step.time - age  # below 0 where nothing is kept yet
+    tables = {
+        name: ops.take(table, ops.maximum(time, 0), axis=0)
+        for name, table in grid.places.items()
+    }
+    begun = (time >= 0)[:, None]
+    tables["is_pixel"] = ops.logical_and(tables["is_pixel"], begun)
+    return _of_tokens(tables, (steps, channels, grid.lanes))
+
+
+def age_of_slots(place, size, slots):
+    """How many places ago each slot of a ring was written.
+
+    Args:
+        place: int32 scalar, the place being written now.
+        size: int. Slots of the ring.
+        slots: int32 tensor, numbers of slots.
+    """
+    now = place % size
+    # Not a remainder of each: it would be the most expensive part of a step,
+    # and ONNX has another remainder of what is negative.
+    return now - slots + ops.where(slots > now, size, 0)
 
 
 def write_tokens(buffer, first, value):

@@ -136,6 +136,16 @@ class LocalAttention1D(Attention):
         first = self._place(query) // self.block * self.block - self.memory
         return super().sees(query, key) & (self._place(key) >= first)
 
+    def largest_age(self, grid):
+        width = self.columns // self.channels
+        # The first token of a pixel may see the last one of another.
+        reach = (self.memory + self.block + self.channels - 2) // self.channels
+        # So many rows above, and as far to the left as the reach allows.
+        return max(
+            grid.lag * above + min(width - 1, reach - above * width)
+            for above in range(reach // width + 2)
+        )
+
     def _place(self, token):
         column = token["column"] * self.channels + token["channel"]
         return token["row"] * self.columns + column

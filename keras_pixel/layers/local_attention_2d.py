@@ -5,10 +5,10 @@ from keras import ops
 from keras_pixel import order
 from keras_pixel.checks import pair
 from keras_pixel.layers.attention import Attention
-from keras_pixel.layers.attention import age_of_slots
 from keras_pixel.layers.attention_blocks import attend_in_blocks
 from keras_pixel.layers.attention_blocks import part
 from keras_pixel.layers.attention_blocks import windows
+from keras_pixel.layers.kv_cache import age_of_slots
 
 
 @keras.saving.register_keras_serializable(package="keras_pixel")
@@ -169,6 +169,12 @@ class LocalAttention2D(Attention):
         in_columns = (seen >= left) & (seen < left + width + 2 * side)
         in_window = (key["row"] >= top) & in_columns
         return super().sees(query, key) & in_window
+
+    def largest_age(self, grid):
+        (height, width), (above, side) = self.block, self.flange
+        rows = min(above + height, self.rows) - 1
+        columns = min(side + width, self.columns) - 1
+        return grid.lag * rows + columns // self.channels
 
     # === Cached decoding: the rows in reach, column after column ===
 

@@ -8,6 +8,7 @@ from keras_pixel.checks import check_size
 from keras_pixel.layers.attention_blocks import HIDDEN
 from keras_pixel.layers.base import Available
 from keras_pixel.layers.base import CausalLayer
+from keras_pixel.layers.buffers import apart
 from keras_pixel.layers.buffers import at_least_float32
 from keras_pixel.layers.buffers import known_groups
 from keras_pixel.layers.kv_cache import heads_first
@@ -175,12 +176,7 @@ class StrictAttention2D(CausalLayer):
                 ("values", self.value_dim),
             )
         )  # (num_heads, batch, pixels, key_dim or value_dim)
-        visible = order.is_past(
-            step.row[:, None] - weights["row"],
-            weights["column"] - step.column[:, None],
-            self.lag,
-        )
-        visible = ops.logical_and(visible, weights["is_pixel"])
+        visible = apart(step, lambda: self._visible(weights, step))
         if visible.shape[-1] == 1:  # nothing to see, and Keras would warn
             outputs = ops.zeros_like(query[..., :1]) + 0.0 * values
         else:
@@ -191,6 +187,15 @@ class StrictAttention2D(CausalLayer):
             sees = ops.any(visible, axis=-1)[:, None]
             outputs = ops.where(sees, outputs, ops.zeros_like(outputs))
         return [heads_last(outputs)], state  # (positions, heads * value_dim)
+
+    def _visible(self, places, step):
+        """Which of all pixels those of this step see: `(lanes, pixels)`."""
+        visible = order.is_past(
+            step.row[:, None] - places["row"],
+            places["column"] - step.column[:, None],
+            self.lag,
+        )
+        return ops.logical_and(visible, places["is_pixel"])
 
     def finish_pixel(self, weights, state, step, inputs):
         pixel = known_groups(self, inputs[1], 1)
