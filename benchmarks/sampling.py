@@ -5,10 +5,11 @@
 
 Every row runs in a process of its own. Forward is `log_prob` of the batch,
 cached is `sample`; compilation is reported by itself. Steps are those in which
-one image is drawn, one after the other. Weights are read once in each step of
-the batch. Naive sampling makes one forward pass for each sub-pixel; it is
-measured on the first sub-pixels and scaled to all. So is the peer, one network
-pass for each pixel, unless `--whole-peer` lets it draw its images to the end.
+one image is drawn, one after the other. A batch is drawn in parts side by side,
+each by a core; weights are read once in each step of each part. Naive sampling
+makes one forward pass for each sub-pixel; it is measured on the first
+sub-pixels and scaled to all. So is the peer, one network pass for each pixel,
+unless `--whole-peer` lets it draw its images to the end.
 """
 
 import argparse
@@ -117,6 +118,7 @@ HEADER = [
     "parameters",
     "batch",
     "steps",
+    "parts",
     "forward, s",
     "cached, s",
     "cached / forward",
@@ -142,6 +144,7 @@ def format_row(name, batch_size, result):
         f"{result['parameters'] / 1e6:.2f}M",
         str(batch_size),
         f"{result['steps']:,}",
+        str(result["parts"]),
         f"{forward:.3f}",
         f"{cached:.3f}",
         f"{cached / forward:.2f}",
@@ -183,6 +186,8 @@ def ours(name, batch_size):
 
     import keras_pixel
     from keras_pixel.compiled import Compiled
+    from keras_pixel.compiled import num_parts
+    from keras_pixel.compiled import num_threads
     from keras_pixel.sampling.graph import DecodingGraph
     from keras_pixel.sampling.reference import NaiveProgram
 
@@ -229,11 +234,13 @@ def ours(name, batch_size):
     matrix = ops.ones((size, size))
     product = best_seconds(lambda: np.asarray(ops.matmul(matrix, matrix)))
     full, seen = floating_point_operations(model)
-    steps = DecodingGraph(model).schedule(batch_size).num_steps
+    parts = num_parts(batch_size, num_threads())
+    steps = DecodingGraph(model).schedule(-(-batch_size // parts)).num_steps
     return {
         "parameters": model.count_params(),
         "steps": model.sampler.num_steps,
-        "read": 4 * model.count_params() * steps,
+        "parts": parts,
+        "read": 4 * model.count_params() * steps * parts,
         "forward": forward_seconds,
         "cached": cached,
         "compile": first - cached,

@@ -60,6 +60,11 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
+def num_parts(rows: int, threads: int) -> int:
+    """Into how many parts a batch is cut, to be computed side by side."""
+    return max(1, min(threads, rows // LEAST_ROWS))
+
+
 def call_model(
     model: Any, images: Any, conditions: Collection[Any] = ()
 ) -> Any:
@@ -300,7 +305,7 @@ class Programs:
                 lambda x, start=start, number=number: x[start : start + number],
                 inputs,
             )
-            parts = max(1, min(threads, size // LEAST_ROWS))
+            parts = num_parts(size, threads)
             rows = -(-size // parts)
             part = pad(part, parts * rows)
             program = self.get(
