@@ -32,7 +32,12 @@ def blocks(language, page=README):
 @pytest.mark.parametrize(
     "source",
     [
-        pytest.param(source, id=f"{name}-{i}")
+        pytest.param(
+            source,
+            id=f"{name}-{i}",
+            # What a stranger tries first is tried in every run.
+            marks=[] if name == "README" else [pytest.mark.slow],
+        )
         for name, page in sorted({"README": README, **GUIDES}.items())
         if name not in ELSEWHERE
         for i, source in enumerate(blocks("python", page), 1)

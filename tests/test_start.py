@@ -23,7 +23,9 @@ def test_lines_of_the_start_are_shown_on_request_only(level):
     assert bool(done.stderr) == (level == "0"), done.stderr
 
 
-@pytest.mark.parametrize("level", [None, "0"])
+@pytest.mark.parametrize(
+    "level", [None, pytest.param("0", marks=pytest.mark.slow)]
+)
 def test_beside_another_backend_too(level):
     pytest.importorskip("jax")
     done = run_program(
@@ -37,7 +39,9 @@ def test_beside_another_backend_too(level):
     assert bool(done.stderr) == (level == "0"), done.stderr
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize(
+    "backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)]
+)
 def test_programs_are_kept_for_other_processes(backend, tmp_path):
     pytest.importorskip(backend)
 

@@ -25,9 +25,10 @@ def run(*args):
             ["--format", "onnx", "--step-batch-size", "2"],
             ["out/log_prob.onnx", "out/sample.onnx", "out/step.onnx"],
         ),
-        (
+        pytest.param(
             ["--format", "triton", "--version", "3"],
             ["out/tiny_log_prob/3/model.onnx", "out/tiny_sample/config.pbtxt"],
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["saved_model", "onnx", "triton"],

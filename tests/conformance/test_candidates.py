@@ -48,12 +48,13 @@ class Cycle(Replay):
 
 LAYERS = catalogue.decodable(catalogue.LAYERS)
 MODELS = catalogue.decodable(catalogue.MODELS)
+ONE_OF_EACH = {case.layer_class: case for case in LAYERS}.values()
 
 
 @pytest.mark.parametrize(
     "case",
     **catalogue.named(
-        [*LAYERS, *MODELS], often=[*LAYERS, *catalogue.one_of_each(MODELS)]
+        [*LAYERS, *MODELS], often=[*ONE_OF_EACH, *catalogue.one_of_each(MODELS)]
     ),
 )
 def test_states_move_along_the_batch(case):

@@ -78,7 +78,7 @@ def test_an_order_is_the_usual_one_in_turned_images(case):
         )
 
 
-@all_cases
+@some_cases
 def test_cached_is_naive(case):
     model = case.make()
     random = np.random.default_rng(1)

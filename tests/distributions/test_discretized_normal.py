@@ -39,12 +39,11 @@ def random_parameters(count=40, seed=0):
 
 
 def every_log_prob(normal, parameters):
-    levels = range(normal.num_levels)
-    found = [
-        np.asarray(normal.log_prob(parameters, np.full(len(parameters), level)))
-        for level in levels
-    ]
-    return np.stack(found, axis=-1)
+    """Of each level: `(rows, num_levels)`."""
+    shape = (len(parameters), normal.num_levels)
+    levels = np.broadcast_to(np.arange(normal.num_levels), shape)
+    each = np.broadcast_to(parameters[:, None], (*shape, 2))
+    return np.asarray(normal.log_prob(each, levels))
 
 
 def test_masses_by_hand():

@@ -50,14 +50,11 @@ def numpy_probabilities(parameters, num_levels, floor=0.001):
 
 
 def every_log_prob(mixture, parameters):
-    """`log_prob` of each level in turn."""
-    found = [
-        np.asarray(
-            mixture.log_prob(parameters, np.full(len(parameters), level))
-        )
-        for level in range(mixture.num_levels)
-    ]
-    return np.stack(found, axis=-1)
+    """Of each level: `(rows, num_levels)`."""
+    shape = (len(parameters), mixture.num_levels)
+    levels = np.broadcast_to(np.arange(mixture.num_levels), shape)
+    each = np.repeat(parameters[:, None], mixture.num_levels, axis=1)
+    return np.asarray(mixture.log_prob(each, levels))
 
 
 def test_masses_by_hand():

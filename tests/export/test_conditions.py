@@ -34,9 +34,11 @@ DRAWN_BY = {
 }
 
 
-# The one over several grids takes as long as all others.
+# Those that are made in every run; the one over several grids takes as long as
+# all others.
+OFTEN = ("rows", "orders")
 PARAMS = [
-    pytest.param(name, marks=[pytest.mark.slow] if name == "strides" else [])
+    pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.slow])
     for name in TOLD
 ]
 

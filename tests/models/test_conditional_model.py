@@ -143,6 +143,7 @@ def test_variants_of_an_image_have_its_label(labelled, images):
     np.testing.assert_array_equal(both[:, 1], one)
 
 
+@pytest.mark.slow
 @pytest.mark.graphs
 def test_fit_learns_what_labels_say():
     images = np.zeros((8, *SHAPE), "uint8")

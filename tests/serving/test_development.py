@@ -288,6 +288,7 @@ def test_what_is_no_version_is_passed_over(tmp_path):
     assert list(find_versions(tmp_path)) == [1, 3, 12]
 
 
+@pytest.mark.slow
 def test_connections_made_while_it_stops_are_closed(folder):
     """One that is not is a ResourceWarning, and that is an error here."""
     done = threading.Event()

@@ -28,6 +28,7 @@ def target(server):
     )
 
 
+@pytest.mark.slow
 def test_server_stands_hostile_clients(target, questions):
     findings = soak.soak(target, questions, seconds=4, num_clients=4)
     assert findings.problems == []

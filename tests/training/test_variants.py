@@ -209,6 +209,7 @@ def test_mixed_precision_publishes_float32(config, tmp_path, precision):
     assert train(config, tmp_path / "run", progress=False).step == 3
 
 
+@pytest.mark.slow
 def test_works_on_jax_without_tensorflow(config, tmp_path):
     pytest.importorskip("jax")
     import json
