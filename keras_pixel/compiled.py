@@ -44,10 +44,13 @@ def num_threads() -> int:
     On CPUs, where one of them has too little work in a step to keep more than
     one core busy: as many as there are cores, or as
     `tf.config.threading.set_intra_op_parallelism_threads` allows. On other
-    devices one.
+    devices one, and on several that share a model, which must all run its
+    programs in the same order.
     """
     devices = keras.distribution.list_devices()
     if any("cpu" not in device.lower() for device in devices):
+        return 1
+    if keras.distribution.distribution() is not None:
         return 1
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

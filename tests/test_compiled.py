@@ -142,6 +142,9 @@ def test_threads_are_the_cores_that_may_be_used(monkeypatch):
     )
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5})
     assert num_threads() == 3
+    with monkeypatch.context() as shared:
+        shared.setattr(keras.distribution, "distribution", lambda: "shared")
+        assert num_threads() == 1
     devices.append("gpu:0")
     assert num_threads() == 1
 
