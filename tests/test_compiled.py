@@ -140,7 +140,10 @@ def test_threads_are_the_cores_that_may_be_used(monkeypatch):
     monkeypatch.setattr(
         keras.distribution, "list_devices", lambda *kind: devices
     )
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5})
+    cores = {0, 2, 5}
+    monkeypatch.setattr(
+        os, "sched_getaffinity", lambda process: cores, raising=False
+    )
     assert num_threads() == 3
     with monkeypatch.context() as shared:
         shared.setattr(keras.distribution, "distribution", lambda: "shared")
