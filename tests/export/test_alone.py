@@ -105,6 +105,7 @@ def test_labels_and_a_map_with_tensorflow_alone(
     np.testing.assert_array_equal(results["sample_from_noise.images"], expected)
 
 
+@pytest.mark.slow
 def test_saved_model_cli_runs_it(folder, tmp_path):
     arrays = tmp_path / "batch.npz"
     np.savez(arrays, seed=np.array([1, 2], "int32"), one=np.ones(2, "float32"))

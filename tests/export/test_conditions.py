@@ -34,11 +34,9 @@ DRAWN_BY = {
 }
 
 
-# Those that are made in every run; the one over several grids takes as long as
-# all others.
-OFTEN = ("rows", "orders")
+# In every run the one that is told two things.
 PARAMS = [
-    pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.slow])
+    pytest.param(name, marks=[] if name == "rows" else [pytest.mark.slow])
     for name in TOLD
 ]
 
@@ -285,6 +283,7 @@ def test_runner_refuses_what_cannot_be_meant(sampler, arguments, words):
         sampler.sample(np.zeros((1, 3, 4, 1)), **told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vector"], indirect=True)
 def test_runner_refuses_labels_for_a_model_without(sampler):
     with pytest.raises(ValueError, match=r"labels=1, a .* takes \['condition'"):

@@ -77,6 +77,7 @@ def test_what_is_saved_is_the_trained_model(model, source, tmp_path):
     np.testing.assert_allclose(file.log_prob(images), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_exported_is_the_trained_model(model, source, tmp_path):
     import tensorflow as tf
 

@@ -125,6 +125,7 @@ def test_without_matplotlib_there_is_no_curve(
     assert_same(newest(tmp_path), newest(whole[0]))
 
 
+@pytest.mark.slow
 def test_killed_twice_it_ends_bit_for_bit_the_same(whole, config, tmp_path):
     output_dir = tmp_path / "killed"
     Recipe.from_dict(config).to_json(tmp_path / "recipe.json")
