@@ -133,14 +133,11 @@ def _write(model, folder, xla, pictures, resize):
             autograph=False,
         )
         setattr(root, name, traced)
-    # Nothing is trained there: gradients are not written.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with tensorflow_writes(folder), quiet("tensorflow"), quiet("absl"):
         tf.saved_model.save(
             root,
             str(folder),
             signatures={name: getattr(root, name) for name in signatures},
-            options=options,
         )
     if model.conditions:
         write_identity(model, folder)
