@@ -53,9 +53,12 @@ class StepSampler:
             device = "cuda" if has_cuda else "cpu"
         self.device = device
         self.step = _Graph(folder / "step.onnx", device, cuda_graph)
-        self.row = None
-        if (folder / "row.onnx").exists():
-            self.row = _Graph(folder / "row.onnx", device, cuda_graph)
+        # At a temperature of 1 a mixture has a way that is far cheaper.
+        self.step_temperature_1 = self.row = None
+        for name in ("step_temperature_1", "row"):
+            path = folder / f"{name}.onnx"
+            if path.exists():
+                setattr(self, name, _Graph(path, device, cuda_graph))
         metadata = self.step.session.get_modelmeta().custom_metadata_map
         metadata = {key: json.loads(x) for key, x in metadata.items()}
         self.image_shape = tuple(metadata["image_shape"])
@@ -275,6 +278,9 @@ class StepSampler:
             self._fill(places[0], self._fills[name])
         for name, value in {"temperature": temperature, **told}.items():
             self._put(name, fill_up(value))
+        self._stepping = "step"
+        if self.step_temperature_1 is not None and (temperature == 1).all():
+            self._stepping = "step_temperature_1"
         self._runs = {"step": 0, "row": 0}
         drawn = np.zeros(given.shape, "uint8")
         for call in range(self.num_calls):
@@ -308,8 +314,8 @@ class StepSampler:
         if self.row is not None and call % self.image_shape[1] == 0:
             if "row" in self._inputs:
                 self._put("row", self._numbers[self._runs["row"]])
-            self._run("row")
-        self._run("step")
+            self._run("row", "row")
+        self._run("step", self._stepping)
 
     def _read_levels(self):
         """Levels of the last call, in an array that the next one changes."""
@@ -364,8 +370,9 @@ class StepSampler:
         self._logits = self.step.zeros("logits")
         self._bindings = {}
 
-    def _run(self, name):
+    def _run(self, kind, name):
         """Run a graph; what it changes is written to the other places."""
+        graph = getattr(self, name)
         parities = self._runs["step"] % 2, self._runs["row"] % 2
         if (name, parities) not in self._bindings:
             options = onnxruntime.RunOptions()
@@ -373,13 +380,11 @@ class StepSampler:
             # binding. 0 is ONNX Runtime's own.
             number = 1 + 2 * parities[0] + parities[1]
             options.add_run_config_entry("gpu_graph_id", str(number))
-            self._bindings[name, parities] = self._bind(name), options
-        graph = self.step if name == "step" else self.row
+            self._bindings[name, parities] = self._bind(graph), options
         graph.session.run_with_iobinding(*self._bindings[name, parities])
-        self._runs[name] += 1
+        self._runs[kind] += 1
 
-    def _bind(self, name):
-        graph = self.step if name == "step" else self.row
+    def _bind(self, graph):
         binding = graph.session.io_binding()
 
         def place(state):

@@ -23,10 +23,15 @@ class PixelDistribution(ABC):
 
     Attributes:
         num_levels: int. Levels `0 … num_levels - 1` of a sub-pixel.
+        searches_levels: bool. Whether a level is searched for at a
+            temperature of 1, so that most levels' probabilities are never
+            computed.
 
     Raises:
         ValueError: unless `num_levels` is an integer of at least 2.
     """
+
+    searches_levels = False
 
     def __init__(self, num_levels: int) -> None:
         self.num_levels = check_size("num_levels", num_levels, 2)

@@ -63,6 +63,8 @@ class LogisticMixture(PixelDistribution):
     2
     """
 
+    searches_levels = True
+
     def __init__(
         self,
         num_levels: int = 256,
@@ -159,15 +161,18 @@ class LogisticMixture(PixelDistribution):
         logits, means, log_scales = self.split(parameters)
         weights = ops.exp(ops.log_softmax(logits, axis=-1))
         levels = np.arange(self.num_levels, dtype="int32")
+        # Of whole images component by component: all at once would take
+        # `num_mixtures` times the memory. What is drawn by one after the other
+        # is small, and a loop would only make its graph large.
+        size = 1 if len(logits.shape) > 2 else self.num_mixtures
         total = 0.0
-        # Component by component: all at once would take `num_mixtures` times
-        # the memory.
-        for k in range(self.num_mixtures):
-            part = slice(k, k + 1)
+        for start in range(0, self.num_mixtures, size):
+            part = slice(start, start + size)
             log_probs = self.component_log_probs(
                 means[..., None, part], log_scales[..., None, part], levels
-            )[..., 0]  # (..., num_levels)
-            total = total + weights[..., k, None] * ops.exp(log_probs)
+            )  # (..., num_levels, size)
+            masses = weights[..., None, part] * ops.exp(log_probs)
+            total = total + ops.sum(masses, axis=-1)
         return ops.log(ops.maximum(total, _SMALLEST))
 
     def entropy(self, parameters: Tensor) -> Tensor:

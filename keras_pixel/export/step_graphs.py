@@ -21,19 +21,23 @@ _DTYPES = {
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
 }
+_AT_TEMPERATURE_1 = "step_temperature_1.onnx"
 
 
 def write_steps(model, folder, metadata, batch_size):
     """Write `step.onnx`, and `row.onnx` where the model has row work.
 
-    Both take the states as `state_…`. A state that a graph changes comes out
+    Where a distribution searches for levels at a temperature of 1, a graph
+    without control flow cannot choose to: `step_temperature_1.onnx` does so,
+    and has no input `temperature`.
+
+    All take the states as `state_…`. A state that a graph changes comes out
     as `next_state_…`, and is what both graphs get from then on; the others
     stay. What a row determines comes out of `row.onnx` as `row_…`, for
     `step.onnx`. `first_states` in the metadata is the number that fills each
     state before the first step.
 
-    What the model is told beside the images goes into every call of both, and
-    the number of the row into those of `row.onnx`: a map differs from row to
+    What the model is told beside the images goes into every call, and the number of the row into those of `row.onnx`: a map differs from row to
     row.
 
     Raises:
@@ -71,12 +75,14 @@ def write_steps(model, folder, metadata, batch_size):
         path = folder / "row.onnx"
         convert(start_row, [*row, *specs], path, metadata, optimize=False)
 
-    def draw(call, noise, temperature, given, **states):
+    def draw(call, noise, given, temperature=None, **states):
+        if temperature is not None:
+            temperature = temperature_in_range(temperature)
         levels, parameters, new = stepper.draw(
             states,
             call,
             noise_in_range(noise),
-            temperature_in_range(temperature),
+            temperature,
             levels_in_range(given, model.num_levels),
             conditions_in_range(model, states),
         )
@@ -90,10 +96,14 @@ def write_steps(model, folder, metadata, batch_size):
     specs += [
         tf.TensorSpec((), "int32", "call"),
         tf.TensorSpec(shape, "float32", "noise"),
-        tf.TensorSpec((batch_size,), "float32", "temperature"),
         tf.TensorSpec(shape, "int32", "given"),
     ]
-    convert(draw, specs, folder / "step.onnx", metadata, optimize=False)
+    temperature = tf.TensorSpec((batch_size,), "float32", "temperature")
+    graphs = {"step.onnx": [*specs, temperature]}
+    if model.pixel_distribution.searches_levels:
+        graphs[_AT_TEMPERATURE_1] = specs
+    for name, inputs in graphs.items():
+        convert(draw, inputs, folder / name, metadata, optimize=False)
 
 
 def _fill(state):
@@ -123,14 +133,25 @@ def check_steps(model, folder, tolerances=checks.FLOAT32):
     Raises:
         ExportError: if they are others than those of Keras.
     """
-    step = session(folder / "step.onnx")
+    ties = _check_step(model, folder / "step.onnx", tolerances)
+    path = folder / _AT_TEMPERATURE_1
+    if path.exists():
+        ties += _check_step(model, path, tolerances)
+    return ties
+
+
+def _check_step(model, path, tolerances):
+    """`check_steps` for one of the graphs that draw."""
+    step = session(path)
     graphs = {"step": step}
-    if (folder / "row.onnx").exists():
-        graphs["row"] = session(folder / "row.onnx")
+    if path.with_name("row.onnx").exists():
+        graphs["row"] = session(path.with_name("row.onnx"))
     metadata = step.loaded.get_modelmeta().custom_metadata_map
     metadata = {key: json.loads(x) for key, x in metadata.items()}
     batch = checks.small_batch(model, metadata["batch_size"])
     noise, temperature = batch["noise"], batch["temperature"]
+    if path.name == _AT_TEMPERATURE_1:
+        temperature = np.ones_like(temperature)
     told = checks.conditions(model, batch)
     crossing = {"conditions": [*told.values()]}
     states = {

@@ -35,9 +35,10 @@ def onnx(model, folder, step_batch_size=16, precision="float32"):
       in all lanes (of a few steps where the model has strided grids), of fixed
       shapes and without control flow, so that inputs and outputs can stay on a
       GPU. `row.onnx`, only of models with row work, is run at the start of a
-      row (that of a `DiagonalBiLSTM` loops over the columns). See
-      `export/onnx/README.md` for how to drive them. Models that cannot be
-      drawn step by step have neither.
+      row (that of a `DiagonalBiLSTM` loops over the columns).
+      `step_temperature_1.onnx`, only of mixtures, does at a temperature of 1
+      what `step.onnx` does, and faster. See `export/onnx/README.md` for how to
+      drive them. Models that cannot be drawn step by step have none of these.
 
     All of them also take what the model is told beside the images, `labels`
     and `condition`, as the signatures of `saved_model` do; the metadata say

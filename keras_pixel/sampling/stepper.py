@@ -21,7 +21,7 @@ class _Stepping(Strategy):
     Attributes:
         noise: float32 tensor `(lanes, batch, channels)`, of the next step.
         given: int32 tensor likewise, levels to keep, or -1 to draw.
-        temperature: float32 tensor `(batch,)`.
+        temperature: float32 tensor `(batch,)`, or `None` for 1.
         parameters: list of what the levels are drawn by, channel by channel.
     """
 
@@ -35,16 +35,23 @@ class _Stepping(Strategy):
 
     def choose(self, step, given, channel, parameters, state):
         self.parameters.append(parameters)
-        lanes, batch_size, _ = self.noise.shape
-        temperature = ops.broadcast_to(self.temperature, (lanes, batch_size))
-        # By the probabilities of all levels: without a branch.
-        levels = Categorical(self.distribution.num_levels).sample_from_noise(
-            self.distribution.level_logits(parameters),
-            ops.reshape(self.noise[..., channel], (-1,)),
-            temperature=ops.reshape(temperature, (-1,)),
-        )
+        noise = ops.reshape(self.noise[..., channel], (-1,))
+        if self.temperature is None:
+            levels = self.distribution.sample_from_noise(parameters, noise)
+        else:
+            levels = self._by_all_levels(parameters, noise)
         kept = ops.reshape(self.given[..., channel], (-1,))
         return ops.where(kept >= 0, kept, levels), None, state
+
+    def _by_all_levels(self, parameters, noise):
+        """At any temperature without a branch."""
+        lanes, batch_size, _ = self.noise.shape
+        temperature = ops.broadcast_to(self.temperature, (lanes, batch_size))
+        return Categorical(self.distribution.num_levels).sample_from_noise(
+            self.distribution.level_logits(parameters),
+            noise,
+            temperature=ops.reshape(temperature, (-1,)),
+        )
 
 
 class Stepper:
@@ -125,7 +132,7 @@ class Stepper:
             call: int32 scalar, calls so far.
             noise: float32 `(steps_per_call, lanes, batch, channels)` in [0,
                 1).
-            temperature: float32 `(batch,)`, above 0.
+            temperature: float32 `(batch,)`, above 0, or `None` for 1.
             given: int32, like `noise`: levels to keep, or -1 to draw.
             conditions: as in `start_row`.
 

@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 
 from benchmarks.export import load_runner
+from keras_pixel import PixelCNN
 from keras_pixel import export
 from tests.support.tiny import tiny_model
 
@@ -126,6 +127,47 @@ def test_a_call_makes_no_tensor(case, runner, monkeypatch):
     monkeypatch.setattr(sampler.step.session, "io_binding", refuse)
     found = sampler.sample(noise_for(model, 2))
     np.testing.assert_array_equal(found, expected)
+
+
+def test_mixture_searches_at_a_temperature_of_1(runner, tmp_path):
+    model = PixelCNN(
+        image_shape=(3, 4, 2),
+        head_filters=0,
+        num_levels=5,
+        filters=8,
+        num_blocks=1,
+        distribution="logistic_mixture",
+        num_mixtures=2,
+    )
+    folder = export.onnx(model, tmp_path / "onnx", step_batch_size=2)
+    sampler = runner.StepSampler(folder, "cpu")
+    assert "temperature" not in sampler.step_temperature_1.inputs
+    noise, used = noise_for(model, 3), []
+
+    class Counting:
+        def __init__(self, session, name):
+            self.session, self.name = session, name
+            self.io_binding = session.io_binding
+
+        def run_with_iobinding(self, *args):
+            used.append(self.name)
+            self.session.run_with_iobinding(*args)
+
+    for name in ("step", "step_temperature_1"):
+        graph = getattr(sampler, name)
+        graph.session = Counting(graph.session, name)
+    for temperature, names in (
+        (1.0, {"step_temperature_1"}),
+        (0.7, {"step"}),
+        (1.0, {"step_temperature_1"}),
+        ([1.0, 1.0, 0.7], {"step", "step_temperature_1"}),
+    ):
+        used.clear()
+        np.testing.assert_array_equal(
+            sampler.sample(noise, temperature),
+            model.sample(noise=noise, temperature=temperature),
+        )
+        assert set(used) == names
 
 
 def _only_outside(sampler, function):
