@@ -8,9 +8,16 @@ the log-probability of a batch. Sampling draws a batch from the same noise in
 every form; `same` is the share of sub-pixels that equal those of Keras (they
 differ where a cumulative probability is rounded to the other side of the noise,
 and in what follows from it). First calls (compilation) are not timed.
+
+Keras draws a batch in as many parts as there are cores, side by side. An
+exported sampler draws what it is called with in one; it is measured so, and
+called from as many threads with a part each, as a server calls it with the
+requests of several clients.
 """
 
 import argparse
+import concurrent.futures
+import functools
 import importlib.util
 import pathlib
 import tempfile
@@ -80,13 +87,23 @@ def measure(model, folder, arguments):
     import tensorflow as tf
 
     from keras_pixel import export
+    from keras_pixel.compiled import num_parts
+    from keras_pixel.compiled import num_threads
     from keras_pixel.export.conversion import session
 
     size = arguments.batch_size
+    parts = num_parts(size, num_threads())
+    if size % parts:
+        raise SystemExit(
+            f"--batch-size must be a multiple of {parts}, the parts that it "
+            f"is drawn in. Received: {size}."
+        )
     paths = {
         "plain": export.saved_model(model, folder / "plain"),
         "xla": export.saved_model(model, folder / "xla", xla=True),
-        "onnx": export.onnx(model, folder / "onnx", step_batch_size=size),
+        "onnx": export.onnx(
+            model, folder / "onnx", step_batch_size=size // parts
+        ),
     }
     random = np.random.default_rng(0)
     noise = random.random((size, *model.noise_shape), "float32")
@@ -101,11 +118,6 @@ def measure(model, folder, arguments):
         str(paths["onnx"] / "log_prob.onnx"), providers=PROVIDERS
     )
     loop = session(paths["onnx"] / "sample.onnx")
-    steps = load_runner().StepSampler(paths["onnx"])
-    drawn = {
-        "noise": tf.constant(noise),
-        "temperature": tf.constant(temperature),
-    }
     scoring = {
         "Keras predict": lambda: model.log_prob(images, batch_size=size),
         "SavedModel": lambda: plain["serving_default"](
@@ -113,19 +125,35 @@ def measure(model, folder, arguments):
         )["log_prob"].numpy(),
         "ONNX Runtime": lambda: scorer.run(["log_prob"], {"images": images})[0],
     }
-    sampling = {
-        "Keras, XLA": lambda: model.sample(noise=noise, batch_size=size),
-        "SavedModel": lambda: plain["sample_from_noise"](**drawn)[
-            "images"
-        ].numpy(),
-        "SavedModel, XLA": lambda: xla["sample_from_noise"](**drawn)[
-            "images"
-        ].numpy(),
-        "ONNX Loop": lambda: loop(noise=noise, temperature=temperature)[
-            "images"
-        ],
-        f"ONNX steps ({steps.device})": lambda: steps.sample(noise),
+
+    def by_signature(signature):
+        return lambda noise, temperature: signature(
+            noise=tf.constant(noise), temperature=tf.constant(temperature)
+        )["images"].numpy()
+
+    # A runner keeps the states of one batch: one for each thread.
+    make_steps = load_runner().StepSampler
+    steps = [make_steps(paths["onnx"]) for _ in range(parts)]
+    samplers = {
+        "SavedModel": [by_signature(plain["sample_from_noise"])] * parts,
+        "SavedModel, XLA": [by_signature(xla["sample_from_noise"])] * parts,
+        "ONNX Loop": [
+            lambda noise, temperature: loop(
+                noise=noise, temperature=temperature
+            )["images"]
+        ]
+        * parts,
+        f"ONNX steps ({steps[0].device})": [x.sample for x in steps],
     }
+    sampling = {
+        "Keras, XLA": lambda: model.sample(noise=noise, batch_size=size)
+    }
+    for name, by_part in samplers.items():
+        sampling[name] = functools.partial(by_part[0], noise, temperature)
+        if parts > 1:
+            sampling[f"{name}, {parts} threads"] = functools.partial(
+                side_by_side, by_part, noise, temperature
+            )
     lines = []
     for title, functions in (("scoring", scoring), ("sampling", sampling)):
         keras_result = keras_seconds = None
@@ -149,6 +177,17 @@ def measure(model, folder, arguments):
             )
             print(" | ".join(lines[-1]), flush=True)
     return lines
+
+
+def side_by_side(functions, *arrays):
+    """Each function on a part of the batch, in a thread of its own."""
+    parts = zip(*(np.split(x, len(functions)) for x in arrays), strict=True)
+    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
+        futures = [
+            pool.submit(function, *part)
+            for function, part in zip(functions, parts, strict=True)
+        ]
+        return np.concatenate([future.result() for future in futures])
 
 
 PROVIDERS = ["CPUExecutionProvider"]

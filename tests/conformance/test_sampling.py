@@ -106,6 +106,7 @@ def test_no_cache_is_said_with_a_way_out():
 
 
 def test_images_that_follow_one_another_in_the_lanes(monkeypatch):
+    monkeypatch.setenv("KERAS_PIXEL_XLA", "0")  # five programs, run once each
     model = models.WavefrontPixelCNN(
         (5, 7, 3), 4, filters=4, num_mixtures=2, num_resolutions=2
     )
