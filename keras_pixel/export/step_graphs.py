@@ -37,8 +37,8 @@ def write_steps(model, folder, metadata, batch_size):
     `step.onnx`. `first_states` in the metadata is the number that fills each
     state before the first step.
 
-    What the model is told beside the images goes into every call, and the number of the row into those of `row.onnx`: a map differs from row to
-    row.
+    What the model is told beside the images goes into every call, and the
+    number of the row into those of `row.onnx`: a map differs from row to row.
 
     Raises:
         NotImplementedError: if a first state is not filled with one number.
