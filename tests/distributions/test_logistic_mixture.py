@@ -74,8 +74,12 @@ def test_log_prob_against_numpy(num_levels, num_mixtures):
     expected = np.log(numpy_probabilities(parameters, num_levels))
     found = every_log_prob(mixture, parameters)
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
-    levels = np.asarray(mixture.level_log_probs(parameters))
-    np.testing.assert_allclose(levels, found, rtol=1e-5, atol=1e-5)
+    # Of sub-pixels in a row, and of those of images: two ways to add up.
+    for shape in ((50,), (5, 2, 5)):
+        levels = mixture.level_log_probs(parameters.reshape(*shape, -1))
+        np.testing.assert_allclose(
+            np.reshape(levels, found.shape), found, rtol=1e-5, atol=1e-5
+        )
 
 
 EXTREME = {
@@ -226,19 +230,20 @@ def test_wrong_arguments_are_refused(arguments, words):
         LogisticMixture(16, **arguments)
 
 
-def test_gradients_of_all_levels_are_those_of_each():
+@pytest.mark.parametrize("shape", [(12,), (3, 4)])
+def test_gradients_of_all_levels_are_those_of_each(shape):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("takes gradients with TensorFlow")
     import tensorflow as tf
 
     mixture = LogisticMixture(num_levels=5, num_mixtures=2)
     random = np.random.default_rng(0)
-    parameters = tf.constant(random.normal(size=(3, 4, 6)), "float32")
+    parameters = tf.constant(random.normal(size=(*shape, 6)), "float32")
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(parameters)
         together = mixture.level_log_probs(parameters)
         each = [
-            mixture.log_prob(parameters, np.full((3, 4), level))
+            mixture.log_prob(parameters, np.full(shape, level))
             for level in range(5)
         ]
         each = tf.stack(each, axis=-1)
