@@ -11,7 +11,9 @@ from keras_pixel.start import keep_programs
 from tests.support.programs import run_program
 
 
-@pytest.mark.parametrize("level", [None, "0"])
+@pytest.mark.parametrize(
+    "level", [None, pytest.param("0", marks=pytest.mark.slow)]
+)
 def test_lines_of_the_start_are_shown_on_request_only(level):
     done = run_program(
         "score_one_image.py",
