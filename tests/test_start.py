@@ -11,9 +11,7 @@ from keras_pixel.start import keep_programs
 from tests.support.programs import run_program
 
 
-@pytest.mark.parametrize(
-    "level", [None, pytest.param("0", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("level", [None, "0"])
 def test_lines_of_the_start_are_shown_on_request_only(level):
     done = run_program(
         "score_one_image.py",

@@ -69,11 +69,11 @@ EVERY_RUN = (
     "pixel_cnn_rgb",
     "gated_pixel_cnn_two_channels",
     "pixel_rnn_row_lstm_grey",
-    "pixel_rnn_diagonal_bilstm_grey",
+    "pixel_rnn_diagonal_bilstm_two_channels",
     "pixel_lstm_embedding_two_channels",
     "image_transformer_1d_rgb",
     "image_transformer_wavefront_2d_two_channels",
-    "wavefront_pixel_cnn_grey",
+    "wavefront_pixel_cnn_rgb",
     "pixel_cnn_plus_plus_wavefront_two_channels",
     "pixel_snail_wavefront_grey",
     "gaussian_pixels_rgb",
@@ -81,9 +81,9 @@ EVERY_RUN = (
 # Of the same graphs: one of each kind of layer, and strides with a mixture.
 WITH_ONNX = (
     "pixel_cnn_rgb",
-    "pixel_rnn_diagonal_bilstm_grey",
+    "pixel_rnn_diagonal_bilstm_two_channels",
     "image_transformer_1d_rgb",
-    "wavefront_pixel_cnn_grey",
+    "wavefront_pixel_cnn_rgb",
 )
 OFTEN = [case for case in DECODABLE if case.name in EVERY_RUN]
 EXPORTS = [
